@@ -1,0 +1,208 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "runtime/mono_clock.hpp"
+#include "runtime/ready_list.hpp"
+#include "runtime/shutdown_listener.hpp"
+#include "runtime/timer_heap.hpp"
+
+struct uv_loop_s;
+typedef struct uv_loop_s uv_loop_t;
+
+namespace mx_rmq::runtime {
+
+class BlockingPool;
+
+/// Names a flush hook; the default value names none.
+struct FlushHookId {
+  std::uint64_t value = 0;
+  explicit operator bool() const noexcept { return value != 0; }
+};
+
+/// The loop all of a Runtime's coroutines run on: libuv below, a ready list above.
+///
+/// A turn: timers and input only record what happened; before and after waiting for input the ready
+/// list is drained, a bounded number of items at a time, and then the flush hooks run. So no
+/// coroutine is ever resumed inside a callback from C, and one turn's writes leave together.
+///
+/// Threads: "loop thread" members may only be called there. The Runtime owns the loop, runs it and
+/// outlives everything on it; nothing else may use it once the Runtime is being destroyed, except
+/// that post() and schedule() then throw ShutdownError.
+class EventLoop {
+ public:
+  using ErrorHandler = std::function<void(std::exception_ptr)>;
+
+  /// Throws std::system_error if the system gives no loop (out of file descriptors).
+  explicit EventLoop(const Clock& clock = Clock::real());
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  // --- any thread ---
+
+  /// The loop whose thread is calling, else nullptr.
+  static EventLoop* current() noexcept;
+  bool on_loop_thread() const noexcept { return current() == this; }
+
+  /// Hands work to the loop thread, in order per caller. One lock, and one wake-up a burst. Throws
+  /// ShutdownError once the loop takes no more, std::logic_error in a forked child.
+  void post(std::coroutine_handle<> coroutine);
+  void post(std::function<void()> function);
+
+  class Schedule;
+  /// Awaitable: goes on on the loop thread; at once if already there. Throws as post() does.
+  Schedule schedule() noexcept;
+
+  /// Fresh, through the Clock seam.
+  TimePoint now() const noexcept { return clock_.now(); }
+
+  /// For how long the loop has been busy since it last waited for input; zero while it waits.
+  Duration stalled_for() const noexcept;
+  /// When the loop last finished a turn.
+  TimePoint last_turn() const noexcept;
+
+  /// Number of tasks in Scopes on this loop.
+  std::int64_t live_tasks() const noexcept { return live_tasks_.load(std::memory_order_relaxed); }
+
+  /// Takes an exception that nobody else can: hands it to the handler of set_error_handler() (by
+  /// default a line on stderr) and counts it.
+  void report(std::exception_ptr error) noexcept;
+  void set_error_handler(ErrorHandler handler);
+  std::uint64_t reported_errors() const noexcept {
+    return reported_errors_.load(std::memory_order_relaxed);
+  }
+
+  // --- loop thread ---
+
+  /// Appends to the ready list.
+  void defer(std::coroutine_handle<> coroutine);
+  void defer(std::function<void()> function);
+
+  class Yield;
+  /// Awaitable: lets everything that is ready now go first, and input be looked at if there is much.
+  Yield yield() noexcept;
+
+  /// Runs the callback from the ready list once `due` has come: never early, as a rule at most 1 ms
+  /// late. Throws ShutdownError once the loop is stopping. Timers that are pending when the loop
+  /// stops never run.
+  TimerId call_at(TimePoint due, std::function<void()> callback);
+  /// True if the callback has not begun to run, and now never will.
+  bool cancel(TimerId id);
+
+  /// Hooks run after each drain of the ready list, in the order they were added; they may add and
+  /// remove hooks. They must not throw.
+  FlushHookId add_flush_hook(std::function<void()> hook);
+  void remove_flush_hook(FlushHookId id);
+
+  /// True once shutdown has begun: nothing new should be started.
+  bool stopping() const noexcept { return stopping_; }
+  /// Told when shutdown begins. If it has begun already, throws ShutdownError instead.
+  void add_listener(ShutdownListener& listener);
+  void remove_listener(ShutdownListener& listener) noexcept { listeners_.remove(listener); }
+
+  void task_started() noexcept { live_tasks_.fetch_add(1, std::memory_order_relaxed); }
+  void task_ended() noexcept { live_tasks_.fetch_sub(1, std::memory_order_relaxed); }
+
+  /// For src/redis/transport, and for SignalWaiter.
+  uv_loop_t* uv() noexcept;
+
+  // --- for the Runtime ---
+
+  BlockingPool* blocking_pool() const noexcept { return blocking_pool_; }
+  void set_blocking_pool(BlockingPool* pool) noexcept { blocking_pool_ = pool; }
+
+  /// Runs the loop on the calling thread until finish() and all handles are closed.
+  void run();
+  /// Any thread. Tells the listeners and drops the timers; the loop runs on.
+  void begin_shutdown();
+  /// Any thread, after begin_shutdown(). Lets run() return once nothing is ready and every handle
+  /// that others opened is closed. Handles still open after `grace` are reported and closed.
+  void finish(Duration grace);
+
+ private:
+  struct Handles;
+  struct Hook {
+    std::uint64_t id;
+    std::function<void()> run;
+  };
+
+  void post_item(ReadyItem item);
+  void take_posted();
+  void turn(bool before_poll) noexcept;
+  void drain() noexcept;
+  void run_item(ReadyItem item) noexcept;
+  void run_flush_hooks() noexcept;
+  void collect_due_timers() noexcept;
+  void arm_timer() noexcept;
+  void stop_if_finished() noexcept;
+  void close_handles() noexcept;
+  std::size_t count_foreign_handles() noexcept;
+  void force_foreign_handles() noexcept;
+
+  const Clock& clock_;
+  std::unique_ptr<Handles> handles_;
+  BlockingPool* blocking_pool_ = nullptr;
+  const unsigned fork_generation_;
+
+  // Loop thread only.
+  ReadyList ready_;
+  TimerHeap timers_;
+  std::optional<TimePoint> armed_for_;
+  ShutdownListeners listeners_;
+  std::vector<Hook> hooks_;
+  std::uint64_t last_hook_ = 0;
+  bool stopping_ = false;
+  bool finishing_ = false;
+  bool closing_ = false;
+  TimePoint finish_deadline_{};
+
+  // Any thread.
+  std::mutex mutex_;
+  std::vector<ReadyItem> posted_;  // under mutex_
+  bool closed_ = false;            // under mutex_: the loop takes no more
+  std::mutex handler_mutex_;
+  std::shared_ptr<ErrorHandler> error_handler_;  // under handler_mutex_
+  std::atomic<std::uint64_t> reported_errors_{0};
+  std::atomic<std::int64_t> live_tasks_{0};
+  std::atomic<Duration::rep> busy_since_{0};  // 0: waiting for input
+  std::atomic<Duration::rep> last_turn_{0};
+};
+
+class EventLoop::Schedule {
+ public:
+  explicit Schedule(EventLoop& loop) noexcept : loop_(loop) {}
+  bool await_ready() const noexcept { return loop_.on_loop_thread(); }
+  [[gnu::noinline]] void await_suspend(std::coroutine_handle<> coroutine) const {
+    loop_.post(coroutine);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  EventLoop& loop_;
+};
+
+class EventLoop::Yield {
+ public:
+  explicit Yield(EventLoop& loop) noexcept : loop_(loop) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> coroutine) const { loop_.defer(coroutine); }
+  void await_resume() const noexcept {}
+
+ private:
+  EventLoop& loop_;
+};
+
+inline EventLoop::Schedule EventLoop::schedule() noexcept { return Schedule(*this); }
+inline EventLoop::Yield EventLoop::yield() noexcept { return Yield(*this); }
+
+}  // namespace mx_rmq::runtime
