@@ -1,0 +1,33 @@
+-- cancel_page: looks for a waiting message in one page of one list and empties its element.
+-- KEYS    1 a ready list, 2 ids, 3 stats, 4 wake
+-- ARGV    1 id, 2 elements from the tail to pass over, 3 most elements, 4 most bytes (one element is always allowed)
+-- returns found (0/1), elements looked at, the head of the list was reached (0/1)
+-- cost    O(elements looked at)
+-- keeps   a chosen id is free before its message is gone; claimers drop the empty element
+-- @include envelope
+local passed, most, left = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local seen, step = 0, 16
+while seen < most and (seen == 0 or left >= 0) do
+  local ask = math.min(step, most - seen)
+  local from = passed + seen
+  local b = redis.call('LRANGE', KEYS[1], -(from + ask), -(from + 1))
+  for j = #b, 1, -1 do
+    local e = b[j]
+    local n, at = string.match(e, '^mx1 [hnl] %d+ %d+ %d+ %d+ %d+ %d+ %d+ (%d+)\n()')
+    if n and tonumber(n) == #ARGV[1] and string.sub(e, at, at + #ARGV[1] - 1) == ARGV[1] then
+      local h = head(e)
+      if h then
+        redis.call('ZREM', KEYS[4], '')  -- a first write that a full Redis allows
+        if h.stamp ~= '0' and redis.call('HGET', KEYS[2], h.id) == h.stamp then redis.call('HDEL', KEYS[2], h.id) end
+        redis.call('HINCRBY', KEYS[3], 'cancelled', 1)
+        redis.call('LSET', KEYS[1], -(from + #b - j + 1), '')
+        return {1, seen + #b - j + 1, 0}
+      end
+    end
+    left = left - #e
+  end
+  seen = seen + #b
+  if #b < ask then return {0, seen, 1} end
+  step = step * 2
+end
+return {0, seen, 0}

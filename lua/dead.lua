@@ -1,0 +1,36 @@
+-- dead: moves messages of a consumer to the dead letters, byte for byte.
+-- KEYS    1 processing:<consumer>, 2 consumers, 3 stats, 4 dlq, 5 dlq:data, 6 ids
+-- ARGV    1 consumer, 2 cap of the dead letters (0 = none), then three for each message: tag, member (its id; for what
+--         does not decode '!<consumer>.<tag>'), line (reason, a tab, last error and times as JSON)
+-- returns now, 'ok', dead letters there are now, then the members that the cap dropped; or now, 'lost' as ack does
+-- cost    O(messages * log dlq), and O(log dlq) for each one dropped, at most two for each one added
+-- keeps   data before index before removal; a chosen id stays taken while its message is dead
+-- @include now
+-- @include text
+-- @include envelope
+-- @include bury
+-- @include unbury
+-- @include cap
+local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
+if not score or tonumber(score) <= 0 then
+  redis.call('HINCRBY', KEYS[3], 'lease_lost', (#ARGV - 2) / 3)
+  return {now, 'lost'}
+end
+local tags, expired = {}, 0
+for i = 3, #ARGV, 3 do
+  local e = redis.call('HGET', KEYS[1], ARGV[i])
+  if e then
+    bury(KEYS[4], KEYS[5], KEYS[6], ARGV[i + 1], ARGV[i + 2], e, head(e))
+    if string.sub(ARGV[i + 2], 1, 8) == 'expired\t' then expired = expired + 1 end
+    tags[#tags + 1] = ARGV[i]
+  end
+end
+local dropped = {}
+if #tags > 0 then
+  redis.call('HINCRBY', KEYS[3], 'dead', #tags)
+  if expired > 0 then redis.call('HINCRBY', KEYS[3], 'expired', expired) end
+  for i = 1, #tags, 1000 do redis.call('HDEL', KEYS[1], unpack(tags, i, math.min(i + 999, #tags))) end
+  dropped = cap(KEYS[4], KEYS[5], KEYS[6], KEYS[3], tonumber(ARGV[2]), #tags)
+end
+return {now, 'ok', redis.call('ZCARD', KEYS[4]), unpack(dropped, 1, math.min(#dropped, 1000))}

@@ -1,0 +1,25 @@
+-- revive(member, v): makes the dead letter v ready again, as new: attempts, recoveries, history and expiry start anew.
+-- Needs KEYS 1 dlq, 2 dlq:data, 3 ready:high, 4 ready:normal, 5 ready:low, 6 wake, 7 stats, 8 ids. False: v is no envelope.
+local function revive(member, v)
+  local e = inner(v)
+  local h = head(e)
+  if not h then return false end
+  local grace = tonumber(h.stamp) - h.expire
+  h.attempts, h.recoveries, h.expire = '0', 0, now + h.ttl
+  h.rare = string.match(h.rare, '^[^\t]*')
+  if h.stamp ~= '0' then
+    local used = redis.call('HGET', KEYS[8], h.id)
+    if used and used ~= '0' and tonumber(used) > now then
+      h.stamp = '0'  -- another message has the id by now: this one goes on as if its id had been generated
+    else
+      h.stamp = text(h.expire + math.max(grace, 0))
+    end
+  end
+  local list = h.priority == 'h' and KEYS[3] or h.priority == 'l' and KEYS[5] or KEYS[4]
+  if redis.call('RPUSH', list, rewrite(h, e)) == 1 then redis.call('ZADD', KEYS[6], 0, '0') end
+  if h.stamp ~= '0' then redis.call('HSET', KEYS[8], h.id, h.stamp) end
+  redis.call('HINCRBY', KEYS[7], 'requeued', 1)
+  redis.call('ZREM', KEYS[1], member)
+  redis.call('HDEL', KEYS[2], member)
+  return true
+end

@@ -1,0 +1,64 @@
+-- produce: applies one numbered batch of one producer, once.
+-- KEYS    1 producer, 2 wake, 3 stats, then the ready lists used (ARGV 3 of them),
+--         then, if ARGV 4 is 1, delayed and delayed:data, then, if ARGV 5 is 1, ids
+-- ARGV    1 number of the batch, 2 ms for which that number is kept, 3 lists used, 4 delayed? 5 chosen ids?
+--         then for each list used the count of plain envelopes, then those envelopes list by list,
+--         then five for each other message, in their order: place (0 = delayed, else which of the lists used),
+--         due ms, id, until ms (0 = generated id), envelope
+-- returns now, 'ok', and the place in the last group (from 1) of each message whose chosen id was still in use;
+--         or now, 'again' if this batch, or a later one, was applied already: nothing is changed
+-- cost    O(messages), and O(log delayed) for each delayed one; the first write is one that a full Redis refuses
+-- keeps   a number is stored after its messages, so an error in between can repeat but not lose them; an id's entry
+--         is written after its message; a list that was empty, or a new earliest due time, arms the marker
+-- @include now
+local last = redis.call('GET', KEYS[1])
+if last and tonumber(last) >= tonumber(ARGV[1]) then return {now, 'again'} end
+local lists = tonumber(ARGV[3])
+local spot = 4 + lists
+local delayed, data, ids
+if ARGV[4] == '1' then delayed, data = KEYS[spot], KEYS[spot + 1] spot = spot + 2 end
+if ARGV[5] == '1' then ids = KEYS[spot] end
+local at, added, arm = 6 + lists, 0, false
+for i = 1, lists do
+  local n = tonumber(ARGV[5 + i])
+  local done = 0
+  while done < n do
+    local step = math.min(1000, n - done)
+    local length = redis.call('RPUSH', KEYS[3 + i], unpack(ARGV, at + done, at + done + step - 1))
+    if length == step then arm = true end
+    done = done + step
+  end
+  at = at + n
+  added = added + n
+end
+local out, same, first = {now, 'ok'}, 0, nil
+local k = 0
+for i = at, #ARGV, 5 do
+  k = k + 1
+  local place, due, id, stamp, e = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  local used = stamp ~= '0' and redis.call('HGET', ids, id)
+  if used and (used == '0' or tonumber(used) > now) then
+    same = same + 1
+    out[#out + 1] = k
+  else
+    if place == 0 then
+      local member = id
+      if redis.call('HSETNX', data, member, e) == 0 then
+        member = id .. '~' .. ARGV[1] .. '.' .. k .. '~' .. KEYS[1]
+        redis.call('HSET', data, member, e)
+      end
+      redis.call('ZADD', delayed, due, member)
+      if not first or tonumber(due) < first[1] then first = {tonumber(due), member} end
+    elseif redis.call('RPUSH', KEYS[3 + place], e) == 1 then
+      arm = true
+    end
+    if stamp ~= '0' then redis.call('HSET', ids, id, stamp) end
+    added = added + 1
+  end
+end
+if added > 0 then redis.call('HINCRBY', KEYS[3], 'produced', added) end
+if same > 0 then redis.call('HINCRBY', KEYS[3], 'duplicates', same) end
+if added > 0 then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+if first and redis.call('ZRANGE', delayed, 0, 0)[1] == first[2] then arm = true end
+if arm then redis.call('ZADD', KEYS[2], 0, '0') end
+return out

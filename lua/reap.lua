@@ -1,0 +1,67 @@
+-- reap: takes over messages of a consumer whose lease ran out.
+-- KEYS    1 processing:<consumer>, 2 consumers, 3 ready:high, 4 ready:normal, 5 ready:low, 6 ready:suspect, 7 wake,
+--         8 stats, 9 dlq, 10 dlq:data, 11 ids
+-- ARGV    1 the consumer that is reaped, 2 most messages, 3 most bytes (one message is always allowed), 4 longest lease
+--         allowed ms, 5 cap of the dead letters (0 = none)
+-- returns now, 'gone' | 'alive' (its lease goes on; one further ahead than the longest is cut to that) |
+--         'ok', messages still to take, messages recovered, dead letters made, then the members that the cap dropped
+-- cost    O(messages of that consumer)
+-- keeps   0 as its lease, which no renewal lifts, before the first message moves; each message back at the head of its
+--         list, one recovery more, or among the dead letters, before it leaves the consumer; its entry goes last
+-- @include now
+-- @include text
+-- @include envelope
+-- @include rewrite
+-- @include home
+-- @include newest
+-- @include bury
+-- @include unbury
+-- @include cap
+local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
+if not score then return {now, 'gone'} end
+score = tonumber(score)
+local longest = now + tonumber(ARGV[4])
+if score > now then
+  if score > longest then
+    redis.call('ZREM', KEYS[2], '')
+    redis.call('ZADD', KEYS[2], text(longest), ARGV[1])
+  end
+  return {now, 'alive'}
+end
+redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
+if score ~= 0 then redis.call('ZADD', KEYS[2], 0, ARGV[1]) end
+local ready = {h = KEYS[3], n = KEYS[4], l = KEYS[5], s = KEYS[6]}
+local rows = newest(redis.call('HKEYS', KEYS[1]))
+local tags, left, back, dead = {}, tonumber(ARGV[3]), 0, 0
+for i = 1, #rows do
+  if #tags >= tonumber(ARGV[2]) or (left < 0 and #tags > 0) then break end
+  local tag = rows[i][3]
+  local e = redis.call('HGET', KEYS[1], tag)
+  left = left - #e
+  local h = head(e)
+  if not h then
+    bury(KEYS[9], KEYS[10], KEYS[11], '!' .. ARGV[1] .. '.' .. tag, 'decode\t', e, nil)
+    dead = dead + 1
+  elseif h.recoveries >= h.limit then
+    bury(KEYS[9], KEYS[10], KEYS[11], h.id, 'poison\t', e, h)
+    dead = dead + 1
+  else
+    h.recoveries = h.recoveries + 1
+    e = rewrite(h, e)
+    redis.call('LPUSH', ready[home(e)], e)
+    back = back + 1
+  end
+  tags[#tags + 1] = tag
+end
+if back > 0 then
+  redis.call('HINCRBY', KEYS[8], 'recovered', back)
+  redis.call('ZADD', KEYS[7], 0, '0')
+end
+local dropped = {}
+if dead > 0 then
+  redis.call('HINCRBY', KEYS[8], 'dead', dead)
+  dropped = cap(KEYS[9], KEYS[10], KEYS[11], KEYS[8], tonumber(ARGV[5]), dead)
+end
+for i = 1, #tags, 1000 do redis.call('HDEL', KEYS[1], unpack(tags, i, math.min(i + 999, #tags))) end
+if #tags == #rows then redis.call('ZREM', KEYS[2], ARGV[1]) end
+return {now, 'ok', #rows - #tags, back, dead, unpack(dropped, 1, math.min(#dropped, 1000))}

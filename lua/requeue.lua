@@ -1,0 +1,18 @@
+-- requeue: makes one dead letter ready again, at the tail of its own priority.
+-- KEYS    1 dlq, 2 dlq:data, 3 ready:high, 4 ready:normal, 5 ready:low, 6 wake, 7 stats, 8 ids
+-- ARGV    1 member
+-- returns now, 'ok' | 'none' (no such dead letter) | 'unreadable' (no envelope: it stays where it is)
+-- cost    O(log dlq)
+-- keeps   the message is ready, its id taken, before it leaves the dead letters
+-- @include now
+-- @include text
+-- @include envelope
+-- @include rewrite
+-- @include unbury
+-- @include revive
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return {now, 'none'} end
+local v = redis.call('HGET', KEYS[2], ARGV[1])
+if not v then return {now, 'none'} end
+redis.call('ZREM', KEYS[6], '')  -- a first write that a full Redis allows
+if not revive(ARGV[1], v) then return {now, 'unreadable'} end
+return {now, 'ok'}

@@ -1,0 +1,20 @@
+-- stats: how many messages are where, the counters, the consumers. Reads only.
+-- KEYS    1 ready:high, 2 ready:normal, 3 ready:low, 4 ready:suspect, 5 delayed, 6 consumers, 7 dlq, 8 stats
+-- ARGV    1 most consumers named
+-- returns now, the lengths of the four lists, delayed, dead, consumers, consumers whose lease ran out, fields of stats,
+--         then field and value of each, then consumer and lease deadline of each one named
+-- cost    O(consumers named)
+-- keeps   writes nothing
+-- @include now
+local out = {now}
+for i = 1, 4 do out[1 + i] = redis.call('LLEN', KEYS[i]) end
+out[6] = redis.call('ZCARD', KEYS[5])
+out[7] = redis.call('ZCARD', KEYS[7])
+out[8] = redis.call('ZCARD', KEYS[6])
+out[9] = redis.call('ZCOUNT', KEYS[6], '-inf', now)
+local fields = redis.call('HGETALL', KEYS[8])
+out[10] = #fields / 2
+for i = 1, #fields do out[#out + 1] = fields[i] end
+local named = redis.call('ZRANGE', KEYS[6], 0, tonumber(ARGV[1]) - 1, 'WITHSCORES')
+for i = 1, #named do out[#out + 1] = named[i] end
+return out
