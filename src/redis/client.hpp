@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mx_rmq/task.hpp"
+#include "redis/blocking_lane.hpp"
+#include "redis/lane.hpp"
+#include "redis/options.hpp"
+#include "redis/seams.hpp"
+#include "redis/server_clock.hpp"
+
+namespace mx_rmq::redis {
+
+/// How the connections of a client are.
+struct ClientHealth {
+  std::size_t lanes = 0;    ///< opened, blocking ones included
+  std::size_t ready = 0;    ///< of those, usable now
+  std::size_t refused = 0;  ///< of those, refused for credentials or rights
+  std::string last_error;   ///< of a lane that is not usable; else empty
+};
+
+/// All connections of one queue to one Redis. Loop thread only. `close` must have completed before
+/// it is destroyed, except when the loop has ended.
+class Client {
+ public:
+  Client(runtime::EventLoop& loop, ClientOptions options);  ///< with Seams::real
+  Client(runtime::EventLoop& loop, ClientOptions options, Seams seams);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  /// The lane of `key` (modulo the pool's size); it begins to connect at its first use. Lives as
+  /// long as the client.
+  Lane& lane(std::size_t key);
+  [[nodiscard]] std::size_t pool_size() const noexcept;
+  /// Another connection, for blocking commands. To be destroyed before the client.
+  std::unique_ptr<BlockingLane> open_blocking();
+
+  [[nodiscard]] ServerClock& clock() noexcept;
+  [[nodiscard]] runtime::EventLoop& loop() noexcept;
+  [[nodiscard]] ClientHealth health() const;
+
+  /// No new command is taken; what was written is awaited up to `deadline`, then everything is
+  /// closed and whatever still waits ends with OutcomeUnknown (written) or ShutdownError. Blocking
+  /// waits are not awaited. Idempotent; never throws.
+  Task<> close(TimePoint deadline);
+
+ private:
+  class Shared;
+  std::shared_ptr<Shared> shared_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
+}  // namespace mx_rmq::redis
