@@ -87,7 +87,7 @@ class Runtime {
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> impl_;  // the threads hold it too
+  std::unique_ptr<Impl> impl_;
 };
 
 /// Waits without blocking a thread. Uses the Runtime of the awaiting coroutine, or the shared one if

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <mutex>
 #include <optional>
@@ -39,11 +40,14 @@ class SyncWaitDriver {
   class promise_type {
    public:
     static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
-    static void operator delete(void* frame, std::size_t bytes) noexcept { free_frame(frame, bytes); }
+    static void operator delete(void* frame, std::size_t bytes) noexcept {
+      free_frame(frame, bytes);
+    }
 
     struct FinalAwaiter {
       bool await_ready() const noexcept { return false; }
-      [[gnu::noinline]] void await_suspend(std::coroutine_handle<promise_type> self) const noexcept {
+      [[gnu::noinline]] void await_suspend(
+          std::coroutine_handle<promise_type> self) const noexcept {
         self.promise().latch_->open();  // nothing of the frame may be touched from here on
       }
       void await_resume() const noexcept {}

@@ -179,7 +179,8 @@ class [[nodiscard]] Task {
 
   /// Starts the task and gives its frame to the co_await expression.
   detail::TaskAwaiter<T> operator co_await() && {
-    if (!handle_) throw std::logic_error("mx_rmq: a Task was awaited that is empty or was awaited before");
+    if (!handle_)
+      throw std::logic_error("mx_rmq: a Task was awaited that is empty or was awaited before");
     return detail::TaskAwaiter<T>(std::exchange(handle_, {}));
   }
 

@@ -35,7 +35,7 @@ class BlockingPool {
   BlockingPool& operator=(const BlockingPool&) = delete;
 
   /// Any thread. Runs `job` on a blocking thread, destroys it there, then calls `done` on the loop
-  /// thread, exactly once. An exception of the job goes to the loop's report(). A job must own what
+  /// thread, exactly once. An exception of the job is logged. A job must own what
   /// it uses, because it may be abandoned. Throws ShutdownError after shutdown() began and
   /// std::system_error if there is no thread and none can be started.
   void submit(Job job, Done done = {});

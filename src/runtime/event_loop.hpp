@@ -5,10 +5,12 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "runtime/mono_clock.hpp"
@@ -69,13 +71,15 @@ class EventLoop {
   /// For how long the loop has been busy since it last waited for input; zero while it waits.
   Duration stalled_for() const noexcept;
   /// When the loop last finished a turn.
-  TimePoint last_turn() const noexcept;
+  TimePoint last_turn() const noexcept {
+    return TimePoint(Duration(last_turn_.load(std::memory_order_relaxed)));
+  }
 
   /// Number of tasks in Scopes on this loop.
   std::int64_t live_tasks() const noexcept { return live_tasks_.load(std::memory_order_relaxed); }
 
   /// Takes an exception that nobody else can: hands it to the handler of set_error_handler() (by
-  /// default a line on stderr) and counts it.
+  /// default an error line in the log) and counts it.
   void report(std::exception_ptr error) noexcept;
   void set_error_handler(ErrorHandler handler);
   std::uint64_t reported_errors() const noexcept {
@@ -137,17 +141,14 @@ class EventLoop {
   };
 
   void post_item(ReadyItem item);
-  void take_posted();
-  void turn(bool before_poll) noexcept;
-  void drain() noexcept;
-  void run_item(ReadyItem item) noexcept;
+  void take_posted() noexcept;
+  void before_poll() noexcept;
+  void after_poll() noexcept;
+  void run_ready(TimePoint now) noexcept;
+  void run_item(ReadyItem& item);
   void run_flush_hooks() noexcept;
-  void collect_due_timers() noexcept;
-  void arm_timer() noexcept;
-  void stop_if_finished() noexcept;
-  void close_handles() noexcept;
-  std::size_t count_foreign_handles() noexcept;
-  void force_foreign_handles() noexcept;
+  void arm_timer(TimePoint now) noexcept;
+  void close_if_finished(TimePoint now) noexcept;
 
   const Clock& clock_;
   std::unique_ptr<Handles> handles_;
@@ -159,12 +160,11 @@ class EventLoop {
   TimerHeap timers_;
   std::optional<TimePoint> armed_for_;
   ShutdownListeners listeners_;
-  std::vector<Hook> hooks_;
+  std::deque<Hook> hooks_;  // a hook that runs may add others: references must stay valid
   std::uint64_t last_hook_ = 0;
+  std::vector<ReadyItem> taken_;  // keeps its memory between bursts
   bool stopping_ = false;
-  bool finishing_ = false;
-  bool closing_ = false;
-  TimePoint finish_deadline_{};
+  std::optional<TimePoint> finish_by_;
 
   // Any thread.
   std::mutex mutex_;

@@ -3,6 +3,7 @@
 #include <coroutine>
 #include <exception>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <variant>
 

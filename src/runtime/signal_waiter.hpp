@@ -32,6 +32,9 @@ class SignalWaiter {
 
  private:
   struct State;
+
+  static Task<std::optional<int>> wait_on(std::shared_ptr<State> state);
+
   std::shared_ptr<State> state_;
 };
 

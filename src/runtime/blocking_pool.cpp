@@ -1,0 +1,212 @@
+#include "runtime/blocking_pool.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <list>
+#include <mutex>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "mx_rmq/errors.hpp"
+
+#include "runtime/event_loop.hpp"
+#include "runtime/log.hpp"
+#include "runtime/thread_setup.hpp"
+
+namespace mx_rmq::runtime {
+
+/// What the pool and its threads share. An abandoned thread keeps it alive.
+struct BlockingPool::State {
+  struct Waiting {
+    Job job;
+    Done done;
+  };
+  struct Worker {
+    std::thread thread;
+    bool busy = false;
+    bool abandoned = false;  // nobody waits for its job any more
+    Done done;               // of the job that runs
+  };
+
+  bool wants_worker() const {
+    return waiting.size() > workers.size() - running && workers.size() < max_threads;
+  }
+  void start_worker(const std::shared_ptr<State>& self);
+  void work(Worker& worker);
+  void run(Job job) noexcept;
+  void tell(Done done, JobEnd end) noexcept;
+  std::list<Worker> abandon_busy();
+
+  EventLoop* loop = nullptr;
+  std::string name;
+  sigset_t signals{};
+
+  mutable std::mutex mutex;  // guards all that follows
+  std::condition_variable work_or_end;
+  std::condition_variable job_ended;
+  std::deque<Waiting> waiting;
+  std::list<Worker> workers;
+  std::size_t max_threads = 0;
+  std::size_t running = 0;
+  bool ending = false;
+};
+
+namespace {
+
+thread_local const void* current_pool = nullptr;
+
+}  // namespace
+
+BlockingPool::BlockingPool(EventLoop& loop, std::size_t max_threads, std::string name,
+                           const sigset_t& signals)
+    : state_(std::make_shared<State>()) {
+  if (max_threads == 0) {
+    throw std::invalid_argument("mx_rmq: the blocking pool needs at least one thread");
+  }
+  state_->loop = &loop;
+  state_->max_threads = max_threads;
+  state_->name = std::move(name);
+  state_->signals = signals;
+}
+
+BlockingPool::~BlockingPool() { shutdown(std::chrono::nanoseconds::zero()); }
+
+void BlockingPool::submit(Job job, Done done) {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->ending) throw ShutdownError("mx_rmq: the Runtime is ending");
+  state_->waiting.push_back(State::Waiting{std::move(job), std::move(done)});
+  if (!state_->wants_worker()) return state_->work_or_end.notify_one();
+  try {
+    state_->start_worker(state_);
+  } catch (const std::system_error& error) {
+    if (state_->workers.empty()) {
+      state_->waiting.pop_back();
+      throw;
+    }
+    log::warn("no further blocking thread could be started", "why", error.what(), "threads",
+              state_->workers.size());
+  }
+}
+
+void BlockingPool::ensure_threads(std::size_t count) {
+  const std::lock_guard lock(state_->mutex);
+  state_->max_threads = std::max(state_->max_threads, count);
+  // Jobs that waited because of the old limit need not wait for the next submit().
+  while (!state_->ending && state_->wants_worker()) state_->start_worker(state_);
+}
+
+std::size_t BlockingPool::max_threads() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->max_threads;
+}
+
+std::size_t BlockingPool::threads() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->workers.size();
+}
+
+std::size_t BlockingPool::running() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->running;
+}
+
+std::size_t BlockingPool::waiting() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->waiting.size();
+}
+
+bool BlockingPool::on_pool_thread() const noexcept { return current_pool == state_.get(); }
+
+void BlockingPool::shutdown(std::chrono::nanoseconds timeout) noexcept {
+  std::unique_lock lock(state_->mutex);
+  if (std::exchange(state_->ending, true)) return;
+  for (State::Waiting& entry : state_->waiting)
+    state_->tell(std::move(entry.done), JobEnd::cancelled);
+  // The jobs are destroyed without the lock: they are the user's code.
+  const auto cancelled = std::exchange(state_->waiting, {});
+  state_->work_or_end.notify_all();
+  if (!on_pool_thread()) {
+    const auto longest = std::chrono::nanoseconds(std::chrono::hours(24 * 365));
+    state_->job_ended.wait_for(lock, std::min(timeout, longest),
+                               [this] { return state_->running == 0; });
+  }
+  auto idle = state_->abandon_busy();
+  lock.unlock();
+  for (State::Worker& worker : idle) worker.thread.join();
+}
+
+std::list<BlockingPool::State::Worker> BlockingPool::State::abandon_busy() {
+  std::list<Worker> idle;
+  for (auto next = workers.begin(); next != workers.end();) {
+    const auto worker = next++;
+    if (worker->busy) {
+      log::warn("a blocking call has not ended in time; its thread is left to itself", "thread",
+                name);
+      worker->abandoned = true;
+      worker->thread.detach();
+      tell(std::exchange(worker->done, {}), JobEnd::abandoned);
+    } else {
+      idle.splice(idle.end(), workers, worker);
+    }
+  }
+  return idle;
+}
+
+void BlockingPool::State::start_worker(const std::shared_ptr<State>& self) {
+  workers.emplace_back();
+  Worker& worker = workers.back();
+  try {
+    worker.thread = std::thread([self, &worker] { self->work(worker); });
+  } catch (...) {
+    workers.pop_back();
+    throw;
+  }
+}
+
+void BlockingPool::State::work(Worker& worker) {
+  current_pool = this;
+  set_signal_mask(signals);  // the thread that started this one may be the loop's
+  name_this_thread(name, "-b");
+  std::unique_lock lock(mutex);
+  for (;;) {
+    work_or_end.wait(lock, [this] { return ending || !waiting.empty(); });
+    if (waiting.empty()) return;
+    Job job = std::move(waiting.front().job);
+    worker.done = std::move(waiting.front().done);
+    waiting.pop_front();
+    worker.busy = true;
+    ++running;
+    lock.unlock();
+    run(std::move(job));
+    lock.lock();
+    --running;
+    if (worker.abandoned) return;  // the pool may be gone, and the loop with it
+    worker.busy = false;
+    tell(std::exchange(worker.done, {}), JobEnd::completed);
+    if (ending) job_ended.notify_all();
+  }
+}
+
+void BlockingPool::State::run(Job job) noexcept {
+  try {
+    job();
+  } catch (const std::exception& error) {
+    log::error("a blocking job threw", "what", error.what());
+  } catch (...) {
+    log::error("a blocking job threw an exception of an unknown type");
+  }
+}
+
+void BlockingPool::State::tell(Done done, JobEnd end) noexcept {
+  if (!done) return;
+  try {
+    loop->post([done = std::move(done), end] { done(end); });
+  } catch (...) {
+    loop->report(std::current_exception());  // nobody is left to be told
+  }
+}
+
+}  // namespace mx_rmq::runtime

@@ -1,0 +1,132 @@
+#include "runtime/loop_handles.hpp"
+
+#include <system_error>
+
+namespace mx_rmq::runtime {
+
+namespace {
+
+void check_uv(int result, const char* what) {
+  if (result < 0) throw std::system_error(-result, std::generic_category(), what);
+}
+
+}  // namespace
+
+EventLoop::Handles::Handles(Callbacks callbacks) : callbacks_(callbacks) {
+  check_uv(::uv_loop_init(&loop_), "mx_rmq: cannot make an event loop");
+  const int result = ::uv_async_init(&loop_, &async_, [](uv_async_t* handle) {
+    const auto& callbacks = *static_cast<Callbacks*>(handle->data);
+    callbacks.woken(callbacks.self);
+  });
+  if (result < 0) {
+    ::uv_loop_close(&loop_);
+    check_uv(result, "mx_rmq: cannot make an event loop's wake-up");
+  }
+  // The rest cannot fail.
+  ::uv_timer_init(&loop_, &timer_);
+  ::uv_prepare_init(&loop_, &prepare_);
+  ::uv_check_init(&loop_, &check_);
+  ::uv_idle_init(&loop_, &idle_);
+  async_.data = timer_.data = prepare_.data = check_.data = &callbacks_;
+  ::uv_prepare_start(&prepare_, [](uv_prepare_t* handle) {
+    const auto& callbacks = *static_cast<Callbacks*>(handle->data);
+    callbacks.before_poll(callbacks.self);
+  });
+  ::uv_check_start(&check_, [](uv_check_t* handle) {
+    const auto& callbacks = *static_cast<Callbacks*>(handle->data);
+    callbacks.after_poll(callbacks.self);
+  });
+}
+
+EventLoop::Handles::~Handles() {
+  if (closed_) return;
+  close();
+  run();
+  close_loop();
+}
+
+void EventLoop::Handles::wake() noexcept { ::uv_async_send(&async_); }
+
+void EventLoop::Handles::keep_spinning(bool on) noexcept {
+  if (on == spinning_) return;
+  spinning_ = on;
+  if (on) {
+    ::uv_idle_start(&idle_, [](uv_idle_t*) {});
+  } else {
+    ::uv_idle_stop(&idle_);
+  }
+}
+
+void EventLoop::Handles::start_timer(std::uint64_t milliseconds) noexcept {
+  // libuv counts from its own reading of the clock, which may be old by now.
+  ::uv_update_time(&loop_);
+  ::uv_timer_start(
+      &timer_,
+      [](uv_timer_t* handle) {
+        const auto& callbacks = *static_cast<Callbacks*>(handle->data);
+        callbacks.timer(callbacks.self);
+      },
+      milliseconds, 0);
+}
+
+void EventLoop::Handles::stop_timer() noexcept { ::uv_timer_stop(&timer_); }
+
+void EventLoop::Handles::run() noexcept { ::uv_run(&loop_, UV_RUN_DEFAULT); }
+
+bool EventLoop::Handles::is_own(const uv_handle_t* handle) const noexcept {
+  const void* const address = handle;
+  return address == &async_ || address == &timer_ || address == &prepare_ || address == &check_ ||
+         address == &idle_;
+}
+
+bool EventLoop::Handles::busy_with_others() noexcept {
+  if (loop_.active_reqs.count > 0) return true;
+  struct Search {
+    const Handles* self;
+    bool found;
+  } search{this, false};
+  ::uv_walk(
+      &loop_,
+      [](uv_handle_t* handle, void* argument) {
+        auto& search = *static_cast<Search*>(argument);
+        if (!search.self->is_own(handle)) search.found = true;
+      },
+      &search);
+  return search.found;
+}
+
+std::size_t EventLoop::Handles::close_others() noexcept {
+  struct Closing {
+    const Handles* self;
+    std::size_t count;
+  } closing{this, 0};
+  ::uv_walk(
+      &loop_,
+      [](uv_handle_t* handle, void* argument) {
+        auto& closing = *static_cast<Closing*>(argument);
+        if (closing.self->is_own(handle) || ::uv_is_closing(handle)) return;
+        ++closing.count;
+        ::uv_close(handle, nullptr);
+      },
+      &closing);
+  return closing.count;
+}
+
+void EventLoop::Handles::close() noexcept {
+  closing_ = true;
+  for (auto* handle :
+       {reinterpret_cast<uv_handle_t*>(&async_), reinterpret_cast<uv_handle_t*>(&timer_),
+        reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
+        reinterpret_cast<uv_handle_t*>(&idle_)}) {
+    ::uv_close(handle, nullptr);
+  }
+  // A request that cannot be cancelled (a name being resolved) would keep uv_run() waiting.
+  if (loop_.active_reqs.count > 0) ::uv_stop(&loop_);
+}
+
+bool EventLoop::Handles::close_loop() noexcept {
+  closed_ = true;
+  return ::uv_loop_close(&loop_) == 0;
+}
+
+}  // namespace mx_rmq::runtime

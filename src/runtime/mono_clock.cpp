@@ -1,0 +1,27 @@
+#include "runtime/mono_clock.hpp"
+
+#include <time.h>
+
+namespace mx_rmq::runtime {
+
+MonoClock::time_point MonoClock::now() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return time_point(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+}
+
+namespace {
+
+class RealClock final : public Clock {
+ public:
+  TimePoint now() const noexcept override { return MonoClock::now(); }
+};
+
+}  // namespace
+
+const Clock& Clock::real() noexcept {
+  static const RealClock clock;
+  return clock;
+}
+
+}  // namespace mx_rmq::runtime

@@ -1,0 +1,129 @@
+#include "mx_rmq/runtime.hpp"
+
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+
+#include "runtime/blocking_pool.hpp"
+#include "runtime/event_loop.hpp"
+#include "runtime/fork_guard.hpp"
+#include "runtime/log.hpp"
+#include "runtime/thread_setup.hpp"
+
+namespace mx_rmq {
+
+RuntimeOptions::RuntimeOptions() = default;
+RuntimeOptions::RuntimeOptions(const RuntimeOptions&) = default;
+RuntimeOptions::RuntimeOptions(RuntimeOptions&&) noexcept = default;
+RuntimeOptions& RuntimeOptions::operator=(const RuntimeOptions&) = default;
+RuntimeOptions& RuntimeOptions::operator=(RuntimeOptions&&) noexcept = default;
+RuntimeOptions::~RuntimeOptions() = default;
+
+namespace {
+
+// What handles left open by others get before they are closed for them.
+constexpr auto handle_grace = std::chrono::seconds(5);
+
+RuntimeOptions checked(RuntimeOptions options) {
+  if (options.blocking_threads < 1) {
+    throw std::invalid_argument("mx_rmq: RuntimeOptions: blocking_threads is " +
+                                std::to_string(options.blocking_threads) + ", must be 1 or more");
+  }
+  if (options.shutdown_timeout.count() < 0) {
+    throw std::invalid_argument("mx_rmq: RuntimeOptions: shutdown_timeout is negative");
+  }
+  return options;
+}
+
+// The state of Runtime::shared(), in constants that are valid during the whole of static
+// initialisation and destruction.
+constexpr unsigned never_made = static_cast<unsigned>(-1);
+constinit std::atomic<unsigned> shared_made_in{never_made};
+constinit std::atomic<bool> shared_gone{false};
+
+struct SharedRuntime {
+  SharedRuntime() : runtime(std::make_shared<Runtime>()) {}
+  ~SharedRuntime() { shared_gone.store(true, std::memory_order_relaxed); }
+  std::shared_ptr<Runtime> runtime;
+};
+
+}  // namespace
+
+struct Runtime::Impl {
+  explicit Impl(RuntimeOptions options)
+      : fork_generation(runtime::fork_generation()),
+        shutdown_timeout(options.shutdown_timeout),
+        pool(loop, static_cast<std::size_t>(options.blocking_threads), options.name,
+             runtime::current_signal_mask()) {
+    loop.set_blocking_pool(&pool);
+    const runtime::BlockSignals blocked;
+    thread = std::thread([this, name = options.name] {
+      runtime::name_this_thread(name, "");
+      loop.run();
+    });
+  }
+
+  /// Not on the loop thread.
+  void end() noexcept {
+    loop.begin_shutdown();
+    pool.shutdown(shutdown_timeout);
+    loop.finish(handle_grace);
+    thread.join();
+  }
+
+  const unsigned fork_generation;
+  const std::chrono::milliseconds shutdown_timeout;
+  runtime::EventLoop loop;
+  runtime::BlockingPool pool;
+  std::thread thread;
+};
+
+Runtime::Runtime(RuntimeOptions options)
+    : impl_(std::make_unique<Impl>(checked(std::move(options)))) {}
+
+Runtime::~Runtime() {
+  if (impl_->fork_generation != runtime::fork_generation()) {
+    // The threads exist in the parent only, and a lock may be held by one of them for ever.
+    static_cast<void>(impl_.release());
+    return;
+  }
+  if (!on_loop_thread() && !impl_->pool.on_pool_thread()) {
+    impl_->end();
+    return;
+  }
+  // A thread cannot wait for itself: another one does.
+  Impl* const impl = impl_.release();
+  try {
+    const runtime::BlockSignals blocked;
+    std::thread([impl] {
+      impl->end();
+      delete impl;
+    }).detach();
+  } catch (const std::exception& error) {
+    runtime::log::error("a Runtime could not be ended and goes on", "why", error.what());
+  }
+}
+
+std::shared_ptr<Runtime> Runtime::shared() {
+  if (shared_gone.load(std::memory_order_relaxed)) {
+    throw std::logic_error("mx_rmq: the shared Runtime is used after the end of main()");
+  }
+  // Before the lock that guards the static: the child of a fork may have inherited it locked.
+  const unsigned now = runtime::fork_generation();
+  unsigned made_in = never_made;
+  if (!shared_made_in.compare_exchange_strong(made_in, now, std::memory_order_relaxed)) {
+    runtime::refuse_after_fork(made_in);
+  }
+  static const SharedRuntime shared;
+  return shared.runtime;
+}
+
+bool Runtime::on_loop_thread() const noexcept { return impl_->loop.on_loop_thread(); }
+
+std::chrono::nanoseconds Runtime::stalled_for() const noexcept { return impl_->loop.stalled_for(); }
+
+runtime::EventLoop& Runtime::event_loop() noexcept { return impl_->loop; }
+
+runtime::BlockingPool& Runtime::blocking_pool() noexcept { return impl_->pool; }
+
+}  // namespace mx_rmq
