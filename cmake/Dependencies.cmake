@@ -1,0 +1,38 @@
+# What the library uses. nlohmann_json is part of its interface, the others are not.
+#
+# An imported target is known only in the directory that looked for it, and a static mx_rmq needs its
+# private dependencies when a program is linked. So under add_subdirectory they are made global.
+
+macro(mx_rmq_find_dependency target)
+  if(TARGET ${target})
+    set(_mx_rmq_was_there TRUE)
+  else()
+    set(_mx_rmq_was_there FALSE)
+    find_package(${ARGN})
+  endif()
+  if(NOT _mx_rmq_was_there AND NOT PROJECT_IS_TOP_LEVEL)
+    mx_rmq_make_global(${target})
+  endif()
+endmacro()
+
+# Makes an imported target of this directory, and those it links with, known everywhere.
+function(mx_rmq_make_global target)
+  get_target_property(imported ${target} IMPORTED)
+  get_target_property(global ${target} IMPORTED_GLOBAL)
+  if(NOT imported OR global)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES IMPORTED_GLOBAL TRUE)
+  get_target_property(links ${target} INTERFACE_LINK_LIBRARIES)
+  foreach(link IN LISTS links)
+    if(TARGET "${link}")
+      mx_rmq_make_global("${link}")
+    endif()
+  endforeach()
+endfunction()
+
+mx_rmq_find_dependency(Threads::Threads Threads REQUIRED)
+mx_rmq_find_dependency(nlohmann_json::nlohmann_json nlohmann_json 3.10 REQUIRED)
+mx_rmq_find_dependency(spdlog::spdlog spdlog 1.9 REQUIRED)
+mx_rmq_find_dependency(Hiredis::Hiredis Hiredis 0.14 REQUIRED)
+mx_rmq_find_dependency(Libuv::Libuv Libuv 1.40 REQUIRED)

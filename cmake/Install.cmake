@@ -1,0 +1,68 @@
+# Headers, library, CMake package and pkg-config file.
+
+include(CMakePackageConfigHelpers)
+
+set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/mx_rmq")
+
+install(TARGETS mx_rmq
+  EXPORT mx_rmqTargets
+  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+  LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+  RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/mx_rmq"
+  DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+  FILES_MATCHING PATTERN "*.hpp" PATTERN "*.ipp")
+
+# --- CMake package --------------------------------------------------------------------------------
+get_target_property(type mx_rmq TYPE)
+if(type STREQUAL "STATIC_LIBRARY")
+  set(MX_RMQ_IS_STATIC TRUE)
+else()
+  set(MX_RMQ_IS_STATIC FALSE)
+endif()
+configure_package_config_file(
+  "${PROJECT_SOURCE_DIR}/cmake/mx_rmqConfig.cmake.in"
+  "${PROJECT_BINARY_DIR}/mx_rmqConfig.cmake"
+  INSTALL_DESTINATION "${package_dir}"
+  NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/mx_rmqConfigVersion.cmake"
+  COMPATIBILITY SameMajorVersion)
+install(EXPORT mx_rmqTargets NAMESPACE mx_rmq:: DESTINATION "${package_dir}")
+install(FILES
+  "${PROJECT_BINARY_DIR}/mx_rmqConfig.cmake"
+  "${PROJECT_BINARY_DIR}/mx_rmqConfigVersion.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/FindHiredis.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/FindLibuv.cmake"
+  DESTINATION "${package_dir}")
+
+# --- pkg-config -----------------------------------------------------------------------------------
+# A dependency without a .pc file of its own is named by its -l.
+set(MX_RMQ_PC_REQUIRES "")
+set(MX_RMQ_PC_LIBS "-pthread")
+find_package(PkgConfig QUIET)
+foreach(dependency hiredis:hiredis libuv:uv spdlog:spdlog)
+  string(REPLACE ":" ";" dependency "${dependency}")
+  list(GET dependency 0 module)
+  list(GET dependency 1 library)
+  if(PkgConfig_FOUND)
+    pkg_check_modules(MX_RMQ_PC_${module} QUIET ${module})
+  endif()
+  if(MX_RMQ_PC_${module}_FOUND)
+    list(APPEND MX_RMQ_PC_REQUIRES ${module})
+  else()
+    string(PREPEND MX_RMQ_PC_LIBS "-l${library} ")
+  endif()
+endforeach()
+list(JOIN MX_RMQ_PC_REQUIRES ", " MX_RMQ_PC_REQUIRES)
+
+# The file finds its prefix from where it lies, so an installed tree may be moved.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+  set(MX_RMQ_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
+else()
+  file(RELATIVE_PATH up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+  string(REGEX REPLACE "/$" "" up "${up}")
+  set(MX_RMQ_PC_PREFIX "\${pcfiledir}/${up}")
+endif()
+configure_file("${PROJECT_SOURCE_DIR}/cmake/mx_rmq.pc.in" "${PROJECT_BINARY_DIR}/mx_rmq.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/mx_rmq.pc"
+  DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
