@@ -8,8 +8,9 @@
 -- returns now, 'ok', and the place in the last group (from 1) of each message whose chosen id was still in use;
 --         or now, 'again' if this batch, or a later one, was applied already: nothing is changed
 -- cost    O(messages), and O(log delayed) for each delayed one; the first write is one that a full Redis refuses
--- keeps   a number is stored after its messages, so an error in between can repeat but not lose them; an id's entry
---         is written after its message; a list that was empty, or a new earliest due time, arms the marker
+-- keeps   a number is stored after its messages, so an error in between can repeat but not lose them, and also if all
+--         were duplicates, so that a late copy finds no id free by then; an id's entry is written after its message;
+--         a list that was empty, or a new earliest due time, arms the marker
 -- @include now
 local last = redis.call('GET', KEYS[1])
 if last and tonumber(last) >= tonumber(ARGV[1]) then return {now, 'again'} end
@@ -58,7 +59,7 @@ for i = at, #ARGV, 5 do
 end
 if added > 0 then redis.call('HINCRBY', KEYS[3], 'produced', added) end
 if same > 0 then redis.call('HINCRBY', KEYS[3], 'duplicates', same) end
-if added > 0 then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+if added + same > 0 then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
 if first and redis.call('ZRANGE', delayed, 0, 0)[1] == first[2] then arm = true end
 if arm then redis.call('ZADD', KEYS[2], 0, '0') end
 return out
