@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "mx_rmq/task.hpp"
+
+#include "broker/topic_broker.hpp"
+
+namespace mx_rmq::broker {
+
+/// Cancels messages of one topic. Loop thread only. The broker must outlive it and its tasks.
+class Canceller {
+ public:
+  explicit Canceller(TopicBroker& broker) noexcept : broker_(&broker) {}
+
+  /// True: it was delayed or waiting, and is gone. False: no such message, or in work, settled, dead, or moved
+  /// while the search went on; it was not cancelled. Delayed ones are found at once; waiting ones by a
+  /// search through the lists from their tails, 1,000 a step.
+  /// TimeoutError when the search has not ended by `deadline`: not cancelled. OutcomeUnknown when a reply
+  /// was lost and the repeated search found nothing. Otherwise as ScriptCaller.
+  Task<bool> cancel(std::string id, TimePoint deadline);
+
+ private:
+  TopicBroker* broker_;
+};
+
+}  // namespace mx_rmq::broker

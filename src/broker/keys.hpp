@@ -1,0 +1,51 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace mx_rmq::broker {
+
+/// The lists a message waits in, in the order in which they are served; suspects are served apart.
+enum class List : std::uint8_t { high, normal, low, suspect };
+inline constexpr std::size_t list_count = 4;
+inline constexpr std::array<List, list_count> all_lists{List::high, List::normal, List::low,
+                                                        List::suspect};
+
+/// The names of all keys of one topic. They share one hash tag, so they live in one cluster slot.
+/// Immutable once made.
+class TopicKeys {
+ public:
+  /// `prefix` without braces, empty = "mx"; `topic` is valid (the facade has checked it).
+  TopicKeys(std::string_view prefix, std::string_view topic);
+
+  /// The topic's name, without the prefix.
+  [[nodiscard]] const std::string& topic() const noexcept { return topic_; }
+  [[nodiscard]] const std::string& ready(List list) const noexcept {
+    return ready_[static_cast<std::size_t>(list)];
+  }
+  [[nodiscard]] std::string processing(std::string_view consumer) const;
+  [[nodiscard]] std::string producer(std::string_view id) const;
+
+  // Set by the constructor only.
+  std::string delayed;
+  std::string delayed_data;
+  std::string consumers;
+  std::string dlq;
+  std::string dlq_data;
+  std::string ids;
+  std::string wake;
+  std::string stats;
+
+ private:
+  std::string topic_;
+  std::string base_;  // "P:{T}:"
+  std::array<std::string, list_count> ready_;
+};
+
+/// The set of topics seen: a key of its own slot.
+[[nodiscard]] std::string topics_key(std::string_view prefix);
+
+}  // namespace mx_rmq::broker

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mx_rmq/task.hpp"
+
+#include "broker/envelope.hpp"
+#include "broker/keys.hpp"
+#include "broker/script_caller.hpp"
+#include "runtime/scope.hpp"
+
+namespace mx_rmq::broker {
+
+/// A message on its way to Redis. Checked by whoever makes it: this layer only moves it.
+struct OutgoingEnvelope {
+  OutgoingEnvelope() {}  // user-provided: g++ 12 destroys aggregates in co_await twice
+
+  Level level = Level::normal;
+  std::chrono::milliseconds delay{0};  ///< until it is due, from the moment it joins a batch
+  std::optional<std::int64_t> at;      ///< due at this unix ms instead; past: at once
+  std::chrono::milliseconds ttl{0};    ///< from the time it is due
+  std::string id;
+  bool chosen = false;  ///< the user chose the id: it is compared with those in use
+  std::string payload;  ///< JSON
+  std::string headers;  ///< JSON in one line, or empty
+};
+
+struct ProducerOptions {
+  std::string id;  ///< unique among all producers of the topic; empty = random_id()
+  /// The longest time between a submit and its deadline. The number of a batch is kept for twice that.
+  std::chrono::milliseconds longest_timeout{30'000};
+  /// How long a chosen id counts beyond the message's expiry: longer than it can be in work by then.
+  std::chrono::milliseconds grace{0};
+  std::int32_t max_recoveries = 3;
+  std::size_t max_pending = 100'000;  ///< messages waiting to join a batch
+  std::size_t max_batch_messages = 1'000;
+  std::size_t max_batch_bytes = std::size_t{4}
+                                << 20;  ///< of envelopes; one message is always allowed
+};
+
+/// 128 random bits in hex.
+[[nodiscard]] std::string random_id();
+
+/// How a produced message ended up.
+enum class Produced : std::uint8_t {
+  enqueued,
+  duplicate,  ///< its chosen id is still in use: nothing was changed
+  /// The batch was applied, the reply that told the duplicates was lost: its chosen id is in use now, by this
+  /// message or by an earlier one.
+  enqueued_or_duplicate
+};
+
+/// One of several messages submitted together.
+struct ProduceOutcome {
+  Produced result = Produced::enqueued;
+  std::exception_ptr error;  ///< if it failed
+};
+
+struct ProducerCounts {
+  std::uint64_t batches = 0;   ///< answered
+  std::uint64_t messages = 0;  ///< in those
+  std::uint64_t resent = 0;    ///< copies of batches sent after a lost reply
+};
+
+/// Group commit of one topic's messages. Loop thread only; tasks resume there.
+///
+/// Messages that arrive while a batch is under way form the next one; an idle producer lets everything that
+/// is ready on the loop run first, so that simultaneous callers share a batch. Batches are numbered, and one
+/// is under way at a time: n+1 is made when n has been answered or given up, never while n may be sent again.
+///
+/// Deadlines. Each message has its own, and is answered by it:
+/// - Waiting to join a batch (another one is under way, or there is no connection): TimeoutError, and it is
+///   never sent. Batches are made only on a usable connection, so this is how long outages end.
+/// - In a batch of which surely nothing was executed (not written, or refused for the time being): the batch
+///   is tried until the first deadline among its messages. Those whose deadline has come get the error of the
+///   last try; the others wait again, in front, and join the next batch.
+/// - In a batch that may have been executed: sent again, same number and bytes, until the last deadline among
+///   its messages. Each gets OutcomeUnknown at its own deadline, while the batch goes on for the others.
+///   Nobody is told "not sent" of something that was or still may be applied.
+/// Refused for good (OOM, NOPERM ...): ServerError at once. An error raised inside the script, or a refusal
+/// of a batch that may have been executed by an earlier copy: OutcomeUnknown at once. A batch that was given
+/// up is refused by its number if a copy of it arrives after the next one.
+/// Deadlines are expected not to fall from submit to submit (call time plus one timeout): a message that
+/// waits behind a later deadline may be told late.
+class Producer {
+ public:
+  /// The loop, lane, clock and keys must outlive it and its tasks. `scope` runs its work: it must be joined
+  /// after the lane was closed, and not before close() has been awaited.
+  Producer(runtime::Scope& scope, ScriptCaller caller, const TopicKeys& keys,
+           ProducerOptions options);
+  /// Whoever still waits then gets ShutdownError, or OutcomeUnknown if it may have been sent.
+  ~Producer();
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
+
+  /// Completes when Redis has taken it. Errors: see above; Overloaded when max_pending messages wait
+  /// already, ShutdownError after close(): nothing was sent.
+  Task<Produced> submit(OutgoingEnvelope message, TimePoint deadline);
+  /// The same for several, which are queued at once and in order; completes when all have their outcome.
+  /// All or none are refused with Overloaded or ShutdownError, which this then throws.
+  Task<std::vector<ProduceOutcome>> submit_all(std::vector<OutgoingEnvelope> messages,
+                                               TimePoint deadline);
+
+  /// Refuses new messages and waits until those under way are done. At `deadline` what still waits gets
+  /// ShutdownError and what may have been sent OutcomeUnknown. Idempotent; never throws.
+  Task<> close(TimePoint deadline);
+
+  [[nodiscard]] const std::string& id() const noexcept;
+  /// Messages waiting to join a batch.
+  [[nodiscard]] std::size_t pending() const noexcept;
+  /// Messages in the batch under way.
+  [[nodiscard]] std::size_t in_flight() const noexcept;
+  [[nodiscard]] ProducerCounts counts() const noexcept;
+
+ private:
+  class Core;
+  std::shared_ptr<Core> core_;  // the work under way holds it too
+};
+
+}  // namespace mx_rmq::broker
