@@ -8,6 +8,7 @@
 -- @include now
 -- @include text
 -- @include envelope
+-- @include put
 -- @include bury
 -- @include unbury
 -- @include cap

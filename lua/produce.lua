@@ -12,6 +12,8 @@
 --         were duplicates, so that a late copy finds no id free by then; an id's entry is written after its message;
 --         a list that was empty, or a new earliest due time, arms the marker
 -- @include now
+-- @include text
+-- @include put
 local last = redis.call('GET', KEYS[1])
 if last and tonumber(last) >= tonumber(ARGV[1]) then return {now, 'again'} end
 local lists = tonumber(ARGV[3])
@@ -32,7 +34,7 @@ for i = 1, lists do
   at = at + n
   added = added + n
 end
-local out, same, first = {now, 'ok'}, 0, nil
+local out, same, mine = {now, 'ok'}, 0, {}
 local k = 0
 for i = at, #ARGV, 5 do
   k = k + 1
@@ -43,13 +45,7 @@ for i = at, #ARGV, 5 do
     out[#out + 1] = k
   else
     if place == 0 then
-      local member = id
-      if redis.call('HSETNX', data, member, e) == 0 then
-        member = id .. '~' .. ARGV[1] .. '.' .. k .. '~' .. KEYS[1]
-        redis.call('HSET', data, member, e)
-      end
-      redis.call('ZADD', delayed, due, member)
-      if not first or tonumber(due) < first[1] then first = {tonumber(due), member} end
+      mine[put(delayed, data, id, due, e)] = true
     elseif redis.call('RPUSH', KEYS[3 + place], e) == 1 then
       arm = true
     end
@@ -60,6 +56,6 @@ end
 if added > 0 then redis.call('HINCRBY', KEYS[3], 'produced', added) end
 if same > 0 then redis.call('HINCRBY', KEYS[3], 'duplicates', same) end
 if added + same > 0 then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
-if first and redis.call('ZRANGE', delayed, 0, 0)[1] == first[2] then arm = true end
+if next(mine) and mine[redis.call('ZRANGE', delayed, 0, 0)[1]] then arm = true end
 if arm then redis.call('ZADD', KEYS[2], 0, '0') end
 return out

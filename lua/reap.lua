@@ -14,6 +14,7 @@
 -- @include rewrite
 -- @include home
 -- @include newest
+-- @include put
 -- @include bury
 -- @include unbury
 -- @include cap

@@ -7,31 +7,26 @@
 -- keeps   data before index before removal; a new earliest due time arms the marker
 -- @include now
 -- @include text
+-- @include put
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
 if not score or tonumber(score) <= 0 then
   redis.call('HINCRBY', KEYS[3], 'lease_lost', (#ARGV - 1) / 5)
   return {now, 'lost'}
 end
-local tags, first = {}, nil
+local tags, mine = {}, {}
 for i = 2, #ARGV, 5 do
-  local tag, member = ARGV[i], ARGV[i + 2]
+  local tag = ARGV[i]
   local e = redis.call('HGET', KEYS[1], tag)
   if e then
     e = ARGV[i + 4] .. string.sub(e, tonumber(ARGV[i + 3]) + 1)
-    if redis.call('HSETNX', KEYS[5], member, e) == 0 then
-      member = member .. '~' .. tag .. '~' .. ARGV[1]
-      redis.call('HSET', KEYS[5], member, e)
-    end
-    local due = now + tonumber(ARGV[i + 1])
-    redis.call('ZADD', KEYS[4], text(due), member)
-    if not first or due < first[1] then first = {due, member} end
+    mine[put(KEYS[4], KEYS[5], ARGV[i + 2], text(now + tonumber(ARGV[i + 1])), e)] = true
     tags[#tags + 1] = tag
   end
 end
 if #tags > 0 then
   redis.call('HINCRBY', KEYS[3], 'retried', #tags)
-  if redis.call('ZRANGE', KEYS[4], 0, 0)[1] == first[2] then redis.call('ZADD', KEYS[6], 0, '0') end
+  if mine[redis.call('ZRANGE', KEYS[4], 0, 0)[1]] then redis.call('ZADD', KEYS[6], 0, '0') end
   for i = 1, #tags, 1000 do redis.call('HDEL', KEYS[1], unpack(tags, i, math.min(i + 999, #tags))) end
 end
 return {now, 'ok', #tags}
