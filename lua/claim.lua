@@ -3,19 +3,21 @@
 --         7 processing:<consumer>, 8 consumers, 9 wake, 10 stats
 -- ARGV    1 most messages (0 = promote and arm only), 2 consumer, 3 lease ms, 4 most to promote, 5 number of this claim,
 --         6 1 if the consumer holds and settles nothing, 7 most bytes (one message is always allowed),
---         8 first slice of a read, 9 due ms of the alarm that the caller keeps (0 = none)
+--         8 first slice of a read (at least 1), 9 due ms of the alarm that the caller keeps (0 = none, -1 = a
+--         claim's reply was lost: whatever alarm there is, it is the caller's)
 -- returns now, 'ok', due ms of the alarm that the caller keeps from now on (-1 = none), a consumer whose lease ran out
 --         (or ''), suspects wait (0/1), something is left in a list (0/1), then the envelopes; the i-th has the tag
 --         '<number of this claim>.<i>'
 --         or now, 'lost': the consumer is being reaped, or not registered though it holds something; nothing changed
 -- cost    O(messages + log of delayed, for each one promoted); never O(length of a list)
 -- keeps   a message is in its new place before it leaves the old one; the consumer's entry is written before its
---         hash; finding nothing writes nothing; anything left arms the marker
+--         hash; finding nothing writes nothing; anything left arms the marker; an alarm in
+--         the future has a keeper: who is told of none gives up the one it had
 -- @include now
 -- @include text
 -- @include home
 local want, me, lease = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local most, budget, slice = tonumber(ARGV[4]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local most, budget, slice, kept = tonumber(ARGV[4]), tonumber(ARGV[7]), math.max(1, tonumber(ARGV[8])), ARGV[9]
 local score = redis.call('ZSCORE', KEYS[8], me)
 if (score and tonumber(score) <= 0) or (not score and ARGV[6] == '0') then return {now, 'lost'} end
 local wrote = false
@@ -103,10 +105,13 @@ if more then got[6] = 1 end
 if more or (following and following <= now) then write('ZADD', KEYS[9], 0, '0') end
 if following then
   local alarm = tonumber(redis.call('HGET', KEYS[10], 'alarm') or '')
-  if not alarm or alarm <= now or alarm > following or alarm == tonumber(ARGV[9]) then
+  if not alarm or alarm <= now or alarm > following or kept == '-1' or alarm == tonumber(kept) then
     got[3] = following
     if alarm ~= following then write('HSET', KEYS[10], 'alarm', text(following)) end
   end
+elseif kept ~= '0' then
+  local alarm = redis.call('HGET', KEYS[10], 'alarm')
+  if alarm and tonumber(alarm) > now and (kept == '-1' or kept == alarm) then write('HDEL', KEYS[10], 'alarm') end
 end
 for i = 1, 3 do
   if cut[i] and cut[i] > 0 then write('LTRIM', KEYS[i], cut[i], -1) end
