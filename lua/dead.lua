@@ -34,4 +34,6 @@ if #tags > 0 then
   for i = 1, #tags, 1000 do redis.call('HDEL', KEYS[1], unpack(tags, i, math.min(i + 999, #tags))) end
   dropped = cap(KEYS[4], KEYS[5], KEYS[6], KEYS[3], tonumber(ARGV[2]), #tags)
 end
-return {now, 'ok', redis.call('ZCARD', KEYS[4]), unpack(dropped, 1, math.min(#dropped, 1000))}
+local out = {now, 'ok', redis.call('ZCARD', KEYS[4])}
+for i = 1, #dropped do out[3 + i] = dropped[i] end
+return out

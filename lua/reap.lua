@@ -65,4 +65,6 @@ if dead > 0 then
 end
 for i = 1, #tags, 1000 do redis.call('HDEL', KEYS[1], unpack(tags, i, math.min(i + 999, #tags))) end
 if #tags == #rows then redis.call('ZREM', KEYS[2], ARGV[1]) end
-return {now, 'ok', #rows - #tags, back, dead, unpack(dropped, 1, math.min(#dropped, 1000))}
+local out = {now, 'ok', #rows - #tags, back, dead}
+for i = 1, #dropped do out[5 + i] = dropped[i] end
+return out

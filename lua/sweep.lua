@@ -91,5 +91,5 @@ end
 for i = 1, 4 do
   if cut[i] > 0 then redis.call('LTRIM', KEYS[i], cut[i], -1) end
 end
-for i = 1, math.min(#dropped, 1000) do out[6 + i] = dropped[i] end
+for i = 1, #dropped do out[6 + i] = dropped[i] end
 return out
