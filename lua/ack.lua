@@ -6,6 +6,7 @@
 --         or -1, lost: the consumer is not registered or is being reaped; no message is touched
 -- cost    O(tags)
 -- keeps   an id is freed only with its own message, and before it
+-- @include remove
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 local chosen = tonumber(ARGV[4])
 redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
@@ -13,14 +14,15 @@ if not score or tonumber(score) <= 0 then
   redis.call('HINCRBY', KEYS[3], 'lease_lost', #ARGV - 4 - 2 * chosen)
   return -1
 end
-local tags = {}
+local tags, free = {}, {}
 for i = 5, 4 + 3 * chosen, 3 do
   local tag, id = ARGV[i], ARGV[i + 1]
   tags[#tags + 1] = tag
   if redis.call('HEXISTS', KEYS[1], tag) == 1 and redis.call('HGET', KEYS[4], id) == ARGV[i + 2] then
-    redis.call('HDEL', KEYS[4], id)
+    free[#free + 1] = id
   end
 end
+remove('HDEL', KEYS[4], free)
 for i = 5 + 3 * chosen, #ARGV do tags[#tags + 1] = ARGV[i] end
 local n = 0
 for i = 1, #tags, 1000 do n = n + redis.call('HDEL', KEYS[1], unpack(tags, i, math.min(i + 999, #tags))) end

@@ -11,6 +11,7 @@
 -- @include put
 -- @include bury
 -- @include unbury
+-- @include remove
 -- @include cap
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
@@ -31,8 +32,8 @@ local dropped = {}
 if #tags > 0 then
   redis.call('HINCRBY', KEYS[3], 'dead', #tags)
   if expired > 0 then redis.call('HINCRBY', KEYS[3], 'expired', expired) end
-  for i = 1, #tags, 1000 do redis.call('HDEL', KEYS[1], unpack(tags, i, math.min(i + 999, #tags))) end
-  dropped = cap(KEYS[4], KEYS[5], KEYS[6], KEYS[3], tonumber(ARGV[2]), #tags)
+  remove('HDEL', KEYS[1], tags)
+  dropped = cap(KEYS[4], KEYS[5], KEYS[6], KEYS[3], tonumber(ARGV[2]), #tags, {})
 end
 local out = {now, 'ok', redis.call('ZCARD', KEYS[4])}
 for i = 1, #dropped do out[3 + i] = dropped[i] end

@@ -8,12 +8,14 @@
 -- @include text
 -- @include envelope
 -- @include unbury
+-- @include remove
 local before = tonumber(ARGV[1])
 if before == 0 then before = now end
 local most, left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local members = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', text(before), 'LIMIT', 0, most)
-local gone, more = {}, #members == most and 1 or 0
-if #members > 0 then redis.call('ZREM', KEYS[1], '') end  -- a first write that a full Redis allows
+if #members == 0 then return {now, 0, 0} end
+redis.call('ZREM', KEYS[1], '')  -- a first write that a full Redis allows
+local gone, free, more = {}, {}, #members == most and 1 or 0
 for i = 1, #members do
   if left < 0 then
     more = 1
@@ -21,15 +23,13 @@ for i = 1, #members do
   end
   local v = redis.call('HGET', KEYS[2], members[i])
   if v then
-    release_id(KEYS[3], inner(v))
+    spent(KEYS[3], free, inner(v))
     left = left - #v
   end
   gone[i] = members[i]
 end
-if #gone > 0 then redis.call('HINCRBY', KEYS[4], 'removed', #gone) end
-for i = 1, #gone, 1000 do
-  local upto = math.min(i + 999, #gone)
-  redis.call('ZREM', KEYS[1], unpack(gone, i, upto))
-  redis.call('HDEL', KEYS[2], unpack(gone, i, upto))
-end
+remove('HDEL', KEYS[3], free)
+redis.call('HINCRBY', KEYS[4], 'removed', #gone)
+remove('ZREM', KEYS[1], gone)
+remove('HDEL', KEYS[2], gone)
 return {now, #gone, more}

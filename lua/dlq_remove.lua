@@ -6,16 +6,20 @@
 -- keeps   a chosen id is free before its message is gone
 -- @include envelope
 -- @include unbury
-local n = 0
+-- @include remove
+local gone, free, seen = {}, {}, {}
 for i = 1, #ARGV do
   local v = redis.call('HGET', KEYS[2], ARGV[i])
-  if v and redis.call('ZSCORE', KEYS[1], ARGV[i]) then
-    redis.call('ZREM', KEYS[1], '')  -- a first write that a full Redis allows
-    release_id(KEYS[3], inner(v))
-    redis.call('HINCRBY', KEYS[4], 'removed', 1)
-    redis.call('ZREM', KEYS[1], ARGV[i])
-    redis.call('HDEL', KEYS[2], ARGV[i])
-    n = n + 1
+  if v and not seen[ARGV[i]] and redis.call('ZSCORE', KEYS[1], ARGV[i]) then
+    seen[ARGV[i]] = true
+    gone[#gone + 1] = ARGV[i]
+    spent(KEYS[3], free, inner(v))
   end
 end
-return n
+if #gone == 0 then return 0 end
+redis.call('ZREM', KEYS[1], '')  -- a first write that a full Redis allows
+remove('HDEL', KEYS[3], free)
+redis.call('HINCRBY', KEYS[4], 'removed', #gone)
+remove('ZREM', KEYS[1], gone)
+remove('HDEL', KEYS[2], gone)
+return #gone

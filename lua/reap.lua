@@ -17,6 +17,7 @@
 -- @include put
 -- @include bury
 -- @include unbury
+-- @include remove
 -- @include cap
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not score then return {now, 'gone'} end
@@ -61,9 +62,9 @@ end
 local dropped = {}
 if dead > 0 then
   redis.call('HINCRBY', KEYS[8], 'dead', dead)
-  dropped = cap(KEYS[9], KEYS[10], KEYS[11], KEYS[8], tonumber(ARGV[5]), dead)
+  dropped = cap(KEYS[9], KEYS[10], KEYS[11], KEYS[8], tonumber(ARGV[5]), dead, {})
 end
-for i = 1, #tags, 1000 do redis.call('HDEL', KEYS[1], unpack(tags, i, math.min(i + 999, #tags))) end
+remove('HDEL', KEYS[1], tags)
 if #tags == #rows then redis.call('ZREM', KEYS[2], ARGV[1]) end
 local out = {now, 'ok', #rows - #tags, back, dead}
 for i = 1, #dropped do out[5 + i] = dropped[i] end

@@ -7,6 +7,7 @@
 -- keeps   each is back in its list, in the consumer's order, before it leaves the consumer; arms the marker
 -- @include now
 -- @include home
+-- @include remove
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
 if not score or tonumber(score) <= 0 then
@@ -25,6 +26,6 @@ for i = 2, #ARGV, 3 do
 end
 if #tags > 0 then
   redis.call('ZADD', KEYS[8], 0, '0')
-  for i = 1, #tags, 1000 do redis.call('HDEL', KEYS[1], unpack(tags, i, math.min(i + 999, #tags))) end
+  remove('HDEL', KEYS[1], tags)
 end
 return {now, 'ok', #tags}

@@ -8,6 +8,7 @@
 -- @include now
 -- @include text
 -- @include put
+-- @include remove
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
 if not score or tonumber(score) <= 0 then
@@ -27,6 +28,6 @@ end
 if #tags > 0 then
   redis.call('HINCRBY', KEYS[3], 'retried', #tags)
   if mine[redis.call('ZRANGE', KEYS[4], 0, 0)[1]] then redis.call('ZADD', KEYS[6], 0, '0') end
-  for i = 1, #tags, 1000 do redis.call('HDEL', KEYS[1], unpack(tags, i, math.min(i + 999, #tags))) end
+  remove('HDEL', KEYS[1], tags)
 end
 return {now, 'ok', #tags}

@@ -14,6 +14,7 @@
 -- @include put
 -- @include bury
 -- @include unbury
+-- @include remove
 -- @include cap
 local allowed = false
 local function allow()
@@ -32,7 +33,7 @@ if #lapsed > 0 then
   if lapsed[1] ~= ARGV[1] then out[5] = lapsed[1] elseif lapsed[2] then out[5] = lapsed[2] end
 end
 local room, left, taken, dead, lost, full = tonumber(ARGV[3]), tonumber(ARGV[4]), 0, 0, 0, false
-local unread, cut, waiting = 0, {}, false
+local unread, cut, free, waiting = 0, {}, {}, false
 for i = 1, 4 do
   local k, step = 0, 4
   local go = true
@@ -56,7 +57,7 @@ for i = 1, 4 do
       end
       allow()
       if h and ARGV[5] == 'drop' then
-        if h.stamp ~= '0' and redis.call('HGET', KEYS[11], h.id) == h.stamp then redis.call('HDEL', KEYS[11], h.id) end
+        if h.stamp ~= '0' and redis.call('HGET', KEYS[11], h.id) == h.stamp then free[#free + 1] = h.id end
         lost = lost + 1
       elseif h then
         bury(KEYS[9], KEYS[10], KEYS[11], h.id, 'expired\t', e, h)
@@ -78,11 +79,8 @@ out[3] = taken
 if full then out[4] = 1 end
 if dead + lost > 0 then redis.call('HINCRBY', KEYS[8], 'expired', dead + lost) end
 if lost > 0 then redis.call('HINCRBY', KEYS[8], 'discarded', lost) end
-local dropped = {}
-if dead + unread > 0 then
-  redis.call('HINCRBY', KEYS[8], 'dead', dead + unread)
-  dropped = cap(KEYS[9], KEYS[10], KEYS[11], KEYS[8], tonumber(ARGV[7]), dead + unread)
-end
+if dead + unread > 0 then redis.call('HINCRBY', KEYS[8], 'dead', dead + unread) end
+local dropped = cap(KEYS[9], KEYS[10], KEYS[11], KEYS[8], tonumber(ARGV[7]), dead + unread, free)
 local due = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
 if waiting or (due[1] and tonumber(due[2]) <= now) then
   allow()

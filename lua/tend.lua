@@ -11,6 +11,7 @@
 -- @include text
 -- @include home
 -- @include newest
+-- @include remove
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not score or tonumber(score) <= 0 then return {now, 'lost'} end
 local named, have, strays = {}, {}, {}
@@ -45,6 +46,6 @@ if #strays > 0 then
     back[#back + 1] = rows[i][3]
   end
   redis.call('ZADD', KEYS[7], 0, '0')
-  for i = 1, #back, 1000 do redis.call('HDEL', KEYS[1], unpack(back, i, math.min(i + 999, #back))) end
+  remove('HDEL', KEYS[1], back)
 end
 return out
