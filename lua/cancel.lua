@@ -8,8 +8,9 @@
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
 local e = redis.call('HGET', KEYS[2], ARGV[1])
 if not e then return 0 end
-redis.call('ZREM', KEYS[1], '')  -- a first write that a full Redis allows
 local h = head(e)
+if h and h.id ~= ARGV[1] then return 0 end  -- a member with a suffix that looks like this id
+redis.call('ZREM', KEYS[1], '')  -- a first write that a full Redis allows
 if h and h.stamp ~= '0' and redis.call('HGET', KEYS[3], h.id) == h.stamp then redis.call('HDEL', KEYS[3], h.id) end
 redis.call('HINCRBY', KEYS[4], 'cancelled', 1)
 redis.call('ZREM', KEYS[1], ARGV[1])
