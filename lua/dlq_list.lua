@@ -6,6 +6,7 @@
 -- cost    O(log dlq + messages)
 -- keeps   writes nothing
 local offset, most, left = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+if most <= 0 then return {0} end
 local rows = redis.call('ZREVRANGE', KEYS[1], offset, offset + most - 1, 'WITHSCORES')
 local out = {0}
 for i = 1, #rows, 2 do

@@ -1,6 +1,6 @@
 -- requeue_all: one bounded step of making all dead letters ready again that were dead when the first step began.
 -- KEYS    as requeue
--- ARGV    1 only what died before this ms (0 = before now: the first step), 2 unreadable ones to pass over, 3 most messages,
+-- ARGV    1 only what died by this ms (0 = by now: the first step; then the now it returned), 2 unreadable ones to pass over, 3 most messages,
 --         4 most bytes (one message is always allowed)
 -- returns now, requeued, unreadable ones passed over in this step, more may be left (0/1)
 -- cost    O(messages * log dlq)

@@ -15,6 +15,7 @@ out[9] = redis.call('ZCOUNT', KEYS[6], '-inf', now)
 local fields = redis.call('HGETALL', KEYS[8])
 out[10] = #fields / 2
 for i = 1, #fields do out[#out + 1] = fields[i] end
-local named = redis.call('ZRANGE', KEYS[6], 0, tonumber(ARGV[1]) - 1, 'WITHSCORES')
+local most = tonumber(ARGV[1])
+local named = most > 0 and redis.call('ZRANGE', KEYS[6], 0, most - 1, 'WITHSCORES') or {}
 for i = 1, #named do out[#out + 1] = named[i] end
 return out
