@@ -5,14 +5,14 @@ local function revive(member, v)
   local h = head(e)
   if not h then return false end
   local grace = tonumber(h.stamp) - h.expire
-  h.attempts, h.recoveries, h.expire = '0', 0, now + h.ttl
+  h.attempts, h.recoveries, h.expire = '0', 0, math.min(now + h.ttl, 999999999999999)  -- head() takes 15 digits
   h.rare = string.match(h.rare, '^[^\t]*')
   if h.stamp ~= '0' then
     local used = redis.call('HGET', KEYS[8], h.id)
     if used and used ~= '0' and tonumber(used) > now then
       h.stamp = '0'  -- another message has the id by now: this one goes on as if its id had been generated
     else
-      h.stamp = text(h.expire + math.max(grace, 0))
+      h.stamp = text(math.min(h.expire + math.max(grace, 0), 999999999999999))
     end
   end
   local list = h.priority == 'h' and KEYS[3] or h.priority == 'l' and KEYS[5] or KEYS[4]
