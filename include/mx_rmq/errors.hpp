@@ -80,6 +80,9 @@ class ServerError : public Error {
   /// `code` is the first word of Redis's reply (for instance "OOM"), `text` the whole message.
   ServerError(std::string code, const std::string& text)
       : Error(text), code_(std::make_shared<const std::string>(std::move(code))) {}
+  // Copied, never moved: code() stays valid.
+  ServerError(const ServerError&) = default;
+  ServerError& operator=(const ServerError&) = default;
 
   /// First word of Redis's reply, upper case as Redis wrote it; "ERR" where Redis gave no better.
   [[nodiscard]] const std::string& code() const noexcept { return *code_; }

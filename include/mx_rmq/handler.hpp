@@ -44,6 +44,8 @@ namespace mx_rmq {
 class Reject : public std::exception {
  public:
   explicit Reject(std::string why = "rejected by the handler");
+  Reject(const Reject&) = default;
+  Reject& operator=(const Reject&) = default;
 
   [[nodiscard]] const char* what() const noexcept override;
 
@@ -58,6 +60,8 @@ class RetryAfter : public std::exception {
   /// `delay`: 0 to 100 years; std::invalid_argument otherwise.
   explicit RetryAfter(std::chrono::milliseconds delay,
                       std::string why = "retry asked for by the handler");
+  RetryAfter(const RetryAfter&) = default;
+  RetryAfter& operator=(const RetryAfter&) = default;
 
   [[nodiscard]] std::chrono::milliseconds delay() const noexcept { return delay_; }
   [[nodiscard]] const char* what() const noexcept override;

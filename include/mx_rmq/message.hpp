@@ -62,7 +62,7 @@ struct MessageMeta {
   std::optional<std::int64_t> retried_from_dlq_at;  ///< when it was requeued from the dead letters
   /// How often it was taken back from a consumer that died or lost its lease while holding it.
   int recoveries = 0;
-  /// When each attempt that failed ended, oldest first (the newest 100 at most).
+  /// When each attempt that failed had begun, oldest first; the newest 64 at most.
   std::vector<std::int64_t> attempt_times;
 
   friend bool operator==(const MessageMeta&, const MessageMeta&) = default;

@@ -29,6 +29,8 @@ struct MessageCounters {
   std::int64_t cancelled = 0;   ///< removed by cancel()
   std::int64_t lease_lost = 0;  ///< settlements refused because the lease had been lost
   std::int64_t recovered = 0;   ///< taken back from consumers that died
+  std::int64_t requeued = 0;    ///< put back to work from the dead letters
+  std::int64_t removed = 0;     ///< dead letters thrown away by remove() and purge()
 };
 
 /// One topic.
@@ -39,6 +41,9 @@ struct TopicMetrics {
   std::int64_t processing = 0;    ///< held by consumers, waiting locally or being handled
   std::int64_t delayed = 0;       ///< delayed or waiting for a retry
   std::int64_t dead_letters = 0;  ///< in its dead letters
+  std::int64_t suspects =
+      0;  ///< of the pending ones: waiting to be run alone, after two recoveries
+  std::int64_t consumers = 0;  ///< that hold, or held lately, messages of it, in all processes
   /// Handler runs that ended in this process, since the queue was made: mean and longest, in milliseconds; 0 without any.
   double avg_time_ms = 0;
   double max_time_ms = 0;
@@ -66,7 +71,8 @@ struct MetricsSnapshot {
   /// Dead letters of all `topics` together.
   [[nodiscard]] std::int64_t dlq_count() const noexcept;
 
-  /// One flat object: queue.<topic>.pending|processing|delayed|total|dead_letters, queue.dlq.count,
+  /// One flat object: queue.<topic>.pending|processing|delayed|total|dead_letters|suspects|consumers,
+  /// queue.dlq.count,
   /// processing.<topic>.avg_time|max_time (ms), throughput.messages_per_minute,
   /// counters.<topic>.<counter> and local.handlers_active|zombies|queue_size|reconnects.
   [[nodiscard]] nlohmann::json to_json() const;

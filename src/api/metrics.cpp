@@ -1,0 +1,72 @@
+#include "mx_rmq/metrics.hpp"
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+#include "api/checks.hpp"
+#include "api/counters.hpp"
+#include "api/keep_alive.hpp"
+
+namespace mx_rmq {
+
+MessageCounters::MessageCounters() = default;
+TopicMetrics::TopicMetrics() = default;
+MetricsSnapshot::MetricsSnapshot() = default;
+HealthReport::HealthReport() = default;
+QueueStatus::QueueStatus() = default;
+
+std::int64_t MetricsSnapshot::dlq_count() const noexcept {
+  std::int64_t sum = 0;
+  for (const auto& [topic, metrics] : topics) sum += metrics.dead_letters;
+  return sum;
+}
+
+// The names never clash: each ends in one field, and "queue.dlq.count" in one that no topic has.
+nlohmann::json MetricsSnapshot::to_json() const {
+  nlohmann::json out = nlohmann::json::object();
+  for (const auto& [topic, metrics] : topics) {
+    const std::string queue = "queue." + topic + '.';
+    out[queue + "pending"] = metrics.pending;
+    out[queue + "processing"] = metrics.processing;
+    out[queue + "delayed"] = metrics.delayed;
+    out[queue + "total"] = metrics.total();
+    out[queue + "dead_letters"] = metrics.dead_letters;
+    out[queue + "suspects"] = metrics.suspects;
+    out[queue + "consumers"] = metrics.consumers;
+    const std::string processing = "processing." + topic + '.';
+    out[processing + "avg_time"] = metrics.avg_time_ms;
+    out[processing + "max_time"] = metrics.max_time_ms;
+    const std::string counters = "counters." + topic + '.';
+    for (const api::Counter& counter : api::counters)
+      out[counters + std::string(counter.name)] = metrics.counters.*counter.member;
+  }
+  out["queue.dlq.count"] = dlq_count();
+  out["throughput.messages_per_minute"] = messages_per_minute;
+  out["local.handlers_active"] = handlers_active;
+  out["local.zombies"] = zombies;
+  out["local.queue_size"] = local_queue_size;
+  out["local.reconnects"] = reconnects;
+  return out;
+}
+
+namespace detail {
+MetricsOps::~MetricsOps() = default;
+}  // namespace detail
+
+MetricsCollector::MetricsCollector(std::shared_ptr<detail::MetricsOps> ops) : ops_(std::move(ops)) {
+  if (!ops_) throw std::invalid_argument("ops: it is null");
+}
+
+Task<MetricsSnapshot> MetricsCollector::collect(std::vector<std::string> topics) {
+  std::vector<std::string> wanted;
+  std::set<std::string> seen;
+  for (std::string& topic : topics) {
+    api::validate_topic(topic);
+    if (seen.insert(topic).second) wanted.push_back(std::move(topic));
+  }
+  return api::keep_alive(ops_, ops_->collect(std::move(wanted)));
+}
+
+}  // namespace mx_rmq

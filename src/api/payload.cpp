@@ -1,0 +1,119 @@
+#include "api/payload.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+#include <vector>
+
+#include "mx_rmq/detail/erase_handler.hpp"
+#include "runtime/text.hpp"
+
+namespace mx_rmq::api {
+namespace {
+
+using nlohmann::json;
+
+[[noreturn]] void refuse(const std::string& why) { throw std::invalid_argument("payload: " + why); }
+
+std::string too_deep() {
+  return "it is nested deeper than " + std::to_string(max_json_depth) + " arrays and objects";
+}
+
+/// What cannot be told in JSON, in a value that is no array and no object.
+void check_scalar(const json& value) {
+  switch (value.type()) {
+    case json::value_t::number_float:
+      if (!std::isfinite(value.get_ref<const json::number_float_t&>()))
+        refuse("NaN and infinity are not JSON");
+      break;
+    case json::value_t::binary:
+      refuse("binary values are not JSON; send them as text, for instance in base64");
+    case json::value_t::discarded:
+      refuse("it holds a discarded value, which a failed parse leaves");
+    default:
+      break;
+  }
+}
+
+/// Depth first with a stack of our own, never deeper than the limit.
+void check_tree(const json& root) {
+  struct Level {
+    json::const_iterator next, end;
+  };
+  std::vector<Level> path;
+  const json* value = &root;
+  for (;;) {
+    if (value->is_structured()) {
+      if (path.size() == static_cast<std::size_t>(max_json_depth)) refuse(too_deep());
+      path.push_back({value->cbegin(), value->cend()});
+    } else {
+      check_scalar(*value);
+    }
+    while (!path.empty() && path.back().next == path.back().end) path.pop_back();
+    if (path.empty()) return;
+    value = &*path.back().next;
+    ++path.back().next;
+  }
+}
+
+/// Why a parse must not even be tried; nothing if it may. Depth counts brackets outside of strings. A raw NUL is
+/// never JSON, but nlohmann takes it for the end of the text and would ignore what follows.
+std::optional<std::string> scan(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '\0') return "a NUL byte at " + std::to_string(at);
+    if (in_string) {
+      if (c == '\\')
+        ++at;  // what follows cannot end the string
+      else if (c == '"')
+        in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > max_json_depth) return too_deep();
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return std::nullopt;
+}
+
+/// A parse error repeats the token that it failed at, which may be a megabyte.
+std::string shortened(std::string_view error) {
+  constexpr std::size_t most = 200;
+  std::string out;
+  runtime::text::append_escaped(out, error.substr(0, most));
+  if (error.size() > most) out += "...";
+  return out;
+}
+
+}  // namespace
+
+std::string encode_payload(const json& payload, std::size_t max_bytes) {
+  check_tree(payload);
+  std::string text;
+  try {
+    text = payload.dump(-1, ' ', false, json::error_handler_t::strict);
+  } catch (const json::type_error&) {
+    refuse("a string in it is invalid UTF-8");  // the only error that is left
+  }
+  if (text.size() > max_bytes)
+    refuse("it has " + std::to_string(text.size()) + " bytes as JSON, over the limit of " +
+           std::to_string(max_bytes) + " (max_payload_bytes)");
+  return text;
+}
+
+json decode_payload(std::string_view text) {
+  if (const auto problem = scan(text))
+    throw detail::PayloadDecodeError("payload: not readable as JSON: " + *problem);
+  try {
+    return json::parse(text);
+  } catch (const json::exception& error) {
+    throw detail::PayloadDecodeError("payload: not readable as JSON: " + shortened(error.what()));
+  }
+}
+
+}  // namespace mx_rmq::api

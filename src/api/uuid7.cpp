@@ -1,0 +1,98 @@
+#include "api/uuid7.hpp"
+
+#include <pthread.h>
+
+#include <chrono>
+#include <mutex>
+#include <random>
+#include <string_view>
+#include <utility>
+
+namespace mx_rmq::api {
+namespace {
+
+constexpr std::uint64_t high_limit = std::uint64_t{1} << 12;
+constexpr std::uint64_t low_limit = std::uint64_t{1} << 62;
+
+void put_hex(std::string& out, std::uint64_t value, int digits) {
+  constexpr std::string_view hex = "0123456789abcdef";
+  for (int shift = (digits - 1) * 4; shift >= 0; shift -= 4) out += hex[(value >> shift) & 0xF];
+}
+
+std::int64_t wall_clock_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+/// The process's generator. Never destroyed: a static object's destructor may still produce.
+struct Shared {
+  std::mutex mutex;
+  std::random_device device;
+  Uuid7Generator generator{
+      wall_clock_ms, [this] { return (std::uint64_t{device()} << 32) | std::uint64_t{device()}; }};
+
+  static Shared& instance() {
+    static Shared* shared = [] {
+      auto* made = new Shared;
+      // Held over a fork, so that the child gets an unlocked mutex and whole numbers.
+      pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); },
+                     [] {
+                       instance().generator.reseed();
+                       instance().mutex.unlock();
+                     });
+      return made;
+    }();
+    return *shared;
+  }
+};
+
+}  // namespace
+
+Uuid7Generator::Uuid7Generator(std::function<std::int64_t()> now_ms,
+                               std::function<std::uint64_t()> random)
+    : now_ms_(std::move(now_ms)), random_(std::move(random)) {}
+
+void Uuid7Generator::seed() {
+  // The top bit stays clear, so that there is always room to count up.
+  high_ = random_() % (high_limit / 2);
+  low_ = random_() % low_limit;
+  reseed_ = false;
+}
+
+std::string Uuid7Generator::next() {
+  const std::int64_t now = now_ms_();
+  if (now > ms_) {
+    ms_ = now;
+    seed();
+  } else if (reseed_) {
+    seed();
+  } else if (++low_ == low_limit) {
+    low_ = 0;
+    if (++high_ == high_limit) {  // a later millisecond than it is, rather than an id twice
+      ++ms_;
+      seed();
+    }
+  }
+  std::string out;
+  out.reserve(36);
+  const auto ms = static_cast<std::uint64_t>(ms_);
+  put_hex(out, ms >> 16, 8);
+  out += '-';
+  put_hex(out, ms & 0xFFFF, 4);
+  out += '-';
+  put_hex(out, 0x7000 | high_, 4);
+  out += '-';
+  put_hex(out, 0x8000 | (low_ >> 48), 4);  // the variant 10, then 14 bits
+  out += '-';
+  put_hex(out, low_ & 0xFFFFFFFFFFFF, 12);
+  return out;
+}
+
+std::string make_uuid7() {
+  Shared& shared = Shared::instance();
+  const std::scoped_lock lock(shared.mutex);
+  return shared.generator.next();
+}
+
+}  // namespace mx_rmq::api
