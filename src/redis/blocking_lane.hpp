@@ -41,6 +41,7 @@ class BlockingLane {
 
  private:
   std::shared_ptr<Connection> connection_;
+  bool waiting_ = false;
 };
 
 }  // namespace mx_rmq::redis

@@ -15,6 +15,8 @@
 
 namespace mx_rmq::redis {
 
+class Context;
+
 /// How the connections of a client are.
 struct ClientHealth {
   std::size_t lanes = 0;    ///< opened, blocking ones included
@@ -50,8 +52,10 @@ class Client {
   Task<> close(TimePoint deadline);
 
  private:
-  class Shared;
-  std::shared_ptr<Shared> shared_;
+  std::shared_ptr<Connection> open(bool blocking);
+
+  std::shared_ptr<Context> context_;
+  bool closing_ = false;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "redis/backoff.hpp"
@@ -60,7 +61,8 @@ struct Action {
     ready,           ///< usable: epoch `number` begins
     lost,            ///< `text`: a usable connection ended (to be logged)
     attempt_failed,  ///< `text`: could not connect (to be logged)
-    refused          ///< `text`: credentials or rights (to be logged)
+    refused,         ///< `text`: credentials or rights (to be logged)
+    closed           ///< for good
   };
 
   Kind kind;
@@ -80,7 +82,8 @@ using Actions = std::vector<Action>;
 class ConnectionFsm {
  public:
   /// `rng` must outlive it.
-  ConnectionFsm(ConnectionOptions options, bool local, Address local_address,
+  /// With `local`, a path, nothing is resolved.
+  ConnectionFsm(ConnectionOptions options, std::optional<Address> local,
                 std::shared_ptr<const SetupPlan> plan, Rng& rng);
 
   // --- what the owner asks for ---
@@ -120,7 +123,7 @@ class ConnectionFsm {
   [[nodiscard]] std::size_t gather(std::vector<SharedBytes>& buffers, std::size_t max_buffers,
                                    std::size_t max_bytes) const;
   /// The transport took that many of the bytes that `gather` gave.
-  void on_written(TimePoint now, std::size_t bytes);
+  void on_written(std::size_t bytes);
   [[nodiscard]] bool wants_write() const noexcept;
 
   // --- how things are ---
@@ -152,24 +155,23 @@ class ConnectionFsm {
 
   void begin_attempt(TimePoint now, Actions& out);
   void connect_next(TimePoint now, Actions& out);
-  void begin_setup(TimePoint now);
-  void on_setup_reply(TimePoint now, Reply reply, Actions& out);
+  void on_setup_reply(TimePoint now, const Reply& reply, Actions& out);
   void become_ready(TimePoint now, Actions& out);
   void attempt_failed(TimePoint now, std::string why, Actions& out);
   void setup_refused(TimePoint now, std::string code, std::string text, Actions& out);
   void end_connection(TimePoint now, std::string_view why, Actions& out);
-  void finish_recycle_or_drain(TimePoint now, Actions& out);
+  void finish_if_answered(TimePoint now, Actions& out);
   void close_for_good(Actions& out);
   void expire(TimePoint now, Actions& out);
   [[nodiscard]] std::optional<TimePoint> stalled_at() const noexcept;
-  [[nodiscard]] bool open() const noexcept;
-  void note_deadline(TimePoint deadline) noexcept;
+  /// Fails those that `gone` picks of what is not written at all.
+  template <class Predicate>
+  void drop_unsent(Actions& out, Failure failure, const std::string& why, Predicate gone);
   void fail(Actions& out, WaiterToken waiter, Failure failure, std::string text,
             std::string code = {}) const;
 
   const ConnectionOptions options_;
-  const bool local_;
-  const Address local_address_;
+  const std::optional<Address> local_;
   const std::shared_ptr<const SetupPlan> plan_;
   Rng& rng_;
   Backoff backoff_;
@@ -200,5 +202,17 @@ class ConnectionFsm {
   std::deque<InFlight> in_flight_;
   TimePoint earliest_ = TimePoint::max();  // no deadline of a waiter is before this
 };
+
+template <class Predicate>
+void ConnectionFsm::drop_unsent(Actions& out, Failure failure, const std::string& why,
+                                Predicate gone) {
+  bool partly_written = skip_ > 0 && (state_ == LaneState::ready || state_ == LaneState::draining);
+  std::erase_if(unsent_, [&](const Unsent& each) {
+    if (std::exchange(partly_written, false) || !gone(each)) return false;
+    queued_bytes_ -= each.command.size();
+    fail(out, each.waiter, failure, why);
+    return true;
+  });
+}
 
 }  // namespace mx_rmq::redis

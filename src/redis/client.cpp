@@ -1,0 +1,94 @@
+#include "redis/client.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "mx_rmq/errors.hpp"
+#include "redis/connection.hpp"
+#include "redis/context.hpp"
+
+namespace mx_rmq::redis {
+
+Client::Client(runtime::EventLoop& loop, ClientOptions options)
+    : Client(loop, options, Seams::real(loop, options.connection)) {}
+
+Client::Client(runtime::EventLoop& loop, ClientOptions options, Seams seams)
+    : context_(std::make_shared<Context>(loop, std::move(options), std::move(seams))) {
+  if (context_->options.pool_size == 0) {
+    throw std::invalid_argument("a Redis client needs at least one connection");
+  }
+  lanes_.resize(context_->options.pool_size);
+}
+
+Client::~Client() {
+  // Whoever still waits is told; the coroutines keep what they need.
+  const std::vector<Connection*> all = context_->connections();
+  for (Connection* const each : all) each->abort();
+}
+
+Lane& Client::lane(std::size_t key) {
+  std::unique_ptr<Lane>& lane = lanes_[key % lanes_.size()];
+  if (lane == nullptr) lane = std::make_unique<Lane>(open(false));
+  return *lane;
+}
+
+std::size_t Client::pool_size() const noexcept { return lanes_.size(); }
+
+std::unique_ptr<BlockingLane> Client::open_blocking() {
+  return std::make_unique<BlockingLane>(open(true));
+}
+
+std::shared_ptr<Connection> Client::open(bool blocking) {
+  auto connection = std::make_shared<Connection>(context_, blocking);
+  if (closing_) connection->abort();
+  return connection;
+}
+
+ServerClock& Client::clock() noexcept { return context_->clock; }
+runtime::EventLoop& Client::loop() noexcept { return context_->loop; }
+
+ClientHealth Client::health() const {
+  ClientHealth health;
+  for (const Connection* const each : context_->connections()) {
+    const ConnectionFsm& fsm = each->fsm();
+    if (fsm.state() == LaneState::idle || fsm.state() == LaneState::closed) continue;
+    ++health.lanes;
+    if (fsm.ready()) {
+      ++health.ready;
+      continue;
+    }
+    if (fsm.state() == LaneState::refused) ++health.refused;
+    if (!fsm.last_error().empty()) health.last_error = fsm.last_error();
+  }
+  return health;
+}
+
+Task<> Client::close(TimePoint deadline) {
+  const std::shared_ptr<Context> context = context_;
+  closing_ = true;
+  const std::vector<Connection*> all = context->connections();
+  for (Connection* const each : all) {
+    if (each->blocking()) {
+      each->abort();
+    } else {
+      each->drain(deadline);
+    }
+  }
+  const auto all_closed = [](const Context& what) {
+    const auto& open = what.connections();
+    return std::all_of(open.begin(), open.end(), [](const Connection* each) {
+      return each->fsm().state() == LaneState::closed;
+    });
+  };
+  while (!all_closed(*context)) {
+    context->closed.reset();
+    try {
+      co_await context->closed.wait();
+    } catch (const ShutdownError&) {
+      co_return;  // the loop ends, and has closed them
+    }
+  }
+}
+
+}  // namespace mx_rmq::redis

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "redis/options.hpp"
+#include "redis/seams.hpp"
+#include "redis/server_clock.hpp"
+#include "redis/setup.hpp"
+#include "runtime/event.hpp"
+#include "runtime/event_loop.hpp"
+#include "runtime/log.hpp"
+#include "runtime/shutdown_listener.hpp"
+
+namespace mx_rmq::redis {
+
+class Connection;
+
+/// What all connections of a client share: where to, how, the seams, the list of those that have
+/// something to write. Held by the client and by each connection. Loop thread only.
+class Context final : private runtime::ShutdownListener {
+ public:
+  Context(runtime::EventLoop& loop, ClientOptions options, Seams seams);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  /// `connection` has something to write: flushed once, after the ready list has been drained.
+  void mark_dirty(Connection& connection);
+  void add(Connection& connection) { connections_.push_back(&connection); }
+  void remove(Connection& connection) noexcept;
+  [[nodiscard]] const std::vector<Connection*>& connections() const noexcept {
+    return connections_;
+  }
+
+  runtime::EventLoop& loop;
+  const ClientOptions options;
+  const Seams seams;
+  const std::shared_ptr<const SetupPlan> plan;
+  ServerClock clock;
+  runtime::Event closed;  ///< set whenever a connection has closed for good
+
+  // One line a change of state, also when twenty connections change it at once, again and again.
+  runtime::log::Every log_ready;
+  runtime::log::Every log_lost;
+  runtime::log::Every log_failed;
+  runtime::log::Every log_refused;
+
+ private:
+  void on_shutdown() noexcept override;
+  void flush();
+
+  std::vector<Connection*> connections_;
+  std::vector<Connection*> dirty_;
+  std::vector<Connection*> flushing_;
+  runtime::FlushHookId hook_;
+};
+
+}  // namespace mx_rmq::redis

@@ -1,0 +1,44 @@
+#include "redis/seams.hpp"
+
+#include <random>
+
+#include "redis/uv_resolver.hpp"
+#include "redis/uv_transport.hpp"
+
+namespace mx_rmq::redis {
+
+namespace {
+
+class SystemRng final : public Rng {
+ public:
+  std::uint64_t next() override { return engine_(); }
+
+ private:
+  static std::uint64_t seed() {
+    std::random_device device;
+    return (std::uint64_t{device()} << 32) | device();
+  }
+
+  std::mt19937_64 engine_{seed()};
+};
+
+}  // namespace
+
+std::string Address::text() const {
+  if (local) return "unix:" + host;
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+Seams Seams::real(runtime::EventLoop& loop, const ConnectionOptions& options) {
+  Seams seams;
+  auto read_buffer = std::make_shared<UvTransport::ReadBuffer>();
+  seams.transport = [&loop, options, read_buffer](TransportEvents& events) {
+    return std::make_unique<UvTransport>(loop, events, read_buffer, options);
+  };
+  seams.resolver = std::make_shared<UvResolver>(loop);
+  seams.rng = std::make_shared<SystemRng>();
+  return seams;
+}
+
+}  // namespace mx_rmq::redis
