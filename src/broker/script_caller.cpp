@@ -1,0 +1,72 @@
+#include "broker/script_caller.hpp"
+
+#include <exception>
+#include <string>
+
+#include "mx_rmq/errors.hpp"
+#include "mx_rmq/runtime.hpp"
+#include "mx_rmq_scripts.hpp"
+#include "redis/script_error.hpp"
+
+namespace mx_rmq::broker {
+
+namespace {
+
+[[noreturn]] void throw_unknown(const lua::Script& script, const std::exception_ptr& last) {
+  std::string text = "script ";
+  text.append(script.name).append(": sent, no reply came; and again: ");
+  try {
+    std::rethrow_exception(last);
+  } catch (const std::exception& error) {
+    text += error.what();
+  }
+  throw OutcomeUnknown(text);
+}
+
+}  // namespace
+
+Task<ScriptCaller::Answer> ScriptCaller::ask(ScriptCaller self, const lua::Script* script,
+                                             redis::Command command, TimePoint deadline,
+                                             Resend resend, std::uint64_t only_epoch) {
+  Answer answer;
+  ResendPause pause;
+  for (;;) {
+    std::exception_ptr error;
+    bool again = resend == Resend::until_deadline;
+    bool unknown = false;
+    answer.sent = self.loop_->now();
+    try {
+      answer.reply = co_await self.lane_->eval(*script, command, deadline, only_epoch);
+    } catch (const redis::ScriptError&) {
+      throw;
+    } catch (const OutcomeUnknown&) {
+      error = std::current_exception();
+      unknown = true;
+    } catch (const ConnectionError&) {
+      error = std::current_exception();
+      again = again && only_epoch == 0;  // with it, there will be no other connection
+    } catch (const Error&) {
+      error = std::current_exception();
+      again = false;
+    }
+    answer.received = self.loop_->now();
+    if (error == nullptr) co_return std::move(answer);
+
+    const Duration wait = pause.next();
+    again = again && answer.received + wait < deadline;
+    if (!again) {
+      if (answer.repeated && !unknown) throw_unknown(*script, error);
+      std::rethrow_exception(error);
+    }
+    answer.repeated = answer.repeated || unknown;
+    try {
+      co_await sleep_for(wait);
+    } catch (const ShutdownError&) {
+      error = std::current_exception();
+      if (!answer.repeated) throw;
+    }
+    if (self.loop_->stopping() && answer.repeated) throw_unknown(*script, error);
+  }
+}
+
+}  // namespace mx_rmq::broker
