@@ -1,0 +1,251 @@
+#include "api/config_fields.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <type_traits>
+
+#include "api/config_values.hpp"
+#include "api/redis_url.hpp"
+
+namespace mx_rmq::api {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Milliseconds day = std::chrono::hours(24);
+constexpr std::int64_t mebibyte = std::int64_t{1} << 20;
+constexpr std::size_t max_credential_bytes = 65536;
+
+bool graphic(char c) noexcept { return c > ' ' && c < 0x7F; }
+
+bool valid_prefix(std::string_view text) {
+  return text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+           return graphic(c) && std::string_view("{}*?[]\\").find(c) == std::string_view::npos;
+         });
+}
+
+bool valid_client_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), graphic);
+}
+
+bool valid_credential(std::string_view text) { return text.size() <= max_credential_bytes; }
+
+std::string masked(const std::string& text) { return text.empty() ? "" : "***"; }
+
+constexpr auto table = std::to_array<Field>({
+    {"redis_url",
+     TextField{&MQConfig::redis_url, redis_url_allowed, valid_redis_url, redact_redis_url},
+     "Where Redis is.", "REDIS_URL"},
+    {"redis_db", IntField{&MQConfig::redis_db, 0, 65535},
+     "Number of the database; 0 leaves it to the URL.", "REDIS_DB"},
+    {"redis_username",
+     TextField{&MQConfig::redis_username, "at most 65536 bytes", valid_credential},
+     "Name for AUTH; empty leaves it to the URL.", "REDIS_USERNAME"},
+    {"redis_password",
+     TextField{&MQConfig::redis_password, "at most 65536 bytes", valid_credential, masked},
+     "Password for AUTH; empty leaves it to the URL.", "REDIS_PASSWORD"},
+    {"queue_prefix",
+     TextField{&MQConfig::queue_prefix,
+               "at most 64 bytes of printable ASCII without space and { } * ? [ ] \\",
+               valid_prefix},
+     "Begins all keys; empty means mx."},
+    {"connection_pool_size", IntField{&MQConfig::connection_pool_size, 1, 1000},
+     "Connections for commands, opened when first used."},
+    {"client_name",
+     TextField{&MQConfig::client_name, "1 to 64 bytes of printable ASCII without space",
+               valid_client_name},
+     "What CLIENT LIST shows."},
+    {"connect_timeout", DurationField{&MQConfig::connect_timeout, 10ms, 10min},
+     "For resolving, connecting and logging in."},
+    {"command_timeout", DurationField{&MQConfig::command_timeout, 10ms, 10min},
+     "Deadline of a command; a consumer's have lease / 3 if that is less."},
+    {"produce_timeout", DurationField{&MQConfig::produce_timeout, 10ms, 1h},
+     "Deadline of a produce call, re-sending included."},
+    {"reconnect_backoff_min", DurationField{&MQConfig::reconnect_backoff_min, 1ms, 1min},
+     "Pause before the first reconnect."},
+    {"reconnect_backoff_max", DurationField{&MQConfig::reconnect_backoff_max, 1ms, 10min},
+     "Longest pause between reconnects."},
+    {"max_workers", IntField{&MQConfig::max_workers, 1, 100'000},
+     "Handlers running at the same time, of all topics together."},
+    {"task_queue_size", IntField{&MQConfig::task_queue_size, 1, 100'000},
+     "Messages prefetched beyond those being handled."},
+    {"blocking_threads", IntField{&MQConfig::blocking_threads, 1, 1024},
+     "Threads for handlers that may block."},
+    {"batch_size", IntField{&MQConfig::batch_size, 1, 1000},
+     "Messages moved by one call of a script at most."},
+    {"claim_bytes", BytesField{&MQConfig::claim_bytes, 1, 256 * mebibyte},
+     "Bytes of messages taken by one claim at most, though always at least one message."},
+    {"lease", DurationField{&MQConfig::lease, 200ms, 1h},
+     "After this long without a sign of life what a consumer held goes to others."},
+    {"shutdown_timeout", DurationField{&MQConfig::shutdown_timeout, 0ms, day},
+     "What stop() gives running handlers before it stops them."},
+    {"message_ttl", DurationField{&MQConfig::message_ttl, 1ms, 3650 * day},
+     "How long a message may wait for a worker after it is due."},
+    {"processing_timeout", DurationField{&MQConfig::processing_timeout, 1ms, 30 * day},
+     "Deadline of a handler's run."},
+    {"max_retries", IntField{&MQConfig::max_retries, 0, 1000}, "Retries after the first attempt."},
+    {"retry_delays", DurationsField{&MQConfig::retry_delays, 1000, 0ms, 365 * day},
+     "Pause before each retry; the last one repeats."},
+    {"max_recoveries", IntField{&MQConfig::max_recoveries, 1, 1000},
+     "How often a message is taken back from dead consumers before it is a dead letter."},
+    {"max_payload_bytes", BytesField{&MQConfig::max_payload_bytes, 1, 256 * mebibyte},
+     "Biggest payload, as JSON text."},
+    {"max_error_bytes", BytesField{&MQConfig::max_error_bytes, 64, 65536},
+     "How much of an error's text is stored with a message."},
+    {"max_pending_produces", BytesField{&MQConfig::max_pending_produces, 1, 10'000'000},
+     "Produce calls under way at the same time; beyond it they end with Overloaded."},
+    {"enable_dead_letter", BoolField{&MQConfig::enable_dead_letter},
+     "False: what would become a dead letter is dropped and counted."},
+    {"dead_letter_expired", BoolField{&MQConfig::dead_letter_expired},
+     "False: what expired is dropped and counted."},
+    {"max_dead_letters", CountField{&MQConfig::max_dead_letters, 0, (std::int64_t{1} << 53) - 1},
+     "Dead letters kept a topic, the oldest dropped first; 0: no cap."},
+    {"monitor_interval", DurationField{&MQConfig::monitor_interval, 10ms, day},
+     "How often health and metrics of this process are brought up to date."},
+    {"expired_check_interval", DurationField{&MQConfig::expired_check_interval, 10ms, day},
+     "How often expired messages are looked for."},
+    {"processing_monitor_interval",
+     DurationField{&MQConfig::processing_monitor_interval, 10ms, day},
+     "How often consumers whose lease ran out are looked for."},
+});
+
+template <class... F>
+struct Visitor : F... {
+  using F::operator()...;
+};
+template <class... F>
+Visitor(F...) -> Visitor<F...>;
+
+template <class Range>
+bool between(const Range& range, std::int64_t value) {
+  return value >= range.least && value <= range.most;
+}
+
+std::string plain(const Field& field, const MQConfig& config) {
+  return std::visit(
+      Visitor{
+          [&](const BoolField& f) -> std::string { return config.*f.member ? "true" : "false"; },
+          [&](const DurationField& f) { return format_duration(config.*f.member); },
+          [&](const DurationsField& f) { return format_durations(config.*f.member); },
+          [&](const TextField& f) { return config.*f.member; },
+          [&](const auto& f) { return std::to_string(config.*f.member); },
+      },
+      field.kind);
+}
+
+}  // namespace
+
+std::span<const Field> config_fields() { return table; }
+
+std::string variable_of(const Field& field) {
+  std::string name = "MQ_";
+  for (const char c : field.name) name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  return name;
+}
+
+std::string allowed_by(const Field& field) {
+  const auto range = [](Milliseconds least, Milliseconds most) {
+    return format_duration(least) + " to " + format_duration(most);
+  };
+  return std::visit(
+      Visitor{
+          [](const BoolField&) -> std::string { return "true or false"; },
+          [&](const DurationField& f) { return range(f.least, f.most); },
+          [&](const DurationsField& f) {
+            return "at most " + std::to_string(f.most_elements) + " durations, each " +
+                   range(f.least, f.most);
+          },
+          [](const TextField& f) { return std::string(f.allowed); },
+          [](const auto& f) { return std::to_string(f.least) + " to " + std::to_string(f.most); },
+      },
+      field.kind);
+}
+
+std::string show(const Field& field, const MQConfig& config) {
+  const auto* text = std::get_if<TextField>(&field.kind);
+  if (text != nullptr && text->show != nullptr) return text->show(config.*text->member);
+  return plain(field, config);
+}
+
+std::string unparse(const Field& field, const MQConfig& config) { return plain(field, config); }
+
+bool parse(const Field& field, std::string_view text, MQConfig& config) {
+  const auto set = [](auto& target, const auto& value) {
+    if (value) target = *value;
+    return value.has_value();
+  };
+  const auto set_number = [&](auto& target) {
+    using Target = std::remove_reference_t<decltype(target)>;
+    const auto value = parse_integer(text);
+    // Out of the type is out of the range as well; what stays is out of it, too.
+    if (!value || *value < 0 ||
+        static_cast<std::uint64_t>(*value) > std::uint64_t{std::numeric_limits<Target>::max()})
+      return false;
+    target = static_cast<Target>(*value);
+    return true;
+  };
+  return std::visit(
+      Visitor{
+          [&](const BoolField& f) { return set(config.*f.member, parse_bool(text)); },
+          [&](const DurationField& f) { return set(config.*f.member, parse_duration(text)); },
+          [&](const DurationsField& f) { return set(config.*f.member, parse_durations(text)); },
+          [&](const TextField& f) {
+            config.*f.member = text;
+            return true;
+          },
+          [&](const auto& f) { return set_number(config.*f.member); },
+      },
+      field.kind);
+}
+
+bool in_range(const Field& field, const MQConfig& config) {
+  return std::visit(Visitor{
+                        [](const BoolField&) { return true; },
+                        [&](const DurationField& f) {
+                          return config.*f.member >= f.least && config.*f.member <= f.most;
+                        },
+                        [&](const DurationsField& f) {
+                          const auto& values = config.*f.member;
+                          return values.size() <= f.most_elements &&
+                                 std::all_of(values.begin(), values.end(), [&](Milliseconds value) {
+                                   return value >= f.least && value <= f.most;
+                                 });
+                        },
+                        [&](const TextField& f) { return f.valid(config.*f.member); },
+                        [&](const BytesField& f) {
+                          const std::size_t value = config.*f.member;
+                          return value <= static_cast<std::size_t>(f.most) &&
+                                 between(f, static_cast<std::int64_t>(value));
+                        },
+                        [&](const auto& f) { return between(f, config.*f.member); },
+                    },
+                    field.kind);
+}
+
+bool may_be_quoted(const Field& field) {
+  const auto* text = std::get_if<TextField>(&field.kind);
+  return text == nullptr || text->show == nullptr;
+}
+
+std::string config_table_markdown() {
+  const MQConfig defaults;
+  const auto cell = [](std::string text) {
+    for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2)
+      text.insert(at, 1, '\\');
+    return text;
+  };
+  std::string out = "| Field | Variable | Default | Allowed | Meaning |\n|---|---|---|---|---|\n";
+  for (const Field& field : table) {
+    const std::string value = plain(field, defaults);
+    std::string variables = '`' + variable_of(field) + '`';
+    if (!field.common_variable.empty())
+      variables = '`' + std::string(field.common_variable) + "`, " + variables;
+    out += "| `" + std::string(field.name) + "` | " + variables + " | " +
+           (value.empty() ? "(empty)" : '`' + value + '`') + " | " + cell(allowed_by(field)) +
+           " | " + cell(std::string(field.doc)) + " |\n";
+  }
+  return out;
+}
+
+}  // namespace mx_rmq::api
