@@ -1,0 +1,200 @@
+#include "runtime/blocking_pool.hpp"
+
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "mx_rmq/errors.hpp"
+
+#include "loop_test.hpp"
+#include "support/wait.hpp"
+
+namespace mx_rmq::test {
+namespace {
+
+using runtime::BlockingPool;
+using runtime::JobEnd;
+
+class BlockingPoolTest : public LoopTest {
+ protected:
+  BlockingPool& pool() { return runtime_->blocking_pool(); }
+
+  void make_runtime(int threads, std::chrono::milliseconds timeout) {
+    RuntimeOptions options;
+    options.blocking_threads = threads;
+    options.shutdown_timeout = timeout;
+    runtime_ = std::make_unique<Runtime>(options);
+  }
+};
+
+TEST_F(BlockingPoolTest, RunsAJobAndTellsOnTheLoopThread) {
+  Gate told;
+  std::thread::id ran_on;
+  bool on_loop = false;
+  pool().submit([&] { ran_on = std::this_thread::get_id(); },
+                [&](JobEnd end) {
+                  EXPECT_EQ(end, JobEnd::completed);
+                  on_loop = loop().on_loop_thread();
+                  told.open();
+                });
+  ASSERT_TRUE(told.wait());
+  EXPECT_TRUE(on_loop);
+  EXPECT_NE(ran_on, std::thread::id());
+  EXPECT_NE(ran_on, std::this_thread::get_id());
+}
+
+TEST_F(BlockingPoolTest, ThreadsGrowOnDemandToTheLimitAndStay) {
+  make_runtime(3, 10s);
+  EXPECT_EQ(pool().threads(), 0U);
+  Gate release;
+  std::atomic<int> done{0};
+  for (int i = 0; i < 5; ++i) {
+    pool().submit([&] { release.wait(); }, [&](JobEnd) { ++done; });
+  }
+  EXPECT_EQ(pool().threads(), 3U);
+  EXPECT_TRUE(wait_for(30s, [&] { return pool().running() == 3; }));
+  EXPECT_EQ(pool().waiting(), 2U);
+  release.open();
+  EXPECT_TRUE(wait_for(30s, [&] { return done == 5; }));
+  for (int i = 0; i < 100; ++i) {
+    Gate told;
+    pool().submit([] {}, [&](JobEnd) { told.open(); });
+    ASSERT_TRUE(told.wait());
+  }
+  EXPECT_EQ(pool().threads(), 3U);
+}
+
+TEST_F(BlockingPoolTest, OneIdleThreadIsUsedAgainInsteadOfANewOne) {
+  for (int i = 0; i < 50; ++i) {
+    Gate told;
+    pool().submit([] {}, [&](JobEnd) { told.open(); });
+    ASSERT_TRUE(told.wait());
+  }
+  EXPECT_EQ(pool().threads(), 1U);
+}
+
+TEST_F(BlockingPoolTest, RaisingTheLimitStartsWhatWaits) {
+  make_runtime(1, 10s);
+  Gate release;
+  std::atomic<int> started{0};
+  std::atomic<int> done{0};
+  for (int i = 0; i < 3; ++i) {
+    pool().submit(
+        [&] {
+          ++started;
+          release.wait();
+        },
+        [&](JobEnd) { ++done; });
+  }
+  EXPECT_TRUE(wait_for(30s, [&] { return started == 1; }));
+  EXPECT_EQ(pool().waiting(), 2U);
+  pool().ensure_threads(2);
+  EXPECT_TRUE(wait_for(30s, [&] { return started == 2; }));
+  pool().ensure_threads(1);  // never lowers it
+  EXPECT_EQ(pool().max_threads(), 2U);
+  EXPECT_EQ(pool().waiting(), 1U);
+  release.open();
+  EXPECT_TRUE(wait_for(30s, [&] { return done == 3; }));
+}
+
+TEST_F(BlockingPoolTest, JobsStartInTheOrderTheyWereSubmitted) {
+  make_runtime(1, 10s);
+  std::vector<int> order;
+  Gate last;
+  for (int i = 0; i < 100; ++i) {
+    pool().submit([&order, i] { order.push_back(i); },
+                  [&, i](JobEnd) {
+                    if (i == 99) last.open();
+                  });
+  }
+  ASSERT_TRUE(last.wait());
+  std::vector<int> expected;
+  for (int i = 0; i < 100; ++i) expected.push_back(i);
+  EXPECT_EQ(order, expected);
+}
+
+TEST_F(BlockingPoolTest, AJobThatThrowsEndsAndItsThreadGoesOn) {
+  make_runtime(1, 10s);
+  Gate told;
+  pool().submit([] { throw std::runtime_error("job"); }, [&](JobEnd) { told.open(); });
+  ASSERT_TRUE(told.wait());
+  Gate again;
+  pool().submit([] {}, [&](JobEnd) { again.open(); });
+  EXPECT_TRUE(again.wait());
+}
+
+TEST_F(BlockingPoolTest, ShutdownLetsRunningJobsEndAndCancelsTheRest) {
+  make_runtime(1, 30s);
+  Gate running;
+  Gate release;
+  std::vector<JobEnd> ends;  // loop thread only
+  bool second_ran = false;
+  pool().submit(
+      [&] {
+        running.open();
+        release.wait();
+      },
+      [&](JobEnd end) { ends.push_back(end); });
+  pool().submit([&] { second_ran = true; }, [&](JobEnd end) { ends.push_back(end); });
+  ASSERT_TRUE(running.wait());
+  BlockingPool& ending = pool();  // runtime_ is empty while it ends
+  std::thread ender([&] { runtime_.reset(); });
+  EXPECT_TRUE(wait_for(30s, [&] {
+    try {
+      ending.submit([] {});
+      return false;
+    } catch (const ShutdownError&) {
+      return true;
+    }
+  }));
+  release.open();
+  ender.join();
+  EXPECT_EQ(ends, (std::vector{JobEnd::cancelled, JobEnd::completed}));
+  EXPECT_FALSE(second_ran);
+}
+
+TEST_F(BlockingPoolTest, ShutdownAbandonsWhatDoesNotEndInTime) {
+  make_runtime(2, 20ms);
+  struct Shared {
+    Gate running, release;
+    std::atomic<bool> ended{false};
+  };
+  const auto shared = std::make_shared<Shared>();
+  std::vector<JobEnd> ends;
+  pool().submit(
+      [shared] {
+        shared->running.open();
+        shared->release.wait();
+        shared->ended = true;
+      },
+      [&](JobEnd end) { ends.push_back(end); });
+  ASSERT_TRUE(shared->running.wait());
+  runtime_.reset();
+  EXPECT_EQ(ends, std::vector{JobEnd::abandoned});
+  EXPECT_FALSE(shared->ended);
+  shared->release.open();
+  // The thread that was left to itself still ends and frees what it holds.
+  EXPECT_TRUE(wait_for(30s, [&] { return shared.use_count() == 1; }));
+}
+
+TEST_F(BlockingPoolTest, TheJobIsDestroyedOnTheBlockingThread) {
+  struct NotesThread {
+    explicit NotesThread(std::thread::id* where) : destroyed_on(where) {}
+    ~NotesThread() { *destroyed_on = std::this_thread::get_id(); }
+    std::thread::id* destroyed_on;
+  };
+  std::thread::id destroyed_on;
+  std::thread::id ran_on;
+  Gate told;
+  auto noted = std::make_shared<NotesThread>(&destroyed_on);
+  pool().submit([noted, &ran_on] { ran_on = std::this_thread::get_id(); },
+                [&](JobEnd) { told.open(); });
+  noted.reset();
+  ASSERT_TRUE(told.wait());
+  EXPECT_EQ(destroyed_on, ran_on);
+}
+
+}  // namespace
+}  // namespace mx_rmq::test

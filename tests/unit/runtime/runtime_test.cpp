@@ -1,0 +1,199 @@
+#include "mx_rmq/runtime.hpp"
+
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mx_rmq/errors.hpp"
+#include "mx_rmq/sync_wait.hpp"
+
+#include "runtime/blocking_pool.hpp"
+
+#include "loop_test.hpp"
+#include "support/wait.hpp"
+
+namespace mx_rmq::test {
+namespace {
+
+long count_entries(const char* directory) {
+  return std::distance(std::filesystem::directory_iterator(directory),
+                       std::filesystem::directory_iterator());
+}
+
+TEST(Runtime, RefusesOptionsOutOfRange) {
+  RuntimeOptions options;
+  options.blocking_threads = 0;
+  EXPECT_THROW(Runtime{options}, std::invalid_argument);
+  options = RuntimeOptions();
+  options.shutdown_timeout = -1ms;
+  EXPECT_THROW(Runtime{options}, std::invalid_argument);
+}
+
+TEST(Runtime, AThousandComeAndGoWithoutADescriptorOrThreadLeft) {
+  Runtime().event_loop().post([] {});  // whatever is opened once
+  const long files = count_entries("/proc/self/fd");
+  const long threads = count_entries("/proc/self/task");
+  for (int i = 0; i < 1'000; ++i) {
+    const Runtime runtime;
+    EXPECT_FALSE(runtime.on_loop_thread());
+  }
+  EXPECT_EQ(count_entries("/proc/self/fd"), files);
+  EXPECT_EQ(count_entries("/proc/self/task"), threads);
+}
+
+TEST(Runtime, ThreadsAreNamed) {
+  RuntimeOptions options;
+  options.name = "a-long-runtime-name";
+  Runtime runtime(options);
+  const auto name = [] {
+    char text[32] = {};
+    ::pthread_getname_np(::pthread_self(), text, sizeof text);
+    return std::string(text);
+  };
+  std::string loop_name;
+  Gate seen;
+  runtime.event_loop().post([&] {
+    loop_name = name();
+    seen.open();
+  });
+  ASSERT_TRUE(seen.wait());
+  EXPECT_EQ(loop_name, "a-long-runtime-");
+  std::string pool_name;
+  Gate ran;
+  runtime.blocking_pool().submit([&] { pool_name = name(); }, [&](runtime::JobEnd) { ran.open(); });
+  ASSERT_TRUE(ran.wait());
+  EXPECT_EQ(pool_name, "a-long-runtim-b");
+}
+
+bool blocked(int signal) {
+  sigset_t mask;
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  return ::sigismember(&mask, signal) == 1;
+}
+
+TEST(Runtime, SignalsAreBlockedOnTheLoopThreadOnly) {
+  Runtime runtime;
+  bool on_loop = false;
+  bool on_pool = true;
+  Gate both;
+  runtime.event_loop().post([&] {
+    on_loop = blocked(SIGPIPE) && blocked(SIGTERM) && blocked(SIGCHLD) && !blocked(SIGSEGV);
+    // Its thread is started by the loop thread and must not inherit the mask.
+    runtime.blocking_pool().submit([&] { on_pool = blocked(SIGPIPE) || blocked(SIGTERM); },
+                                   [&](runtime::JobEnd) { both.open(); });
+  });
+  ASSERT_TRUE(both.wait());
+  EXPECT_TRUE(on_loop);
+  EXPECT_FALSE(on_pool);
+  EXPECT_FALSE(blocked(SIGTERM));
+}
+
+TEST(Runtime, SharedIsOneForAllThreads) {
+  std::atomic<Runtime*> seen[4] = {};
+  std::vector<std::thread> threads;
+  for (auto& slot : seen) threads.emplace_back([&slot] { slot = Runtime::shared().get(); });
+  for (auto& thread : threads) thread.join();
+  for (auto& slot : seen) EXPECT_EQ(slot, Runtime::shared().get());
+}
+
+/// Released on the runtime's own loop thread.
+Task<> drop_on_loop(std::unique_ptr<Runtime> runtime, Gate* dropped) {
+  co_await runtime->event_loop().schedule();
+  runtime.reset();
+  dropped->open();
+}
+
+TEST(Runtime, DestroyedOnItsOwnLoopThreadDoesNotDeadlock) {
+  const long files = count_entries("/proc/self/fd");
+  const auto frames = runtime::live_frames();
+  for (int i = 0; i < 20; ++i) {
+    Gate dropped;
+    sync_wait(drop_on_loop(std::make_unique<Runtime>(), &dropped));
+    EXPECT_TRUE(dropped.wait());
+  }
+  EXPECT_TRUE(wait_for(30s, [&] { return count_entries("/proc/self/fd") == files; }));
+  EXPECT_EQ(runtime::live_frames(), frames);
+}
+
+TEST(Runtime, DestroyedOnItsOwnBlockingThreadDoesNotDeadlock) {
+  const long threads = count_entries("/proc/self/task");
+  for (int i = 0; i < 20; ++i) {
+    auto runtime = std::make_shared<Runtime>();
+    Gate dropped;
+    Gate go;
+    Runtime* const raw = runtime.get();
+    raw->blocking_pool().submit([held = std::move(runtime), &dropped, &go]() mutable {
+      go.wait();
+      held.reset();
+      dropped.open();
+    });
+    go.open();
+    EXPECT_TRUE(dropped.wait());
+  }
+  EXPECT_TRUE(wait_for(30s, [&] { return count_entries("/proc/self/task") == threads; }));
+}
+
+/// What `child` returns in a forked process, or nothing if that hangs.
+template <class F>
+std::optional<int> in_fork(F child) {
+  const pid_t pid = ::fork();
+  if (pid == 0) ::_exit(child());
+  int status = 0;
+  const bool ended = wait_for(20s, [&] { return ::waitpid(pid, &status, WNOHANG) == pid; });
+  if (!ended) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, &status, 0);
+    return std::nullopt;
+  }
+  return WIFEXITED(status) ? std::optional(WEXITSTATUS(status)) : std::nullopt;
+}
+
+TEST(Runtime, SharedRefusesInAForkedChild) {
+  Runtime::shared();
+  EXPECT_EQ(in_fork([] {
+              try {
+                Runtime::shared();
+                return 1;
+              } catch (const std::logic_error&) {
+                return 42;
+              }
+            }),
+            42);
+}
+
+TEST(Runtime, WaitingInAForkedChildIsRefusedInsteadOfHanging) {
+  Runtime runtime;
+  EXPECT_EQ(in_fork([&] {
+              try {
+                sync_wait(runtime::on_loop(runtime.event_loop(), sleep_for(1ms)));
+                return 1;
+              } catch (const std::logic_error&) {
+                return 42;
+              }
+            }),
+            42);
+}
+
+TEST(Runtime, DestroyingInAForkedChildDoesNotHang) {
+  auto runtime = std::make_unique<Runtime>();
+  EXPECT_EQ(in_fork([&] {
+              runtime.reset();
+              return 42;
+            }),
+            42);
+}
+
+}  // namespace
+}  // namespace mx_rmq::test
