@@ -10,7 +10,7 @@
 -- cost    O(messages), and O(log delayed) for each delayed one; the first write is one that a full Redis refuses
 -- keeps   a number is stored after its messages, so an error in between can repeat but not lose them, and also if all
 --         were duplicates, so that a late copy finds no id free by then; an id's entry is written after its message;
---         a list that was empty, or a new earliest due time, arms the marker
+--         a list that was empty, or a message that is now the first of the delayed ones, arms the marker
 -- @include now
 -- @include text
 -- @include put

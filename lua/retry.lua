@@ -4,7 +4,7 @@
 --         new head (all before the payload: the payload is taken from the stored bytes)
 -- returns now, 'ok', how many were moved; or now, 'lost' as ack does
 -- cost    O(messages * log delayed)
--- keeps   data before index before removal; a new earliest due time arms the marker
+-- keeps   data before index before removal; a message that is now the first of the delayed ones arms the marker
 -- @include now
 -- @include text
 -- @include put
