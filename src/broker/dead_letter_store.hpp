@@ -53,6 +53,9 @@ class DeadLetterStore {
   Task<std::int64_t> purge();
 
  private:
+  using MakeStep = redis::Command (*)(const TopicKeys&, const DlqStepArgs&);
+  using ReadStep = DlqStepResult (*)(redis::Reply&&);
+  Task<std::int64_t> all(const lua::Script* script, MakeStep make, ReadStep read);
   [[nodiscard]] TimePoint deadline() const { return broker_->loop().now() + timeout_; }
 
   TopicBroker* broker_;

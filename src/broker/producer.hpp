@@ -11,31 +11,19 @@
 
 #include "mx_rmq/task.hpp"
 
-#include "broker/envelope.hpp"
 #include "broker/keys.hpp"
+#include "broker/outgoing_envelope.hpp"
 #include "broker/script_caller.hpp"
 #include "runtime/scope.hpp"
 
 namespace mx_rmq::broker {
 
-/// A message on its way to Redis. Checked by whoever makes it: this layer only moves it.
-struct OutgoingEnvelope {
-  OutgoingEnvelope() {}  // user-provided: g++ 12 destroys aggregates in co_await twice
-
-  Level level = Level::normal;
-  std::chrono::milliseconds delay{0};  ///< until it is due, from the moment it joins a batch
-  std::optional<std::int64_t> at;      ///< due at this unix ms instead; past: at once
-  std::chrono::milliseconds ttl{0};    ///< from the time it is due
-  std::string id;
-  bool chosen = false;  ///< the user chose the id: it is compared with those in use
-  std::string payload;  ///< JSON
-  std::string headers;  ///< JSON in one line, or empty
-};
-
 struct ProducerOptions {
   std::string id;  ///< unique among all producers of the topic; empty = random_id()
   /// The longest time between a submit and its deadline. The number of a batch is kept for twice that.
   std::chrono::milliseconds longest_timeout{30'000};
+  /// After so long without a reply the batch is sent again: a dead connection must not cost the whole time.
+  std::chrono::milliseconds attempt_timeout{5'000};
   /// How long a chosen id counts beyond the message's expiry: longer than it can be in work by then.
   std::chrono::milliseconds grace{0};
   std::int32_t max_recoveries = 3;

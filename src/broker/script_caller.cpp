@@ -6,6 +6,7 @@
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq_scripts.hpp"
+#include "redis/classify.hpp"
 #include "redis/script_error.hpp"
 
 namespace mx_rmq::broker {
@@ -59,13 +60,42 @@ Task<ScriptCaller::Answer> ScriptCaller::ask(ScriptCaller self, const lua::Scrip
       std::rethrow_exception(error);
     }
     answer.repeated = answer.repeated || unknown;
+    bool stopped = false;
     try {
       co_await sleep_for(wait);
     } catch (const ShutdownError&) {
       error = std::current_exception();
-      if (!answer.repeated) throw;
+      stopped = true;
     }
-    if (self.loop_->stopping() && answer.repeated) throw_unknown(*script, error);
+    if (stopped && answer.repeated) throw_unknown(*script, error);
+    if (stopped) std::rethrow_exception(error);
+  }
+}
+
+Task<redis::Reply> ScriptCaller::ask_plain(ScriptCaller self, redis::Command command,
+                                           TimePoint deadline) {
+  ResendPause pause;
+  for (;;) {
+    std::exception_ptr error;
+    redis::Reply reply;
+    try {
+      reply = co_await self.lane_->send(command, deadline);
+    } catch (const OutcomeUnknown&) {
+      error = std::current_exception();
+    } catch (const ConnectionError&) {
+      error = std::current_exception();
+    }
+    if (error == nullptr && !reply.is_error()) co_return reply;
+    if (error == nullptr) {
+      const std::string& text = reply.error_text();
+      const redis::Verdict verdict = redis::classify(text);
+      error = std::make_exception_ptr(
+          ServerError(std::string(verdict.code), "Redis refused a command: " + text));
+      if (verdict.remedy != redis::Remedy::wait) std::rethrow_exception(error);
+    }
+    const Duration wait = pause.next();
+    if (self.loop_->now() + wait >= deadline) std::rethrow_exception(error);
+    co_await sleep_for(wait);
   }
 }
 

@@ -77,6 +77,12 @@ class ScriptCaller {
     return strip<R>(run<R>(*this, &script, std::move(command), read, deadline, resend, only_epoch));
   }
 
+  /// A plain command that may be sent twice (reads, and what only sets a state): until the deadline. Never
+  /// returns an error reply; errors as above, every error reply being ServerError.
+  Task<redis::Reply> plain(redis::Command command, TimePoint deadline) const {
+    return ask_plain(*this, std::move(command), deadline);
+  }
+
   [[nodiscard]] runtime::EventLoop& loop() const noexcept { return *loop_; }
   [[nodiscard]] redis::Lane& lane() const noexcept { return *lane_; }
   [[nodiscard]] redis::ServerClock& clock() const noexcept { return *clock_; }
@@ -90,6 +96,9 @@ class ScriptCaller {
   };
   static Task<Answer> ask(ScriptCaller self, const lua::Script* script, redis::Command command,
                           TimePoint deadline, Resend resend, std::uint64_t only_epoch);
+
+  static Task<redis::Reply> ask_plain(ScriptCaller self, redis::Command command,
+                                      TimePoint deadline);
 
   template <class R>
   static Task<Attempted<R>> run(ScriptCaller self, const lua::Script* script,

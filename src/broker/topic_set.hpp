@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -10,15 +11,15 @@
 
 namespace mx_rmq::broker {
 
-/// The set of topics seen at this Redis under one prefix, for tools. Loop thread only. The lane must outlive
-/// it, and it must outlive its tasks.
+/// The set of topics seen at this Redis under one prefix, for tools. Loop thread only. It must outlive its
+/// tasks. Errors: see ScriptCaller::plain.
 class TopicSet {
  public:
-  TopicSet(redis::Lane& lane, std::string prefix);
+  TopicSet(ScriptCaller caller, std::string_view prefix);
 
   /// True if note() of this topic has succeeded before: it need not be called.
   [[nodiscard]] bool noted(const std::string& topic) const { return noted_.contains(topic); }
-  /// Adds the topic, unless this object has done so before. Errors as Lane::send and ServerError.
+  /// Adds the topic, unless this object has done so before.
   Task<> note(std::string topic, TimePoint deadline);
   /// All topics, sorted.
   Task<std::vector<std::string>> list(TimePoint deadline);
@@ -26,8 +27,8 @@ class TopicSet {
   Task<> forget(std::string topic, TimePoint deadline);
 
  private:
-  redis::Lane* lane_;
-  std::string key_;
+  const ScriptCaller caller_;
+  const std::string key_;
   std::unordered_set<std::string> noted_;
 };
 

@@ -1,0 +1,136 @@
+#include "broker/dead_letter_store.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "broker/envelope.hpp"
+#include "broker/history.hpp"
+#include "mx_rmq/errors.hpp"
+#include "mx_rmq_scripts.hpp"
+#include "redis/protocol_error.hpp"
+
+namespace mx_rmq::broker {
+
+namespace {
+
+constexpr int step = 500;
+constexpr std::size_t step_bytes = std::size_t{4} << 20;
+
+}  // namespace
+
+DeadLetterRecord read_dead_letter(StoredDeadLetter stored) {
+  DeadLetterRecord out;
+  out.member = std::move(stored.member);
+  out.dead_at = stored.dead_at;
+  const std::size_t end = stored.value.find('\n');
+  const std::string_view line = std::string_view(stored.value).substr(0, end);
+  const std::size_t tab = line.find('\t');
+  out.reason = line.substr(0, tab);
+  std::optional<History> history;
+  if (tab != std::string_view::npos) history = parse_history(line.substr(tab + 1));
+  if (end != std::string::npos) out.envelope = stored.value.substr(end + 1);
+  if (!history) {
+    // A script that buries a message does not know its attempts: the envelope does.
+    const auto view = parse_envelope(out.envelope);
+    if (view) history = parse_history(view->history);
+  }
+  if (history) {
+    out.last_error = std::move(history->last_error);
+    out.started_at = std::move(history->started_at);
+  }
+  return out;
+}
+
+Task<std::int64_t> DeadLetterStore::count() {
+  redis::Command command = redis::Command::of("ZCARD", broker_->keys().dlq);
+  const redis::Reply reply = co_await broker_->caller().plain(std::move(command), deadline());
+  co_return reply.as_integer();
+}
+
+Task<std::vector<DeadLetterRecord>> DeadLetterStore::list(std::int64_t offset, std::int64_t count) {
+  std::vector<DeadLetterRecord> out;
+  while (count > 0) {
+    DlqListArgs args;
+    args.offset = offset;
+    args.most = static_cast<int>(std::min<std::int64_t>(count, step));
+    args.bytes = step_bytes;
+    redis::Command command = make_dlq_list(broker_->keys(), args);
+    DlqListResult page = co_await broker_->caller().call(
+        lua::dlq_list, std::move(command), read_dlq_list, deadline(), Resend::until_deadline);
+    for (StoredDeadLetter& letter : page.letters) {
+      out.push_back(read_dead_letter(std::move(letter)));
+    }
+    if (page.seen == 0) break;
+    offset += page.seen;
+    count -= page.seen;
+  }
+  co_return out;
+}
+
+Task<std::optional<DeadLetterRecord>> DeadLetterStore::get(std::string member) {
+  redis::Command command = make_dlq_get(broker_->keys(), member);
+  std::optional<StoredDeadLetter> stored = co_await broker_->caller().call(
+      lua::dlq_get, std::move(command), read_dlq_get, deadline(), Resend::until_deadline);
+  if (!stored) co_return std::nullopt;
+  stored->member = std::move(member);
+  co_return read_dead_letter(std::move(*stored));
+}
+
+Task<bool> DeadLetterStore::requeue(std::string member) {
+  redis::Command command = make_requeue(broker_->keys(), member);
+  const Attempted<RequeueResult> out = co_await broker_->caller().attempt(
+      lua::requeue, std::move(command), read_requeue, deadline(), Resend::until_deadline);
+  if (out.result.state == RequeueState::none && out.repeated) {
+    throw OutcomeUnknown(
+        "requeue: the call was sent and no reply came; repeated, it found no such dead letter");
+  }
+  co_return out.result.state == RequeueState::done;
+}
+
+Task<bool> DeadLetterStore::remove(std::string member) {
+  const std::string_view one = member;
+  redis::Command command =
+      make_dlq_remove(broker_->keys(), std::span<const std::string_view>(&one, 1));
+  const Attempted<std::int64_t> out = co_await broker_->caller().attempt(
+      lua::dlq_remove, std::move(command), read_dlq_remove, deadline(), Resend::until_deadline);
+  if (out.result == 0 && out.repeated) {
+    throw OutcomeUnknown(
+        "remove: the call was sent and no reply came; repeated, it found no such dead letter");
+  }
+  co_return out.result != 0;
+}
+
+Task<std::int64_t> DeadLetterStore::requeue_all() {
+  return all(&lua::requeue_all, make_requeue_all, read_requeue_all);
+}
+
+Task<std::int64_t> DeadLetterStore::purge() {
+  return all(&lua::dlq_purge, make_dlq_purge, read_dlq_purge);
+}
+
+Task<std::int64_t> DeadLetterStore::all(const lua::Script* script, MakeStep make, ReadStep read) {
+  std::int64_t done = 0;
+  bool repeated = false;
+  DlqStepArgs args;
+  args.most = step;
+  args.bytes = step_bytes;
+  for (;;) {
+    redis::Command command = make(broker_->keys(), args);
+    const Attempted<DlqStepResult> out = co_await broker_->caller().attempt(
+        *script, std::move(command), read, deadline(), Resend::until_deadline);
+    repeated = repeated || out.repeated;
+    done += out.result.done;
+    args.pass += out.result.passed;
+    if (args.before == 0) args.before = out.result.now;
+    if (!out.result.more) break;
+  }
+  if (repeated) {
+    throw OutcomeUnknown(std::string(script->name) +
+                         ": all was done, but the reply of a step was lost: more than the " +
+                         std::to_string(done) + " dead letters counted went");
+  }
+  co_return done;
+}
+
+}  // namespace mx_rmq::broker

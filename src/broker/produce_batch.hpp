@@ -1,0 +1,53 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/calls_produce.hpp"
+#include "broker/outgoing_envelope.hpp"
+
+namespace mx_rmq::broker {
+
+/// What all messages of a batch have in common.
+struct BatchLimits {
+  std::int64_t now = 0;  ///< the server's unix ms: created_at, and what delays count from
+  std::chrono::milliseconds grace{0};
+  std::int32_t max_recoveries = 0;
+  std::size_t max_messages = 1;
+  std::size_t max_bytes = 1;  ///< of envelopes; one message is always allowed
+};
+
+/// Encodes messages straight into the memory of one batch. Pure.
+class ProduceBatch {
+ public:
+  explicit ProduceBatch(const BatchLimits& limits) : limits_(limits) {}
+
+  /// False: there is no room left. The message must live until build(). Throws std::invalid_argument, with
+  /// nothing added, for what no envelope can hold.
+  bool add(const OutgoingEnvelope& message);
+
+  [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return buffer_.size(); }
+
+  [[nodiscard]] ProduceCommand build(const TopicKeys& keys, std::string_view producer_key,
+                                     std::uint64_t number, std::chrono::milliseconds kept) const;
+
+ private:
+  struct Row {
+    Level level;
+    std::int64_t due;
+    std::int64_t until;
+    std::string_view id;
+    std::size_t begin;  // in buffer_, up to where the next one begins
+  };
+
+  const BatchLimits limits_;
+  std::string buffer_;
+  std::vector<Row> rows_;
+};
+
+}  // namespace mx_rmq::broker

@@ -1,0 +1,230 @@
+#include "broker/producer.hpp"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "broker/producer_core.hpp"
+#include "mx_rmq/errors.hpp"
+
+// The public side, and who waits for what and how long; producer_pump.cpp sends.
+namespace mx_rmq::broker {
+
+std::string random_id() {
+  static constexpr char hex[] = "0123456789abcdef";
+  std::random_device source;
+  std::string out;
+  for (int word = 0; word < 4; ++word) {
+    std::uint32_t bits = source();
+    for (int i = 0; i < 8; ++i, bits >>= 4) out += hex[bits & 15];
+  }
+  return out;
+}
+
+Producer::Producer(runtime::Scope& scope, ScriptCaller caller, const TopicKeys& keys,
+                   ProducerOptions options)
+    : core_(std::make_shared<Core>(scope, caller, keys, std::move(options))) {}
+
+Producer::~Producer() { core_->abandon(); }
+
+Task<Produced> Producer::submit(OutgoingEnvelope message, TimePoint deadline) {
+  return Core::submit_one(core_, std::move(message), deadline);
+}
+
+Task<std::vector<ProduceOutcome>> Producer::submit_all(std::vector<OutgoingEnvelope> messages,
+                                                       TimePoint deadline) {
+  return Core::submit_many(core_, std::move(messages), deadline);
+}
+
+Task<> Producer::close(TimePoint deadline) { return Core::close(core_, deadline); }
+
+const std::string& Producer::id() const noexcept { return core_->options().id; }
+std::size_t Producer::pending() const noexcept { return core_->pending(); }
+std::size_t Producer::in_flight() const noexcept { return core_->in_flight(); }
+ProducerCounts Producer::counts() const noexcept { return core_->counts(); }
+
+Producer::Core::Core(runtime::Scope& scope, ScriptCaller caller, const TopicKeys& keys,
+                     ProducerOptions options)
+    : scope_(scope), caller_(caller), keys_(keys), options_(std::move(options)), idle_(loop()) {
+  if (options_.id.empty()) options_.id = random_id();
+  key_ = keys_.producer(options_.id);
+}
+
+Producer::Core::~Core() {
+  if (timer_) loop().cancel(timer_);
+}
+
+Task<Produced> Producer::Core::submit_one(std::shared_ptr<Core> self, OutgoingEnvelope message,
+                                          TimePoint deadline) {
+  ProduceGroup group(1);
+  ProduceEntry entry;
+  entry.message = &message;
+  entry.deadline = deadline;
+  entry.group = &group;
+  enqueue(self, std::span<ProduceEntry>(&entry, 1));
+  co_await group;
+  if (entry.outcome.error) std::rethrow_exception(entry.outcome.error);
+  co_return entry.outcome.result;
+}
+
+Task<std::vector<ProduceOutcome>> Producer::Core::submit_many(
+    std::shared_ptr<Core> self, std::vector<OutgoingEnvelope> messages, TimePoint deadline) {
+  ProduceGroup group(messages.size());
+  std::vector<ProduceEntry> entries(messages.size());
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    entries[i].message = &messages[i];
+    entries[i].deadline = deadline;
+    entries[i].group = &group;
+  }
+  enqueue(self, entries);
+  co_await group;
+  std::vector<ProduceOutcome> out;
+  out.reserve(entries.size());
+  for (ProduceEntry& entry : entries) out.push_back(std::move(entry.outcome));
+  co_return out;
+}
+
+void Producer::Core::enqueue(const std::shared_ptr<Core>& self, std::span<ProduceEntry> entries) {
+  if (entries.empty()) return;
+  if (self->closing_ || self->loop().stopping()) {
+    throw ShutdownError("produce: the queue is being stopped");
+  }
+  if (self->waiting_.size() + entries.size() > self->options_.max_pending) {
+    throw Overloaded("produce: " + std::to_string(self->waiting_.size()) + " messages of topic " +
+                     self->keys_.topic() + " wait already, and at most " +
+                     std::to_string(self->options_.max_pending) + " may");
+  }
+  if (!self->running_) {
+    self->scope_.spawn(pump(self));  // throws if the scope is closed: nothing is queued yet
+    self->running_ = true;
+    self->idle_.reset();
+  }
+  const std::size_t before = self->waiting_.size();
+  try {
+    for (ProduceEntry& entry : entries) {
+      // The number of its batch is not kept for longer.
+      entry.deadline =
+          std::min(entry.deadline, self->loop().now() + self->options_.longest_timeout);
+      self->waiting_.push_back(&entry);
+    }
+    self->arm_timer();
+  } catch (...) {
+    self->waiting_.resize(before);  // the entries go with their frame
+    throw;
+  }
+}
+
+Task<> Producer::Core::close(std::shared_ptr<Core> self, TimePoint deadline) {
+  self->closing_ = true;
+  bool done = !self->running_;
+  if (!done) {
+    try {
+      done = co_await self->idle_.wait_until(deadline);
+    } catch (const ShutdownError&) {
+      // The loop ends: nobody can be waited for any more.
+    }
+  }
+  if (!done) self->abandon();
+}
+
+void Producer::Core::abandon() {
+  closing_ = true;
+  fail_waiting(std::make_exception_ptr(
+      ShutdownError("produce: the queue was stopped before the message was sent")));
+  if (!batch_open()) return;
+  maybe_applied_ = true;
+  fail_batch(std::make_exception_ptr(
+      OutcomeUnknown("produce: the queue was stopped before Redis had answered")));
+}
+
+void Producer::Core::finish(ProduceEntry& entry, Produced result) {
+  entry.outcome.result = result;
+  entry.group->one_done(loop());
+}
+
+void Producer::Core::fail(ProduceEntry& entry, std::exception_ptr error) {
+  entry.outcome.error = std::move(error);
+  entry.group->one_done(loop());
+}
+
+void Producer::Core::fail_waiting(const std::exception_ptr& error) {
+  for (ProduceEntry* entry : std::exchange(waiting_, {})) fail(*entry, error);
+}
+
+void Producer::Core::fail_batch(const std::exception_ptr& error) {
+  for (ProduceEntry*& entry : batch_) {
+    if (entry != nullptr) fail(*std::exchange(entry, nullptr), error);
+  }
+}
+
+void Producer::Core::renew_id() {
+  options_.id = random_id();
+  key_ = keys_.producer(options_.id);
+  number_ = 0;
+}
+
+bool Producer::Core::batch_open() const noexcept {
+  return std::any_of(batch_.begin(), batch_.end(),
+                     [](const auto* entry) { return entry != nullptr; });
+}
+
+TimePoint Producer::Core::first_deadline() const noexcept {
+  TimePoint first = TimePoint::max();
+  for (const ProduceEntry* entry : batch_) {
+    if (entry != nullptr) first = std::min(first, entry->deadline);
+  }
+  return first;
+}
+
+TimePoint Producer::Core::last_deadline() const noexcept {
+  TimePoint last = TimePoint::min();
+  for (const ProduceEntry* entry : batch_) {
+    if (entry != nullptr) last = std::max(last, entry->deadline);
+  }
+  return last;
+}
+
+std::exception_ptr Producer::Core::too_late() const {
+  if (trouble_ != nullptr && lane().ready()) return trouble_;
+  std::string text = "produce: the message could not be sent in time";
+  if (!lane().ready()) {
+    const std::string why = lane().last_error();
+    text += ": no connection to Redis";
+    if (!why.empty()) text += ": " + why;
+  }
+  return std::make_exception_ptr(TimeoutError(text));
+}
+
+void Producer::Core::expire() {
+  const TimePoint now = loop().now();
+  while (!waiting_.empty() && waiting_.front()->deadline <= now) {
+    ProduceEntry& entry = *waiting_.front();
+    waiting_.pop_front();
+    fail(entry, too_late());
+  }
+  if (maybe_applied_) {
+    for (ProduceEntry*& entry : batch_) {
+      if (entry == nullptr || entry->deadline > now) continue;
+      fail(*std::exchange(entry, nullptr),
+           std::make_exception_ptr(
+               OutcomeUnknown("produce: the message was sent, and no reply came in time")));
+    }
+  }
+}
+
+// The timer may fire too early, which costs a look, but never too late.
+void Producer::Core::arm_timer() {
+  TimePoint due = waiting_.empty() ? TimePoint::max() : waiting_.front()->deadline;
+  if (maybe_applied_) due = std::min(due, first_deadline());
+  if (due == TimePoint::max() || loop().stopping()) return;
+  if (timer_ && timer_due_ <= due) return;
+  if (timer_) loop().cancel(timer_);
+  timer_due_ = due;
+  timer_ = loop().call_at(due, [this] {
+    timer_ = {};
+    expire();
+    arm_timer();
+  });
+}
+
+}  // namespace mx_rmq::broker

@@ -1,0 +1,294 @@
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "broker/produce_batch.hpp"
+#include "broker/producer_core.hpp"
+#include "mx_rmq/errors.hpp"
+#include "mx_rmq/runtime.hpp"
+#include "mx_rmq_scripts.hpp"
+#include "redis/classify.hpp"
+#include "redis/script_error.hpp"
+#include "runtime/log.hpp"
+
+// Making batches of what waits, and sending each until it is answered or given up.
+namespace mx_rmq::broker {
+
+namespace {
+
+std::exception_ptr unknown(const std::exception_ptr& cause) {
+  std::string text = "produce: the message was sent, no reply came, and then: ";
+  try {
+    std::rethrow_exception(cause);
+  } catch (const std::exception& error) {
+    text += error.what();
+  } catch (...) {
+    text += "an unknown error";
+  }
+  return std::make_exception_ptr(OutcomeUnknown(text));
+}
+
+// Whether what Redis refuses now may work a moment later.
+bool passing(const ServerError& error) {
+  using redis::Remedy;
+  const Remedy remedy = redis::classify(error.code()).remedy;
+  return remedy == Remedy::wait || remedy == Remedy::reconnect || remedy == Remedy::load_script;
+}
+
+}  // namespace
+
+/// How one sending of a batch ended.
+struct Producer::Core::Attempt {
+  enum class End {
+    answered,
+    not_sent,   // no connection, or not written in time
+    refused,    // for good
+    not_now,    // refused, but that may pass
+    no_reply,   // perhaps executed
+    half_done,  // raised inside the script
+    ended       // the connection was closed for good
+  };
+  End end = End::not_sent;
+  ProduceReply reply;
+  std::exception_ptr error;
+  TimePoint sent{};
+};
+
+Task<> Producer::Core::pump(std::shared_ptr<Core> self) {
+  std::exception_ptr error;
+  try {
+    co_await pump_until_empty(self);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (error != nullptr) {  // the loop ends, or memory is short
+    self->fail_batch(unknown(error));
+    self->fail_waiting(error);
+  }
+  self->batch_.clear();
+  self->maybe_applied_ = false;
+  self->running_ = false;
+  self->idle_.set();
+}
+
+Task<> Producer::Core::pump_until_empty(std::shared_ptr<Core> self) {
+  ResendPause pause;
+  for (;;) {
+    // Whoever is ready now may have a message for this batch.
+    co_await self->loop().yield();
+    if (self->waiting_.empty()) co_return;
+    bool went_well = true;
+    if (!self->lane().ready()) {
+      went_well = co_await connect(self);
+    } else {
+      went_well = co_await deliver(self);
+    }
+    if (went_well) {
+      pause = ResendPause();
+    } else if (!self->waiting_.empty()) {
+      const Duration wait = pause.next();
+      co_await sleep_for(wait);
+    }
+  }
+}
+
+// Waits for a connection, at most until the first message must be told. No batch is made before: a message
+// that waits outside is never in doubt.
+Task<bool> Producer::Core::connect(std::shared_ptr<Core> self) {
+  const TimePoint deadline = self->waiting_.front()->deadline;
+  redis::Command time = redis::Command::of("TIME");
+  try {
+    co_await self->lane().send(std::move(time), deadline);
+    co_return true;
+  } catch (const ServerError&) {
+    self->fail_waiting(std::current_exception());
+  } catch (const ShutdownError&) {
+    self->fail_waiting(std::current_exception());
+  } catch (const TimeoutError&) {
+    self->expire();
+    co_return true;
+  } catch (const Error&) {
+    self->expire();
+  }
+  co_return false;
+}
+
+// False: the messages wait again, and there should be a pause.
+Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self) {
+  const ProducerOptions& options = self->options_;
+  const TimePoint now = self->loop().now();
+  BatchLimits limits;
+  limits.now = self->caller_.clock().now_ms();
+  limits.grace = options.grace;
+  limits.max_recoveries = options.max_recoveries;
+  limits.max_messages = options.max_batch_messages;
+  limits.max_bytes = options.max_batch_bytes;
+  ProduceBatch encoded(limits);
+  self->batch_.clear();
+  self->maybe_applied_ = false;
+  while (!self->waiting_.empty()) {
+    ProduceEntry& entry = *self->waiting_.front();
+    if (entry.deadline <= now) {
+      self->waiting_.pop_front();
+      self->fail(entry, self->too_late());
+      continue;
+    }
+    try {
+      if (!encoded.add(*entry.message)) break;
+      self->batch_.push_back(&entry);
+    } catch (...) {
+      self->fail(entry, std::current_exception());
+    }
+    self->waiting_.pop_front();
+  }
+  if (self->batch_.empty()) co_return true;
+  self->arm_timer();
+  const ProduceCommand command =
+      encoded.build(self->keys_, self->key_, ++self->number_, 2 * options.longest_timeout);
+
+  ResendPause pause;
+  for (;;) {
+    // Nothing executed yet: up to the first deadline, so that its owner gets a clear answer. Else whoever is
+    // late has been told already.
+    const TimePoint limit = self->maybe_applied_ ? self->last_deadline() : self->first_deadline();
+    const TimePoint soon = self->loop().now() + options.attempt_timeout;
+    Attempt attempt = co_await try_once(self, command.command, std::min(limit, soon));
+    if (attempt.end == Attempt::End::answered) {
+      self->trouble_ = nullptr;
+      if (attempt.reply.again && !self->maybe_applied_) {
+        // The number was taken, though no copy of this batch was sent before: the id is not ours alone.
+        runtime::log::warn("another producer has the same id; taking a new one", "topic",
+                           self->keys_.topic(), "id", self->options_.id);
+        self->renew_id();
+        self->dissolve(nullptr);
+        co_return true;
+      }
+      self->apply(attempt.reply, command);
+      co_return true;
+    }
+    if (self->give_up(attempt)) {
+      const bool again = !self->waiting_.empty() && attempt.end != Attempt::End::no_reply;
+      co_return !again;
+    }
+    ++self->counts_.resent;
+    const Duration wait = pause.next();
+    co_await sleep_for(wait);
+    if (!self->batch_open()) break;
+  }
+  self->batch_.clear();
+  self->maybe_applied_ = false;
+  co_return true;
+}
+
+Task<Producer::Core::Attempt> Producer::Core::try_once(std::shared_ptr<Core> self,
+                                                       redis::Command command, TimePoint deadline) {
+  using End = Attempt::End;
+  Attempt out;
+  out.sent = self->loop().now();
+  try {
+    redis::Reply reply = co_await self->lane().eval(lua::produce, command, deadline);
+    out.reply = read_produce(std::move(reply));
+    out.end = End::answered;
+  } catch (const redis::ScriptError&) {
+    out.end = End::half_done;
+    out.error = std::current_exception();
+  } catch (const OutcomeUnknown&) {
+    out.end = End::no_reply;
+    out.error = std::current_exception();
+  } catch (const ConnectionError&) {
+    out.end = End::not_sent;
+    out.error = std::current_exception();
+  } catch (const TimeoutError&) {
+    out.end = End::not_sent;
+    out.error = std::current_exception();
+  } catch (const ServerError& error) {
+    out.end = passing(error) ? End::not_now : End::refused;
+    out.error = std::current_exception();
+  } catch (const ShutdownError&) {
+    out.end = End::ended;
+    out.error = std::current_exception();
+  } catch (...) {
+    out.end = End::half_done;  // a reply of another shape: Redis did something
+    out.error = std::current_exception();
+  }
+  if (out.end == End::answered) {
+    self->caller_.clock().observe(out.reply.now, out.sent, self->loop().now());
+  }
+  co_return out;
+}
+
+void Producer::Core::apply(const ProduceReply& reply, const ProduceCommand& command) {
+  ++counts_.batches;
+  counts_.messages += batch_.size();
+  std::vector<Produced> results(batch_.size(), Produced::enqueued);
+  if (reply.again) {
+    for (std::size_t i = 0; i < batch_.size(); ++i) {
+      const ProduceEntry* entry = batch_[i];
+      if (entry != nullptr && entry->message->chosen) results[i] = Produced::enqueued_or_duplicate;
+    }
+  }
+  for (const std::uint32_t place : reply.duplicates) {
+    if (place < command.special.size()) results[command.special[place]] = Produced::duplicate;
+  }
+  for (std::size_t i = 0; i < batch_.size(); ++i) {
+    if (batch_[i] != nullptr) finish(*batch_[i], results[i]);
+  }
+  batch_.clear();
+  maybe_applied_ = false;
+}
+
+// After an attempt that was not answered: true if the batch is done with, false if it is to be sent again.
+bool Producer::Core::give_up(const Attempt& attempt) {
+  using End = Attempt::End;
+  switch (attempt.end) {
+    case End::no_reply:
+      maybe_applied_ = true;
+      expire();
+      arm_timer();
+      break;
+    case End::not_sent:
+      if (!maybe_applied_) {
+        dissolve(attempt.error);
+        return true;
+      }
+      expire();
+      break;
+    case End::not_now:
+      if (!maybe_applied_) {
+        trouble_ = attempt.error;
+        dissolve(attempt.error);
+        return true;
+      }
+      expire();
+      break;
+    case End::half_done:
+      fail_batch(unknown(attempt.error));
+      break;
+    default:
+      fail_batch(maybe_applied_ ? unknown(attempt.error) : attempt.error);
+      break;
+  }
+  if (batch_open()) return false;
+  batch_.clear();
+  maybe_applied_ = false;
+  return true;
+}
+
+// Surely nothing of the batch was executed: those whose time has come get `error`, the others wait again.
+void Producer::Core::dissolve(const std::exception_ptr& error) {
+  const TimePoint now = loop().now();
+  for (std::size_t i = batch_.size(); i-- > 0;) {
+    ProduceEntry* entry = std::exchange(batch_[i], nullptr);
+    if (entry == nullptr) continue;
+    if (error != nullptr && entry->deadline <= now) {
+      fail(*entry, error);
+    } else {
+      waiting_.push_front(entry);
+    }
+  }
+  batch_.clear();
+  arm_timer();
+}
+
+}  // namespace mx_rmq::broker
