@@ -1,0 +1,43 @@
+// A private server with the scripts on it, and the model beside it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model.hpp"
+#include "script_text.hpp"
+#include "support/redis_server.hpp"
+
+namespace mx_rmq::test {
+
+// Runs operations on a real server with the time they name. One thread.
+class ScriptServer {
+ public:
+  explicit ScriptServer(RedisOptions options = {});
+
+  RedisClient& client() { return client_; }
+  RedisServer& server() { return server_; }
+  // Replaces the loaded scripts.
+  void load(const std::optional<Mutation>& mutation = {});
+  // The reply, errors too; `fail_at` > 0 makes that call inside the script fail.
+  Value run(const Op& op, int fail_at = 0);
+  State state();
+  void flush() { client_.command({"FLUSHALL"}); }
+
+ private:
+  RedisServer server_;
+  RedisClient client_;
+  std::string dump_sha_;
+  std::optional<LoadedScripts> scripts_;
+};
+
+// What differs between two states, for messages; empty if nothing does.
+std::string difference(const State& server, const State& model);
+
+// Where each message is, by the mark `#<serial>#` that tests put into every message: serial -> keys.
+std::map<std::string, std::vector<std::string>> places(const State& state);
+std::string mark_of(const std::string& bytes);  // the last mark in it, or ""
+
+}  // namespace mx_rmq::test

@@ -1,0 +1,42 @@
+// A call of one script, and the keys that its header names for it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "support/redis_client.hpp"
+
+namespace mx_rmq::test {
+
+struct Call {
+  std::string script;  // or "take" (BZPOPMIN's effect on the marker), "forget" (a producer's number expires)
+  std::string topic;
+  std::string who;                 // consumer or producer, where KEYS or these two need one
+  std::vector<std::string> argv;
+  std::vector<std::string> lists;  // produce: the lists used; cancel_page: the one list; names as high
+  std::vector<std::string> named;  // audit: whose hashes it is given
+};
+
+// A call at a time.
+struct Op {
+  Call call;
+  std::int64_t now_us = 0;
+};
+
+std::string key(const std::string& topic, const std::string& rest);
+std::vector<std::string> keys_of(const Call& call);
+// EVALSHA sha numkeys keys argv, and the two arguments of an instrumented script if `now_us` >= 0.
+std::vector<std::string> command_of(const Call& call, const std::string& sha,
+                                    std::int64_t now_us = -1, int fail_at = 0);
+// For messages: bytes that are no text are escaped.
+std::string show(const std::string& bytes);
+std::string show(const Op& op);
+std::string show(const Value& value);
+
+Value number(std::int64_t n);
+Value text(std::string s);
+Value array(std::vector<Value> elements = {});
+bool same(const Value& a, const Value& b);
+
+}  // namespace mx_rmq::test

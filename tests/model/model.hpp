@@ -1,0 +1,106 @@
+// What the scripts are to do, in plain C++: written from DESIGN and the scripts' headers, not from their text.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "call.hpp"
+#include "envelope_text.hpp"
+
+namespace mx_rmq::test {
+
+// Everything a server holds: key -> its type, then its contents (lists in order, hashes by field, zsets by score and member).
+using State = std::map<std::string, std::vector<std::string>>;
+
+// One topic.
+struct TopicModel {
+  using Index = std::map<std::string, std::int64_t>;  // member -> score
+  using Data = std::map<std::string, std::string>;
+
+  std::array<std::deque<std::string>, 4> ready;  // high, normal, low, suspect
+  Index delayed;
+  Data delayed_data;
+  std::map<std::string, Data> processing;  // consumer -> tag -> envelope
+  Index consumers;
+  Index dead;
+  Data dead_data;  // line, newline, envelope
+  Data ids;
+  Data producers;
+  bool marker = false;
+  std::map<std::string, std::int64_t> stats;
+  // What left for good, by the user's word: not on the server.
+  std::vector<std::string> ended;
+
+  std::size_t size() const;  // messages in any place
+};
+
+class Model {
+ public:
+  // Carries a call out and tells what the script answers.
+  Value run(const Op& op);
+  State state() const;
+  TopicModel& topic(const std::string& name) { return topics_[name]; }
+  const std::map<std::string, TopicModel>& topics() const { return topics_; }
+
+ private:
+  std::map<std::string, TopicModel> topics_;
+};
+
+// A zset in its order.
+std::vector<std::pair<std::int64_t, std::string>> in_order(const TopicModel::Index& index);
+
+// A script, carried out on a topic at `now` ms.
+struct ModelCall {
+  TopicModel& t;
+  const Call& call;
+  std::int64_t now;
+
+  const std::string& arg(std::size_t i) const { return call.argv.at(i - 1); }  // from 1, as in the headers
+  std::int64_t num(std::size_t i) const { return std::stoll(arg(i)); }
+  bool has(std::size_t i) const { return i <= call.argv.size(); }
+
+  // delivery
+  Value produce();
+  Value claim();
+  Value suspect();
+  Value ack();
+  Value retry();
+  Value dead();
+  Value release();
+  Value tend();
+  Value reap();
+  Value leave();
+  // housekeeping
+  Value sweep();
+  Value cancel();
+  Value cancel_page();
+  Value dlq_list();
+  Value dlq_get();
+  Value requeue();
+  Value requeue_all();
+  Value dlq_remove();
+  Value dlq_purge();
+  Value stats();
+  Value audit();
+
+  // shared
+  bool alive(const std::string& consumer) const;  // registered and not being reaped
+  Value settle_lost(std::int64_t tags);
+  std::string lapsed_but(const std::string& me) const;
+  std::deque<std::string>& home(const std::string& envelope);
+  // Both return the name that was taken.
+  std::string put(TopicModel::Index& index, TopicModel::Data& data, const std::string& member,
+                  std::int64_t score, const std::string& value);
+  void bury(const std::string& member, const std::string& line, const std::string& envelope);
+  std::vector<std::string> cap(std::int64_t most, std::int64_t added);
+  void free_own(const EnvelopeText& e, const std::string& entry);
+  void remove_dead(const std::string& member);
+  bool revive(const std::string& member);
+};
+
+}  // namespace mx_rmq::test

@@ -1,0 +1,350 @@
+// produce, claim, settle, tend, reap: DESIGN §5.
+#include <algorithm>
+#include <tuple>
+
+#include "model.hpp"
+
+namespace mx_rmq::test {
+namespace {
+
+// '<claim>.<index>', newest first; what is no tag is the oldest.
+struct Tag {
+  std::int64_t claim = 0;
+  std::int64_t index = 0;
+  std::string text;
+
+  explicit Tag(std::string tag) : text(std::move(tag)) {
+    const auto dot = text.find('.');
+    const auto digits = [](const std::string& s) {
+      return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; });
+    };
+    if (dot == std::string::npos || !digits(text.substr(0, dot)) || !digits(text.substr(dot + 1))) return;
+    claim = std::stoll(text.substr(0, dot));
+    index = std::stoll(text.substr(dot + 1));
+  }
+  bool operator<(const Tag& other) const {
+    return std::tie(other.claim, other.index, other.text) < std::tie(claim, index, text);
+  }
+};
+
+std::size_t list_number(const std::string& name) { return name == "high" ? 0 : name == "normal" ? 1 : 2; }
+
+}  // namespace
+
+Value ModelCall::produce() {
+  std::string& last = t.producers[call.who];
+  if (!last.empty() && std::stoll(last) >= num(1)) return array({number(now), text("again")});
+  if (last.empty()) t.producers.erase(call.who);
+  const auto lists = static_cast<std::size_t>(num(3));
+  std::size_t at = 6 + lists;
+  std::int64_t added = 0;
+  std::int64_t duplicates = 0;
+  std::set<std::string> mine;
+  for (std::size_t i = 0; i < lists; ++i) {
+    auto& list = t.ready[list_number(call.lists.at(i))];
+    for (std::int64_t n = num(6 + i); n > 0; --n, ++added) {
+      if (list.empty()) t.marker = true;
+      list.push_back(arg(at++));
+    }
+  }
+  Value out = array({number(now), text("ok")});
+  for (std::int64_t k = 1; has(at); at += 5, ++k) {
+    const std::string& id = arg(at + 2);
+    const std::string& until = arg(at + 3);
+    const auto entry = t.ids.find(id);
+    if (until != "0" && entry != t.ids.end() &&
+        (entry->second == "0" || std::stoll(entry->second) > now)) {
+      ++duplicates;
+      out.elements.push_back(number(k));
+      continue;
+    }
+    if (num(at) == 0) {
+      mine.insert(put(t.delayed, t.delayed_data, id, num(at + 1), arg(at + 4)));
+    } else {
+      auto& list = t.ready[list_number(call.lists.at(static_cast<std::size_t>(num(at)) - 1))];
+      if (list.empty()) t.marker = true;
+      list.push_back(arg(at + 4));
+    }
+    if (until != "0") t.ids[id] = until;
+    ++added;
+  }
+  if (!mine.empty() && mine.contains(in_order(t.delayed).front().second)) t.marker = true;
+  if (added > 0) t.stats["produced"] += added;
+  if (duplicates > 0) t.stats["duplicates"] += duplicates;
+  if (added + duplicates > 0) t.producers[call.who] = arg(1);
+  return out;
+}
+
+Value ModelCall::claim() {
+  const std::string& me = arg(2);
+  const std::int64_t want = num(1);
+  const std::int64_t budget = num(7);
+  if (!alive(me) && (t.consumers.contains(me) || arg(6) == "0")) return array({number(now), text("lost")});
+  const std::string lapsed = lapsed_but(me);
+  // Promotion, in slices that double until the budget is used.
+  std::vector<std::string> due;
+  for (const auto& [when, member] : in_order(t.delayed)) {
+    if (when > now || static_cast<std::int64_t>(due.size()) == num(4)) break;
+    due.push_back(member);
+  }
+  std::int64_t bytes = 0;
+  std::size_t moved = 0;
+  for (std::size_t slice = static_cast<std::size_t>(std::max<std::int64_t>(1, num(8)));
+       moved < due.size() && (moved == 0 || bytes < budget); slice *= 2) {
+    for (std::size_t k = 0; k < std::min<std::size_t>(slice, 1000) && moved < due.size(); ++k, ++moved) {
+      const std::string e = t.delayed_data.at(due[moved]);
+      bytes += static_cast<std::int64_t>(e.size());
+      home(e).push_back(e);
+      t.delayed.erase(due[moved]);
+      t.delayed_data.erase(due[moved]);
+    }
+  }
+  // Claiming.
+  std::vector<std::string> taken;
+  std::int64_t used = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    auto& list = t.ready[i];
+    bool stopped = false;
+    while (!list.empty() && static_cast<std::int64_t>(taken.size()) < want) {
+      const auto size = static_cast<std::int64_t>(list.front().size());
+      if (size > 0 && !taken.empty() && used + size > budget) {
+        stopped = true;
+        break;
+      }
+      if (size > 0) {
+        taken.push_back(list.front());
+        used += size;
+      }
+      list.pop_front();
+    }
+    if (stopped) break;
+  }
+  if (!taken.empty()) {
+    t.consumers[me] = now + num(3);
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+      t.processing[me][arg(5) + "." + std::to_string(i + 1)] = taken[i];
+    }
+  }
+  const bool left = !t.ready[0].empty() || !t.ready[1].empty() || !t.ready[2].empty();
+  const std::int64_t next = t.delayed.empty() ? -1 : in_order(t.delayed).front().first;
+  if (left || (next >= 0 && next <= now)) t.marker = true;
+  // The alarm: who is told of a due time keeps a timer for it.
+  std::int64_t alarm = -1;
+  const auto kept = t.stats.find("alarm");
+  const bool none = kept == t.stats.end();
+  const bool mine = !none && (arg(9) == "-1" || kept->second == num(9));
+  if (next >= 0 && (none || kept->second <= now || kept->second > next || mine || arg(9) == "-1")) {
+    alarm = next;
+    t.stats["alarm"] = next;
+  } else if (next < 0 && mine && kept->second > now) {
+    t.stats.erase("alarm");
+  }
+  Value out = array({number(now), text("ok"), number(alarm), text(lapsed),
+                     number(t.ready[3].empty() ? 0 : 1), number(left ? 1 : 0)});
+  for (const std::string& each : taken) out.elements.push_back(text(each));
+  return out;
+}
+
+Value ModelCall::suspect() {
+  const std::string& me = arg(1);
+  if (!alive(me) && (t.consumers.contains(me) || arg(4) == "0")) return array({number(now), text("lost")});
+  auto& list = t.ready[3];
+  for (int looked = 0; looked < 1000 && !list.empty() && list.front().empty(); ++looked) list.pop_front();
+  Value out = array({number(now), text("ok"), number(0)});
+  if (!list.empty() && !list.front().empty()) {
+    t.consumers[me] = now + num(2);
+    t.processing[me][arg(3) + ".1"] = list.front();
+    out.elements.push_back(text(list.front()));
+    list.pop_front();
+  }
+  out.elements[2] = number(list.empty() ? 0 : 1);
+  return out;
+}
+
+Value ModelCall::ack() {
+  const auto chosen = static_cast<std::size_t>(num(4));
+  const std::string& me = arg(1);
+  const std::int64_t tags = static_cast<std::int64_t>(call.argv.size() - 4 - 2 * chosen);
+  if (!alive(me)) {
+    settle_lost(tags);
+    return number(-1);
+  }
+  auto& held = t.processing[me];
+  std::int64_t n = 0;
+  for (std::size_t at = 5, k = 0; has(at); ++k) {
+    const std::string& tag = arg(at);
+    if (held.contains(tag)) {
+      if (k < chosen) {
+        const auto entry = t.ids.find(arg(at + 1));
+        if (entry != t.ids.end() && entry->second == arg(at + 2)) t.ids.erase(entry);
+      }
+      t.ended.push_back(held.at(tag));
+      held.erase(tag);
+      ++n;
+    }
+    at += k < chosen ? 3 : 1;
+  }
+  if (held.empty()) t.processing.erase(me);
+  if (n > 0) {
+    t.stats[arg(2)] += n;
+    if (!arg(3).empty()) t.stats[arg(3)] += n;
+  }
+  return number(n);
+}
+
+Value ModelCall::retry() {
+  const std::string& me = arg(1);
+  if (!alive(me)) return settle_lost(static_cast<std::int64_t>((call.argv.size() - 1) / 5));
+  auto& held = t.processing[me];
+  std::int64_t n = 0;
+  std::set<std::string> mine;
+  for (std::size_t at = 2; has(at); at += 5) {
+    const auto found = held.find(arg(at));
+    if (found == held.end()) continue;
+    const std::string e = arg(at + 4) + found->second.substr(static_cast<std::size_t>(num(at + 3)));
+    mine.insert(put(t.delayed, t.delayed_data, arg(at + 2), now + num(at + 1), e));
+    held.erase(found);
+    ++n;
+  }
+  if (held.empty()) t.processing.erase(me);
+  if (n > 0) {
+    t.stats["retried"] += n;
+    if (mine.contains(in_order(t.delayed).front().second)) t.marker = true;
+  }
+  return array({number(now), text("ok"), number(n)});
+}
+
+Value ModelCall::dead() {
+  const std::string& me = arg(1);
+  if (!alive(me)) return settle_lost(static_cast<std::int64_t>((call.argv.size() - 2) / 3));
+  auto& held = t.processing[me];
+  std::int64_t n = 0;
+  for (std::size_t at = 3; has(at); at += 3) {
+    const auto found = held.find(arg(at));
+    if (found == held.end()) continue;
+    bury(arg(at + 1), arg(at + 2), found->second);
+    if (arg(at + 2).starts_with("expired\t")) ++t.stats["expired"];
+    held.erase(found);
+    ++n;
+  }
+  if (held.empty()) t.processing.erase(me);
+  const std::vector<std::string> dropped = cap(num(2), n);
+  Value out = array({number(now), text("ok"), number(static_cast<std::int64_t>(t.dead.size()))});
+  for (const std::string& each : dropped) out.elements.push_back(text(each));
+  return out;
+}
+
+Value ModelCall::release() {
+  const std::string& me = arg(1);
+  if (!alive(me)) return settle_lost(static_cast<std::int64_t>((call.argv.size() - 1) / 3));
+  auto& held = t.processing[me];
+  std::int64_t n = 0;
+  for (std::size_t at = 2; has(at); at += 3) {
+    const auto found = held.find(arg(at));
+    if (found == held.end()) continue;
+    std::string e = found->second;
+    if (!arg(at + 2).empty()) e = arg(at + 2) + e.substr(static_cast<std::size_t>(num(at + 1)));
+    home(e).push_front(e);
+    held.erase(found);
+    ++n;
+  }
+  if (held.empty()) t.processing.erase(me);
+  if (n > 0) t.marker = true;
+  return array({number(now), text("ok"), number(n)});
+}
+
+Value ModelCall::tend() {
+  const std::string& me = arg(1);
+  if (!alive(me)) return array({number(now), text("lost")});
+  t.consumers[me] = now + num(2);
+  auto& held = t.processing[me];
+  const std::set<std::string> named(call.argv.begin() + 5, call.argv.end());
+  Value out = array({number(now), text("ok"), number(0)});
+  for (std::size_t at = 6; has(at); ++at) {
+    if (!held.contains(arg(at))) out.elements.push_back(text(arg(at)));
+  }
+  std::vector<Tag> strays;
+  for (const auto& [tag, e] : held) {
+    if (!named.contains(tag) && Tag(tag).claim <= num(3)) strays.emplace_back(tag);
+  }
+  std::sort(strays.begin(), strays.end());
+  std::int64_t bytes = 0;
+  std::int64_t back = 0;
+  for (const Tag& each : strays) {
+    if (back >= num(4) || (back > 0 && bytes > num(5))) {
+      out.elements[2] = number(1);
+      break;
+    }
+    const std::string e = held.at(each.text);
+    bytes += static_cast<std::int64_t>(e.size());
+    home(e).push_front(e);
+    held.erase(each.text);
+    ++back;
+  }
+  if (back > 0) t.marker = true;
+  if (held.empty()) t.processing.erase(me);
+  return out;
+}
+
+Value ModelCall::reap() {
+  const std::string& who = arg(1);
+  const auto entry = t.consumers.find(who);
+  if (entry == t.consumers.end()) return array({number(now), text("gone")});
+  if (entry->second > now) {
+    entry->second = std::min(entry->second, now + num(4));
+    return array({number(now), text("alive")});
+  }
+  entry->second = 0;
+  auto& held = t.processing[who];
+  std::vector<Tag> tags;
+  for (const auto& [tag, e] : held) tags.emplace_back(tag);
+  std::sort(tags.begin(), tags.end());
+  std::int64_t bytes = 0;
+  std::int64_t back = 0;
+  std::int64_t dead = 0;
+  for (const Tag& each : tags) {
+    if (back + dead >= num(2) || (back + dead > 0 && bytes > num(3))) break;
+    const std::string stored = held.at(each.text);
+    bytes += static_cast<std::int64_t>(stored.size());
+    auto e = EnvelopeText::parse(stored);
+    if (!e) {
+      bury("!" + who + "." + each.text, "decode\t", stored);
+      ++dead;
+    } else if (e->recoveries + 1 > e->limit) {
+      bury(e->id, "poison\t", stored);
+      ++dead;
+    } else {
+      ++e->recoveries;
+      home(e->text()).push_front(e->text());
+      ++t.stats["recovered"];
+      ++back;
+    }
+    held.erase(each.text);
+  }
+  if (back > 0) t.marker = true;
+  const auto left = static_cast<std::int64_t>(held.size());
+  if (left == 0) {
+    t.processing.erase(who);
+    t.consumers.erase(who);
+  }
+  const std::vector<std::string> dropped = cap(num(5), dead);
+  Value out = array({number(now), text("ok"), number(left), number(back), number(dead)});
+  for (const std::string& each : dropped) out.elements.push_back(text(each));
+  return out;
+}
+
+Value ModelCall::leave() {
+  const std::string& me = arg(1);
+  const auto alarm = t.stats.find("alarm");
+  if (arg(3) == "1") t.marker = true;
+  if (arg(2) != "0" && alarm != t.stats.end() && std::to_string(alarm->second) == arg(2)) {
+    t.stats.erase(alarm);
+    t.marker = true;
+  }
+  const auto held = t.processing.find(me);
+  if (held != t.processing.end()) return number(static_cast<std::int64_t>(held->second.size()));
+  if (alive(me)) t.consumers.erase(me);
+  return number(0);
+}
+
+}  // namespace mx_rmq::test

@@ -1,0 +1,292 @@
+// sweep, cancel, dead letters, stats, audit: DESIGN §5.
+#include <algorithm>
+
+#include "model.hpp"
+
+namespace mx_rmq::test {
+namespace {
+
+std::int64_t size_of(const std::string& s) { return static_cast<std::int64_t>(s.size()); }
+
+std::string inner(const std::string& dead_letter) { return dead_letter.substr(dead_letter.find('\n') + 1); }
+
+constexpr std::int64_t longest_number = 999'999'999'999'999;  // 15 digits
+
+}  // namespace
+
+Value ModelCall::sweep() {
+  const std::int64_t longest = now + num(6);
+  std::int64_t furthest = 0;
+  std::string whose;
+  for (const auto& [deadline, consumer] : in_order(t.consumers)) {
+    furthest = deadline;
+    whose = consumer;
+  }
+  if (furthest > longest) t.consumers[whose] = longest;
+  const std::string lapsed = lapsed_but(arg(1));
+  std::int64_t taken = 0, bytes = 0, buried = 0, lost = 0, unreadable = 0;
+  bool full = false;
+  bool suspects = false;
+  std::vector<EnvelopeText> dropped_ids;
+  for (std::size_t i = 0; i < 4; ++i) {
+    auto& list = t.ready[i];
+    while (!list.empty()) {
+      const std::string e = list.front();
+      const auto head = EnvelopeText::parse(e);
+      if (head && head->expire > now) {
+        if (i == 3) suspects = true;
+        break;
+      }
+      if (taken >= num(3) || (taken > 0 && bytes > num(4))) {
+        full = true;
+        break;
+      }
+      if (head && arg(5) == "drop") {
+        dropped_ids.push_back(*head);
+        t.ended.push_back(e);
+        ++lost;
+      } else if (head) {
+        bury(head->id, "expired\t", e);
+        ++buried;
+      } else if (!e.empty()) {
+        ++unreadable;
+        bury("!" + arg(1) + ".s" + arg(2) + "." + std::to_string(unreadable), "decode\t", e);
+      }
+      bytes += size_of(e);
+      ++taken;
+      list.pop_front();
+    }
+  }
+  for (const EnvelopeText& each : dropped_ids) free_own(each, std::to_string(each.until));
+  if (buried + lost > 0) t.stats["expired"] += buried + lost;
+  if (lost > 0) t.stats["discarded"] += lost;
+  const std::vector<std::string> dropped = cap(num(7), buried + unreadable);
+  bool waiting = false;
+  for (const auto& list : t.ready) waiting = waiting || !list.empty();
+  if (waiting || (!t.delayed.empty() && in_order(t.delayed).front().first <= now)) t.marker = true;
+  Value out = array({number(now), text("ok"), number(taken), number(full ? 1 : 0), text(lapsed),
+                     number(suspects ? 1 : 0)});
+  for (const std::string& each : dropped) out.elements.push_back(text(each));
+  return out;
+}
+
+Value ModelCall::cancel() {
+  const auto found = t.delayed_data.find(arg(1));
+  if (found == t.delayed_data.end()) return number(0);
+  const auto e = EnvelopeText::parse(found->second);
+  if (e && e->id != arg(1)) return number(0);
+  if (e) free_own(*e, std::to_string(e->until));
+  ++t.stats["cancelled"];
+  t.ended.push_back(found->second);
+  t.delayed_data.erase(found);
+  t.delayed.erase(arg(1));
+  return number(1);
+}
+
+Value ModelCall::cancel_page() {
+  auto& list = t.ready[call.lists.at(0) == "high" ? 0 : call.lists.at(0) == "normal" ? 1 : call.lists.at(0) == "low" ? 2 : 3];
+  const std::int64_t most = num(3);
+  std::int64_t left = num(4);
+  std::int64_t seen = 0;
+  // From the tail, in slices of 16, 32, ...: the bytes are counted a slice.
+  for (std::int64_t slice = 16; seen < most && (seen == 0 || left >= 0); slice *= 2) {
+    const std::int64_t ask = std::min(slice, most - seen);
+    std::int64_t k = 0;
+    for (; k < ask; ++k) {
+      const std::int64_t at = static_cast<std::int64_t>(list.size()) - 1 - num(2) - seen - k;
+      if (at < 0) break;
+      std::string& element = list[static_cast<std::size_t>(at)];
+      const auto e = EnvelopeText::parse(element);
+      if (e && e->id == arg(1)) {
+        free_own(*e, std::to_string(e->until));
+        ++t.stats["cancelled"];
+        t.ended.push_back(element);
+        element.clear();
+        return array({number(1), number(seen + k + 1), number(0)});
+      }
+      left -= size_of(element);
+    }
+    seen += k;
+    if (k < ask) return array({number(0), number(seen), number(1)});
+  }
+  return array({number(0), number(seen), number(0)});
+}
+
+Value ModelCall::dlq_list() {
+  auto rows = in_order(t.dead);
+  std::reverse(rows.begin(), rows.end());
+  std::int64_t left = num(3);
+  Value out = array({number(0)});
+  for (std::int64_t i = num(1); i < num(1) + num(2) && i < static_cast<std::int64_t>(rows.size()); ++i) {
+    if (left < 0) break;
+    const auto& [dead_at, member] = rows[static_cast<std::size_t>(i)];
+    const std::string& value = t.dead_data.at(member);
+    ++out.elements[0].integer;
+    out.elements.insert(out.elements.end(), {text(member), text(std::to_string(dead_at)), text(value)});
+    left -= size_of(value);
+  }
+  return out;
+}
+
+Value ModelCall::dlq_get() {
+  const auto found = t.dead.find(arg(1));
+  if (found == t.dead.end()) return array();
+  return array({text(std::to_string(found->second)), text(t.dead_data.at(arg(1)))});
+}
+
+bool ModelCall::revive(const std::string& member) {
+  auto e = EnvelopeText::parse(inner(t.dead_data.at(member)));
+  if (!e) return false;
+  const std::int64_t grace = std::max<std::int64_t>(0, e->until - e->expire);
+  e->attempts = 0;
+  e->recoveries = 0;
+  e->expire = std::min(now + e->ttl, longest_number);
+  e->rare = e->rare.substr(0, e->rare.find('\t'));
+  if (e->until != 0) {
+    const auto entry = t.ids.find(e->id);
+    const bool used = entry != t.ids.end() && entry->second != "0" && std::stoll(entry->second) > now;
+    e->until = used ? 0 : std::min(e->expire + grace, longest_number);
+    if (!used) t.ids[e->id] = std::to_string(e->until);
+  }
+  auto& list = t.ready[e->priority == 'h' ? 0 : e->priority == 'n' ? 1 : 2];
+  if (list.empty()) t.marker = true;
+  list.push_back(e->text());
+  ++t.stats["requeued"];
+  t.dead.erase(member);
+  t.dead_data.erase(member);
+  return true;
+}
+
+Value ModelCall::requeue() {
+  if (!t.dead.contains(arg(1))) return array({number(now), text("none")});
+  return array({number(now), text(revive(arg(1)) ? "ok" : "unreadable")});
+}
+
+Value ModelCall::requeue_all() {
+  const std::int64_t by = num(1) == 0 ? now : num(1);
+  std::int64_t pass = num(2), left = num(4), done = 0, passed = 0, looked = 0;
+  for (const auto& [dead_at, member] : in_order(t.dead)) {
+    if (dead_at > by || looked == num(3)) break;
+    if (pass-- > 0) continue;
+    if (left < 0) return array({number(now), number(done), number(passed), number(1)});
+    ++looked;
+    left -= size_of(t.dead_data.at(member));
+    ++(revive(member) ? done : passed);
+  }
+  return array({number(now), number(done), number(passed), number(looked > 0 && looked == num(3) ? 1 : 0)});
+}
+
+Value ModelCall::dlq_remove() {
+  std::int64_t n = 0;
+  for (const std::string& member : call.argv) {
+    if (!t.dead.contains(member)) continue;
+    remove_dead(member);
+    ++t.stats["removed"];
+    ++n;
+  }
+  return number(n);
+}
+
+Value ModelCall::dlq_purge() {
+  const std::int64_t by = num(1) == 0 ? now : num(1);
+  std::int64_t left = num(3), n = 0;
+  bool more = false;
+  for (const auto& [dead_at, member] : in_order(t.dead)) {
+    if (dead_at > by) break;
+    if (n == num(2) || left < 0) {
+      more = n > 0;
+      break;
+    }
+    left -= size_of(t.dead_data.at(member));
+    remove_dead(member);
+    ++t.stats["removed"];
+    ++n;
+  }
+  return array({number(now), number(n), number(more || (n > 0 && n == num(2)) ? 1 : 0)});
+}
+
+Value ModelCall::stats() {
+  Value out = array({number(now)});
+  for (const auto& list : t.ready) out.elements.push_back(number(static_cast<std::int64_t>(list.size())));
+  const auto consumers = in_order(t.consumers);
+  std::int64_t lapsed = 0;
+  for (const auto& [deadline, consumer] : consumers) lapsed += deadline <= now ? 1 : 0;
+  for (const std::size_t n : {t.delayed.size(), t.dead.size(), consumers.size()}) {
+    out.elements.push_back(number(static_cast<std::int64_t>(n)));
+  }
+  out.elements.push_back(number(lapsed));
+  out.elements.push_back(number(static_cast<std::int64_t>(t.stats.size())));
+  for (const auto& [field, value] : t.stats) {
+    out.elements.push_back(text(field));
+    out.elements.push_back(text(std::to_string(value)));
+  }
+  std::int64_t most = num(1);
+  for (const auto& [deadline, consumer] : consumers) {
+    if (most-- <= 0) break;
+    out.elements.push_back(text(consumer));
+    out.elements.push_back(text(std::to_string(deadline)));
+  }
+  return out;
+}
+
+Value ModelCall::audit() {
+  const std::set<std::string> named(call.named.begin(), call.named.end());
+  for (const auto& [consumer, deadline] : t.consumers) {
+    if (!named.contains(consumer)) return array({text("changed")});
+  }
+  std::int64_t ready = 0, processing = 0, holes = 0, unreadable = 0, twice = 0, unowned = 0, free_ids = 0;
+  std::set<std::string> seen;
+  const auto look = [&](const std::string& envelope, bool dead) {
+    const auto e = EnvelopeText::parse(envelope);
+    if (!e) {
+      ++unreadable;
+      return;
+    }
+    if (!seen.insert(e->id).second) ++twice;
+    if (e->until == 0) return;
+    const auto entry = t.ids.find(e->id);
+    if (entry == t.ids.end() || entry->second != (dead ? "0" : std::to_string(e->until))) ++free_ids;
+  };
+  std::int64_t total = static_cast<std::int64_t>(t.delayed.size() + t.dead.size());
+  for (const auto& list : t.ready) {
+    total += static_cast<std::int64_t>(list.size());
+    for (const std::string& e : list) {
+      ++(e.empty() ? holes : ready);
+      if (!e.empty()) look(e, false);
+    }
+  }
+  for (const auto& [member, e] : t.delayed_data) look(e, false);
+  for (const auto& [member, value] : t.dead_data) look(inner(value), true);
+  for (const std::string& consumer : named) {
+    const auto held = t.processing.find(consumer);
+    if (held == t.processing.end()) continue;
+    for (const auto& [tag, e] : held->second) {
+      ++processing;
+      ++total;
+      if (!t.consumers.contains(consumer)) ++unowned;
+      look(e, false);
+    }
+  }
+  if (total > num(1)) return array({text("large"), text("messages"), number(total)});
+  const auto count = [this](const char* name) { return t.stats.contains(name) ? t.stats.at(name) : 0; };
+  const auto delayed = static_cast<std::int64_t>(t.delayed.size());
+  const auto dead = static_cast<std::int64_t>(t.dead.size());
+  const std::int64_t books = count("produced") + count("requeued") - count("completed") -
+                             count("cancelled") - count("discarded") - count("dead") - ready -
+                             delayed - processing;
+  const std::int64_t dead_books =
+      count("dead") - count("requeued") - count("removed") - count("dropped") - dead;
+  Value out = array({text("ok")});
+  const std::pair<const char*, std::int64_t> rows[] = {
+      {"ready", ready}, {"delayed", delayed}, {"processing", processing}, {"dead", dead},
+      {"holes", holes}, {"unreadable", unreadable}, {"twice", twice}, {"stray_data", 0},
+      {"stray_index", 0}, {"unowned", unowned}, {"free_ids", free_ids}, {"books", books},
+      {"dead_books", dead_books}};
+  for (const auto& [name, value] : rows) {
+    out.elements.push_back(text(name));
+    out.elements.push_back(number(value));
+  }
+  return out;
+}
+
+}  // namespace mx_rmq::test

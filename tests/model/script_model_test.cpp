@@ -1,0 +1,45 @@
+// Random sequences of all scripts against a plain C++ model.
+//   MX_RMQ_MODEL_OPS   operations in all (default 200,000)
+//   MX_RMQ_MODEL_SEED  only this seed
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "lockstep.hpp"
+
+namespace mx_rmq::test {
+namespace {
+
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? otherwise : std::stoull(value);
+}
+
+constexpr std::size_t ops_a_run = 400;
+
+TEST(ScriptModel, RepliesAndStatesAreThoseOfThePlainModel) {
+  ScriptServer server;
+  const std::uint64_t ops = from_environment("MX_RMQ_MODEL_OPS", 200'000);
+  const std::uint64_t only = from_environment("MX_RMQ_MODEL_SEED", 0);
+  Tally tally;
+  const std::uint64_t runs = only != 0 ? 1 : ops / ops_a_run;
+  for (std::uint64_t i = 0; i < runs; ++i) {
+    const std::uint64_t seed = only != 0 ? only : i + 1;
+    const auto wrong = run_lockstep(server, seed, ops_a_run, only != 0 ? 1 : 40, &tally);
+    if (wrong) FAIL() << report(server, *wrong);
+  }
+  for (const auto& [name, n] : tally.scripts) RecordProperty(name, static_cast<int>(n));
+  for (const auto& [name, n] : tally.replies) std::printf("%s: %zu\n", name.c_str(), n);
+  if (only != 0) return;
+  // A run that has not seen these shows nothing.
+  for (const auto& [name, source] : script_sources()) EXPECT_GT(tally.scripts[name], 200U) << name;
+  for (const char* kind : {"produce again", "claim lost", "tend lost", "ack lost", "retry lost", "dead lost",
+                           "release lost", "suspect lost", "reap gone", "reap alive", "reap ok",
+                           "cancel n", "requeue ok", "requeue unreadable", "audit changed", "audit large"}) {
+    EXPECT_GT(tally.replies[kind], 20U) << kind;
+  }
+}
+
+}  // namespace
+}  // namespace mx_rmq::test

@@ -1,0 +1,264 @@
+#include "world.hpp"
+
+#include "bench.hpp"
+
+#include <algorithm>
+
+namespace mx_rmq::test {
+namespace {
+
+const std::vector<std::string>& list_names() {
+  static const std::vector<std::string> names{"high", "normal", "low", "suspect"};
+  return names;
+}
+
+bool is_settle(const std::string& script) {
+  return script == "ack" || script == "retry" || script == "dead" || script == "release";
+}
+
+bool was_lost(const Value& value) {
+  if (value.kind == Value::Kind::integer) return value.integer == -1;
+  return value.elements.size() > 1 && value.elements[1].text == "lost";
+}
+
+}  // namespace
+
+void World::Consumer::lost() {
+  ++incarnation;
+  held.clear();
+  settling.clear();
+  unanswered.clear();
+  unknown = false;
+  claim = 0;
+}
+
+World::World(std::uint64_t seed, Model& model)
+    : rng_(seed), model_(model), now_us_(1'700'000'000'000'000 + static_cast<std::int64_t>(below(1'000'000))),
+      unique_ids_(chance(50)), caps_(chance(30)), long_leases_(chance(30)) {
+  for (const char* name : {"a", "b.b"}) {
+    Topic t{name, {}, {}};
+    for (int i = 0; i < 3; ++i) {
+      Consumer c;
+      c.base = "c" + std::to_string(i);
+      t.consumers.push_back(c);
+    }
+    for (int i = 0; i < 2; ++i) t.producers.push_back(Producer{"p" + std::to_string(i), 0, {}});
+    topics_.push_back(t);
+  }
+}
+
+Op World::next() {
+  now_us_ += static_cast<std::int64_t>(
+      chance(50) ? below(500) : chance(90) ? below(20'000) : below(chance(20) ? 600'000 : 150'000));
+  if (!late_.empty() && chance(8)) {
+    const std::size_t i = below(late_.size());
+    current_ = late_[i].call;
+    late_.erase(late_.begin() + static_cast<std::ptrdiff_t>(i));
+    fate_ = Fate::late_copy;
+    return {current_, now_us_};
+  }
+  for (;;) {
+    topic_ = chance(75) ? 0 : 1;
+    consumer_ = below(topic().consumers.size());
+    producer_ = below(topic().producers.size());
+    current_ = draw();
+    const bool whole = current_.script == "take" || current_.script == "forget";
+    const std::uint64_t luck = whole ? 0 : below(100);
+    if (luck < 82) {
+      fate_ = Fate::answered;
+      if (!whole && luck >= 79 && current_.script != "claim" && current_.script != "suspect") {
+        late_.push_back({current_, consumer_, true});  // a second copy, from a connection that died
+      }
+      return {current_, now_us_};
+    }
+    unanswered(current_);
+    if (luck < 88) continue;  // never executed
+    if (luck < 94) {
+      late_.push_back({current_, consumer_, false});
+      continue;
+    }
+    fate_ = Fate::unanswered;
+    return {current_, now_us_};
+  }
+}
+
+void World::reply(const Value& value) {
+  if (current_.script == "produce" && value[1].str() == "ok") {
+    std::set<std::int64_t> duplicates;
+    for (std::size_t i = 2; i < value.elements.size(); ++i) duplicates.insert(value[i].num());
+    const auto lists = static_cast<std::size_t>(std::stoll(current_.argv[2]));
+    std::size_t at = 5 + lists;
+    for (std::size_t i = 0; i < lists; ++i) {
+      for (std::int64_t n = std::stoll(current_.argv[5 + i]); n > 0; --n) {
+        accepted_.insert(mark_of(current_.argv[at++]));
+      }
+    }
+    for (std::int64_t k = 1; at < current_.argv.size(); at += 5, ++k) {
+      if (!duplicates.contains(k)) accepted_.insert(mark_of(current_.argv[at + 4]));
+    }
+  }
+  if (fate_ == Fate::answered) told(current_, value);
+}
+
+void World::unanswered(const Call& call) {
+  if (call.script == "produce") {
+    topic().producers[producer_].unanswered = {call};
+  } else if (call.script == "claim" || call.script == "suspect") {
+    consumer().unknown = true;
+    consumer().reclaim_alarm = true;
+  } else if (is_settle(call.script)) {
+    auto& pending = consumer().unanswered;
+    if (pending.empty() || show(Op{pending.back(), 0}) != show(Op{call, 0})) pending.push_back(call);
+  } else if (call.script == "leave") {
+    consumer().lost();
+  }
+}
+
+void World::told(const Call& call, const Value& value) {
+  Consumer& c = consumer();
+  if (call.script == "produce") {
+    topic().producers[producer_].unanswered.clear();
+  } else if (call.script == "claim" || call.script == "suspect") {
+    told_claim(call, value);
+  } else if (is_settle(call.script)) {
+    if (was_lost(value)) {
+      c.lost();
+      return;
+    }
+    settled(call, false);
+  } else if (call.script == "tend") {
+    if (was_lost(value)) {
+      c.lost();
+      return;
+    }
+    c.unknown = false;
+    for (std::size_t i = 3; i < value.elements.size(); ++i) c.held.erase(value[i].str());
+  } else if (call.script == "leave" && value.integer == 0) {
+    c.lost();
+  }
+}
+
+void World::told_claim(const Call& call, const Value& value) {
+  Consumer& c = consumer();
+  if (was_lost(value)) {
+    c.lost();
+    return;
+  }
+  const bool claim = call.script == "claim";
+  if (claim) {
+    c.alarm = value[2].num() < 0 ? 0 : value[2].num();
+    c.reclaim_alarm = false;
+  }
+  const std::string& number = call.argv[claim ? 4 : 2];
+  for (std::size_t i = claim ? 6 : 3, k = 1; i < value.elements.size(); ++i, ++k) {
+    c.held[number + "." + std::to_string(k)] = value[i].str();
+  }
+}
+
+void World::settled(const Call& call, bool) {
+  Consumer& c = consumer();
+  for (const std::string& each : call.argv) c.settling.erase(each);
+  std::erase_if(c.unanswered, [&](const Call& each) { return show(Op{each, 0}) == show(Op{call, 0}); });
+}
+
+Call World::draw() {
+  const std::size_t load = data().size();
+  const std::uint64_t luck = below(100);
+  if (luck < (load < 25 ? 22U : load < 60 ? 8U : 1U)) return produce();
+  if (luck < 42) return claim();
+  if (luck < 47) return suspect();
+  if (luck < 66) return settle();
+  if (luck < 74) return tend();
+  if (luck < 78) return reap();
+  if (luck < 81) return sweep();
+  if (luck < 83) return leave();
+  if (luck < 88) return cancel();
+  if (luck < 94) return dead_letters();
+  return look();
+}
+
+std::string World::some_id(bool& chosen) {
+  const std::string serial = std::to_string(serial_);
+  if (unique_ids_) {
+    chosen = chance(30);
+    if (!chosen) return "g" + serial;
+    switch (below(4)) {
+      case 0: return "u" + serial;
+      case 1: return std::string("\0\n~", 3) + serial;
+      case 2: return serial + std::string(256 - serial.size(), 'x');
+      default: return "mx1 h 0 0\n" + serial + "\xff";
+    }
+  }
+  chosen = chance(50);
+  if (chance(50)) return "g" + serial;
+  return "k" + std::to_string(below(3)) + (chance(30) ? "~" + std::to_string(below(4)) : "");
+}
+
+std::string World::envelope(const std::string& id, std::int64_t due, bool chosen) {
+  EnvelopeText e;
+  e.priority = "hnl"[below(3)];
+  e.limit = static_cast<std::int64_t>(chance(20) ? 0 : below(5));
+  e.created = now_ms();
+  e.ttl = static_cast<std::int64_t>(chance(80) ? 1'000'000 : 1 + below(300));
+  e.expire = due + e.ttl;
+  e.until = chosen ? e.expire + static_cast<std::int64_t>(below(200)) : 0;
+  e.id = id;
+  e.rare = chance(30) ? "{\"k\":\"v\"}" : "";
+  e.payload = "{\"n\":" + std::string(below(60), '1') + "}#" + std::to_string(serial_) + "#" +
+              (chance(10) ? std::string("\0\n\xfe", 3) : "");
+  return e.text();
+}
+
+Call World::produce() {
+  Producer& p = topic().producers[producer_];
+  if (!p.unanswered.empty() && chance(70)) return p.unanswered.front();
+  p.unanswered.clear();
+  Call call{"produce", topic().name, p.name, {std::to_string(++p.number), "60000000"}, {}, {}};
+  std::vector<std::vector<std::string>> plain;
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (!chance(50)) continue;
+    call.lists.push_back(list_names()[i]);
+    plain.emplace_back();
+    for (std::uint64_t n = below(4); n > 0; --n) {
+      ++serial_;
+      const std::string mark = "#" + std::to_string(serial_) + "#";
+      if (chance(4)) {
+        const std::vector<std::string> junk{
+            "junk" + mark, "mx1 h 0 0 3 1 1 9999999999999 0 99\nabc" + mark,
+            "mx1 n 0 0 3 1 1 9999999999999 0 2\nab\nno rare" + mark,
+            "mx2 h 0 0 3 1 1 9999999999999 0 1\na\n\n" + mark,
+            "mx1 l 0 7 " + mark, "mx1 h 0 0 3 1 1 9999999999999999 0 1\na\n\n" + mark,
+            std::string("\0", 1) + mark};
+        plain.back().push_back(junk[below(junk.size())]);
+      } else {
+        plain.back().push_back(envelope("g" + std::to_string(serial_), now_ms(), false));
+      }
+    }
+  }
+  call.argv.push_back(std::to_string(call.lists.size()));
+  std::vector<std::string> others;
+  bool delayed = false;
+  bool ids = false;
+  for (std::uint64_t n = below(4); n > 0; --n) {
+    ++serial_;
+    bool chosen = false;
+    const std::string id = some_id(chosen);
+    const bool later = call.lists.empty() || chance(50);
+    if (!later && !chosen) continue;
+    const std::int64_t due = now_ms() + (later ? static_cast<std::int64_t>(below(chance(70) ? 30 : 400)) : 0);
+    delayed = delayed || later;
+    ids = ids || chosen;
+    const std::string e = envelope(id, due, chosen);
+    const auto parsed = EnvelopeText::parse(e);
+    others.insert(others.end(), {later ? "0" : std::to_string(1 + below(call.lists.size())),
+                                 std::to_string(due), id, std::to_string(parsed->until), e});
+  }
+  call.argv.push_back(delayed ? "1" : "0");
+  call.argv.push_back(ids ? "1" : "0");
+  for (const auto& each : plain) call.argv.push_back(std::to_string(each.size()));
+  for (const auto& each : plain) call.argv.insert(call.argv.end(), each.begin(), each.end());
+  call.argv.insert(call.argv.end(), others.begin(), others.end());
+  return call;
+}
+
+}  // namespace mx_rmq::test

@@ -1,0 +1,246 @@
+// The calls that consumers and tools make.
+#include <algorithm>
+
+#include "world.hpp"
+
+namespace mx_rmq::test {
+
+Call World::claim() {
+  Consumer& c = consumer();
+  if (c.unknown) return tend();  // a claim without a reply is settled by tend first
+  ++c.claim;
+  static const std::vector<std::string> budgets{"1", "150", "400", "100000", "100000", "100000"};
+  const std::int64_t lease = long_leases_ ? 5000 : 40 + static_cast<std::int64_t>(below(200));
+  return {"claim",
+          topic().name,
+          c.name(),
+          {std::to_string(below(7)), c.name(), std::to_string(lease), std::to_string(below(5)),
+           std::to_string(c.claim), c.held.empty() && c.settling.empty() ? "1" : "0",
+           budgets[below(budgets.size())], std::to_string(1 + below(4)),
+           c.reclaim_alarm ? "-1" : std::to_string(c.alarm)},
+          {},
+          {}};
+}
+
+Call World::suspect() {
+  Consumer& c = consumer();
+  if (c.unknown) return tend();
+  ++c.claim;
+  return {"suspect",
+          topic().name,
+          c.name(),
+          {c.name(), std::to_string(40 + below(200)), std::to_string(c.claim),
+           c.held.empty() && c.settling.empty() ? "1" : "0"},
+          {},
+          {}};
+}
+
+// Some of the tags held, from now on being settled; now and then a stale one.
+std::vector<std::string> World::tags_to_settle() {
+  Consumer& c = consumer();
+  std::vector<std::string> out;
+  for (std::uint64_t n = 1 + below(4); n > 0 && !c.held.empty(); --n) {
+    auto at = c.held.begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(below(c.held.size())));
+    out.push_back(at->first);
+    c.settling.insert(at->first);
+    c.held.erase(at);
+  }
+  return out;
+}
+
+Call World::settle() {
+  Consumer& c = consumer();
+  if (!c.unanswered.empty() && chance(60)) return c.unanswered[below(c.unanswered.size())];
+  if (c.held.empty()) return claim();
+  const std::map<std::string, std::string> before = c.held;
+  std::vector<std::string> tags = tags_to_settle();
+  const bool stale = chance(5);
+  Call call{"", topic().name, c.name(), {c.name()}, {}, {}};
+  const std::uint64_t luck = below(100);
+  const auto parsed = [&](const std::string& tag) { return EnvelopeText::parse(before.at(tag)); };
+  bool readable = true;
+  for (const std::string& tag : tags) readable = readable && parsed(tag).has_value();
+  if (luck < 45 && readable) {
+    call.script = "ack";
+    std::vector<std::string> chosen;
+    std::vector<std::string> plain;
+    for (const std::string& tag : tags) {
+      const auto e = parsed(tag);
+      if (e->until == 0) {
+        plain.push_back(tag);
+      } else {
+        chosen.insert(chosen.end(), {tag, e->id, std::to_string(e->until)});
+      }
+    }
+    const bool expired = chance(10);
+    call.argv.insert(call.argv.end(), {expired ? "discarded" : "completed", expired ? "expired" : "",
+                                       std::to_string(chosen.size() / 3)});
+    call.argv.insert(call.argv.end(), chosen.begin(), chosen.end());
+    if (stale) plain.push_back(std::to_string(c.claim + 1) + ".1");
+    call.argv.insert(call.argv.end(), plain.begin(), plain.end());
+  } else if (luck < 65 && readable) {
+    call.script = "retry";
+    const std::uint64_t delay = below(chance(80) ? 60 : 2000);
+    for (const std::string& tag : tags) {
+      auto e = parsed(tag);
+      const std::string length = std::to_string(e->head().size());
+      ++e->attempts;
+      e->rare = e->rare.substr(0, e->rare.find('\t')) + "\t[\"err\",[1,2]]";
+      call.argv.insert(call.argv.end(), {tag, std::to_string(chance(50) ? delay : below(60)), e->id, length, e->head()});
+    }
+  } else if (luck < 80 && readable) {
+    call.script = "release";
+    const auto order = [](const std::string& tag) {
+      const auto dot = tag.find('.');
+      return std::pair(std::stoll(tag.substr(0, dot)), std::stoll(tag.substr(dot + 1)));
+    };
+    std::sort(tags.begin(), tags.end(),
+              [&](const std::string& a, const std::string& b) { return order(a) > order(b); });
+    for (const std::string& tag : tags) {
+      auto e = parsed(tag);
+      const std::string length = std::to_string(e->head().size());
+      ++e->attempts;
+      call.argv.insert(call.argv.end(), {tag, length, chance(50) ? "" : e->head()});
+    }
+  } else {
+    call.script = "dead";
+    call.argv.push_back(caps_ ? std::to_string(1 + below(8)) : "0");
+    for (const std::string& tag : tags) {
+      const auto e = parsed(tag);
+      call.argv.insert(call.argv.end(), {tag, e ? e->id : "!" + c.name() + "." + tag,
+                                         e ? (chance(20) ? "expired\t[\"e\",[1]]" : "retries\t[\"e\",[1]]") : "decode\t"});
+    }
+  }
+  return call;
+}
+
+Call World::tend() {
+  Consumer& c = consumer();
+  Call call{"tend",
+            topic().name,
+            c.name(),
+            {c.name(), std::to_string(40 + below(200)), std::to_string(c.claim),
+             std::to_string(1 + below(4)), chance(30) ? "100" : "100000"},
+            {},
+            {}};
+  for (const auto& [tag, e] : c.held) call.argv.push_back(tag);
+  call.argv.insert(call.argv.end(), c.settling.begin(), c.settling.end());
+  return call;
+}
+
+Call World::reap() {
+  std::string who = consumer().name();
+  const auto order = in_order(data().consumers);
+  if (!order.empty() && chance(80)) who = order[chance(80) ? 0 : below(order.size())].second;
+  return {"reap",
+          topic().name,
+          who,
+          {who, std::to_string(1 + below(4)), chance(30) ? "100" : "100000",
+           chance(90) ? "100000" : "60", caps_ ? std::to_string(1 + below(8)) : "0"},
+          {},
+          {}};
+}
+
+Call World::sweep() {
+  Consumer& c = consumer();
+  ++c.sweep;
+  return {"sweep",
+          topic().name,
+          "",
+          {c.name(), std::to_string(c.sweep), std::to_string(1 + below(6)),
+           chance(30) ? "100" : "100000", chance(70) ? "dead" : "drop",
+           chance(90) ? "100000" : "100", caps_ ? std::to_string(1 + below(8)) : "0"},
+          {},
+          {}};
+}
+
+Call World::leave() {
+  Consumer& c = consumer();
+  if (!c.held.empty() && chance(70)) return tend();
+  return {"leave", topic().name, c.name(), {c.name(), std::to_string(c.alarm), chance(20) ? "1" : "0"}, {}, {}};
+}
+
+// The id of a message somewhere, or one that is nowhere.
+std::string World::waiting_id() {
+  std::vector<std::string> found;
+  for (const auto& [member, e] : data().delayed_data) found.push_back(member);
+  for (const auto& list : data().ready) {
+    for (const std::string& each : list) {
+      if (const auto e = EnvelopeText::parse(each)) found.push_back(e->id);
+    }
+  }
+  return found.empty() || chance(10) ? "nowhere" : found[below(found.size())];
+}
+
+Call World::cancel() {
+  const std::string id = waiting_id();
+  if (chance(40)) return {"cancel", topic().name, "", {id}, {}, {}};
+  static const std::vector<std::string> names{"high", "normal", "low", "suspect"};
+  return {"cancel_page", topic().name, "",
+          {id, std::to_string(chance(70) ? 0 : below(8)), std::to_string(1 + below(40)),
+           chance(20) ? "300" : "100000"},
+          {names[below(4)]}, {}};
+}
+
+std::string World::dead_member() {
+  const auto order = in_order(data().dead);
+  return order.empty() || chance(10) ? "nobody" : order[below(order.size())].second;
+}
+
+Call World::dead_letters() {
+  Call call{"", topic().name, "", {}, {}, {}};
+  const std::string bytes = chance(30) ? "100" : "100000";
+  const std::string by = chance(70) ? "0" : std::to_string(now_ms() - static_cast<std::int64_t>(below(300)));
+  switch (below(7)) {
+    case 0:
+      call.script = "dlq_list";
+      call.argv = {std::to_string(below(4)), std::to_string(below(6)), bytes};
+      break;
+    case 1:
+      call.script = "dlq_get";
+      call.argv = {dead_member()};
+      break;
+    case 2:
+    case 3:
+      call.script = "requeue";
+      call.argv = {dead_member()};
+      break;
+    case 4:
+      call.script = "requeue_all";
+      call.argv = {by, std::to_string(chance(60) ? 0 : below(3)), std::to_string(below(5)), bytes};
+      break;
+    case 5:
+      call.script = "dlq_remove";
+      for (std::uint64_t n = 1 + below(3); n > 0; --n) call.argv.push_back(dead_member());
+      break;
+    default:
+      call.script = chance(30) ? "dlq_purge" : "dlq_get";
+      call.argv = {dead_member()};
+      if (call.script == "dlq_purge") call.argv = {by, std::to_string(below(5)), bytes};
+  }
+  return call;
+}
+
+Call World::look() {
+  Call call{"audit", topic().name, "", {chance(90) ? "100000" : "5"}, {}, {}};
+  const std::uint64_t luck = below(6);
+  if (luck == 0) return {"stats", topic().name, "", {std::to_string(below(4))}, {}, {}};
+  if (luck == 1) return {"arm", topic().name, "", {}, {}, {}};
+  if (luck <= 3) return {"take", topic().name, "", {}, {}, {}};
+  if (luck == 4) {
+    const std::string& name = topic().producers[producer_].name;
+    const bool pending = !topic().producers[producer_].unanswered.empty() ||
+                         std::any_of(late_.begin(), late_.end(), [&](const Late& each) {
+                           return each.call.topic == topic().name && each.call.who == name;
+                         });
+    if (!pending) return {"forget", topic().name, name, {}, {}, {}};
+  }
+  for (const auto& [consumer, deadline] : data().consumers) {
+    if (!chance(4)) call.named.push_back(consumer);
+  }
+  call.argv.insert(call.argv.end(), call.named.begin(), call.named.end());
+  return call;
+}
+
+}  // namespace mx_rmq::test
