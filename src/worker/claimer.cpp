@@ -1,0 +1,162 @@
+#include "worker/claimer.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace mx_rmq::worker {
+
+using runtime::Duration;
+using namespace std::chrono_literals;
+
+Claimer::Claimer(Shared& shared, Runner& runner, runtime::Scope& scope, Hooks hooks)
+    : shared_(shared),
+      runner_(runner),
+      scope_(scope),
+      hooks_(std::move(hooks)),
+      none_under_way_(shared.loop) {
+  none_under_way_.set();
+}
+
+void Claimer::want(Topic& topic) {
+  topic.wanted = true;
+  if (topic.claiming) topic.again = true;
+  if (!topic.queued_up) {
+    topic.queued_up = true;
+    ring_.push_back(&topic);
+  }
+}
+
+std::size_t Claimer::room(const Topic& topic) const {
+  const auto capacity = static_cast<std::size_t>(shared_.config.task_queue_size);
+  const std::size_t used = shared_.queue.size() + shared_.reserved;
+  std::size_t free = used < capacity ? capacity - used : 0;
+  const std::size_t own = shared_.queue.size(topic.id) + topic.reserved;
+  // A part is kept for topics of which nothing is queued, so that a slow one cannot fill it all.
+  if (own > 0 && shared_.topics.size() > 1) {
+    const std::size_t kept = std::max<std::size_t>(1, capacity / 4);
+    free = free > kept ? free - kept : 0;
+  }
+  if (topic.max_concurrency != 0) {
+    // No more than one round of its own waits; others could use the room.
+    const std::size_t most = topic.max_concurrency;
+    free = std::min(free, own < most ? most - own : 0);
+  }
+  // Settlements that Redis does not take must not let claims go on for ever.
+  const std::size_t unsettled = topic.consumer->unsettled();
+  const std::size_t bound = 4 * (capacity + static_cast<std::size_t>(shared_.config.max_workers)) + 1000;
+  if (unsettled >= bound) return 0;
+  return std::min(free, static_cast<std::size_t>(shared_.config.batch_size));
+}
+
+void Claimer::pump() {
+  if (!shared_.consuming) return;
+  for (std::size_t left = ring_.size(); left > 0; --left) {
+    Topic& topic = *ring_.front();
+    ring_.pop_front();
+    topic.queued_up = false;
+    if (!topic.wanted || topic.claiming) continue;  // claim() asks again
+    if (!start(topic)) {
+      topic.queued_up = true;
+      ring_.push_back(&topic);
+    }
+  }
+}
+
+bool Claimer::start(Topic& topic) {
+  if (topic.retry || !topic.consumer->may_claim()) return false;
+  const std::size_t space = room(topic);
+  if (space == 0 && !topic.alarm_due) return false;
+  if (!shared_.quarantine.begin_claim(shared_.member)) return false;
+  topic.claiming = true;
+  topic.again = false;
+  topic.alarm_due = false;
+  topic.reserved = space;
+  shared_.reserved += space;
+  ++under_way_;
+  none_under_way_.reset();
+  scope_.spawn(claim(&topic, space));
+  return true;
+}
+
+Task<> Claimer::claim(Topic* topic, std::size_t space) {
+  Consumer::Claimed claimed = co_await topic->consumer->claim(static_cast<int>(space));
+  shared_.quarantine.hold(shared_.member, claimed.deliveries.size());
+  shared_.quarantine.claim_ended(shared_.member);
+  topic->claiming = false;
+  shared_.reserved -= topic->reserved;
+  topic->reserved = 0;
+  switch (claimed.state) {
+    case Consumer::Claimed::State::unavailable:
+      topic->alarm_due = topic->alarm_due || space == 0;
+      pause(*topic);
+      want(*topic);
+      break;
+    case Consumer::Claimed::State::lost:
+      want(*topic);
+      break;
+    case Consumer::Claimed::State::ok:
+      topic->pause = {};
+      topic->marker = false;
+      topic->backlog = claimed.result.more;
+      topic->wanted = claimed.result.more || topic->again;
+      if (topic->wanted) want(*topic);
+      take_in(*topic, claimed);
+      break;
+  }
+  if (--under_way_ == 0) none_under_way_.set();
+  shared_.work();
+}
+
+void Claimer::take_in(Topic& topic, Consumer::Claimed& claimed) {
+  const broker::ClaimResult& result = claimed.result;
+  if (result.alarm >= 0) set_alarm(topic, result.alarm);
+  topic.suspects = result.suspects;
+  hooks_.suspects(topic);
+  if (!result.lapsed.empty()) hooks_.lapsed(topic, result.lapsed);
+  std::size_t queued = 0;
+  for (auto& delivery : claimed.deliveries) {
+    if (shared_.stopping) {
+      runner_.release(std::move(delivery));
+      continue;
+    }
+    if (runner_.settle_unfit(delivery, result.now)) continue;
+    const broker::Level level = delivery->view->level;
+    const std::size_t place = level == broker::Level::high ? 0 : level == broker::Level::normal ? 1 : 2;
+    shared_.queue.push(topic.id, place, std::move(delivery));
+    ++queued;
+  }
+  shared_.note_queue();
+  runner_.wake(queued);
+}
+
+void Claimer::set_alarm(Topic& topic, std::int64_t due_ms) {
+  if (topic.alarm) shared_.loop.cancel(topic.alarm);
+  if (!shared_.consuming) return;
+  const auto due = std::max(shared_.client->clock().to_mono(due_ms), shared_.loop.now() + 500us);
+  topic.alarm = shared_.loop.call_at(due, [this, &topic] {
+    topic.alarm = {};
+    topic.alarm_due = true;
+    want(topic);
+    shared_.work();
+  });
+}
+
+void Claimer::pause(Topic& topic) {
+  if (!shared_.consuming) return;
+  topic.pause = std::clamp<Duration>(2 * topic.pause, 10ms, 1s);
+  topic.retry = shared_.loop.call_at(shared_.loop.now() + topic.pause, [this, &topic] {
+    topic.retry = {};
+    shared_.work();
+  });
+}
+
+Task<> Claimer::stop(runtime::TimePoint deadline) {
+  for (const auto& topic : shared_.topics) {
+    if (topic->alarm) shared_.loop.cancel(topic->alarm);
+    if (topic->retry) shared_.loop.cancel(topic->retry);
+    topic->alarm = topic->retry = {};
+  }
+  co_await none_under_way_.wait_until(deadline);
+}
+
+}  // namespace mx_rmq::worker

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "broker/envelope.hpp"
+#include "broker/tag.hpp"
+#include "runtime/mono_clock.hpp"
+
+namespace mx_rmq::worker {
+
+/// A message that a consumer of this process holds. Loop thread only, but for what a blocking run
+/// reads: the envelope, which never changes, and the stop source.
+struct Delivery {
+  enum class State : std::uint8_t {
+    queued,    // claimed, not started
+    running,   // its handler runs
+    settling,  // its outcome is on the way to Redis
+    gone,      // settled, or somebody else's
+  };
+
+  Delivery(std::size_t topic_id, std::uint64_t incarnation_of, broker::Tag tag_of,
+           std::string envelope)
+      : topic(topic_id),
+        incarnation(incarnation_of),
+        tag(tag_of),
+        bytes(std::move(envelope)),
+        view(broker::parse_envelope(bytes)) {}
+  Delivery(const Delivery&) = delete;
+  Delivery& operator=(const Delivery&) = delete;
+
+  const std::size_t topic;
+  const std::uint64_t incarnation;  // of the consumer's name that took it
+  const broker::Tag tag;
+  const std::string bytes;                            // the envelope as it is stored
+  const std::optional<broker::EnvelopeView> view;     // into `bytes`; nothing: it is no envelope
+  State state = State::queued;
+  bool suspect = false;
+  std::stop_source stop{std::nostopstate};  // given a state when a run begins
+  std::int64_t started_ms = 0;              // server's clock, when the run began
+  runtime::TimePoint started{};
+};
+
+}  // namespace mx_rmq::worker

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace mx_rmq::worker {
+
+struct Delivery;
+
+/// What was claimed and has not started: by priority, and within a priority by topic in turn, so
+/// that no topic waits behind another one's backlog. First in first out within a topic and priority.
+/// Pure; the bound is kept by whoever claims. Thread: one.
+class LocalQueue {
+ public:
+  using Item = std::shared_ptr<Delivery>;
+  using TopicId = std::size_t;
+
+  static constexpr std::size_t kLevels = 3;
+
+  /// `level` 0 goes first.
+  void push(TopicId topic, std::size_t level, Item item);
+
+  /// The next item of a topic for which `may_run` is true; null if there is none.
+  [[nodiscard]] Item pop(const std::function<bool(TopicId)>& may_run);
+
+  /// Takes everything out, in the order it would be popped if every topic could run.
+  [[nodiscard]] std::vector<Item> take_all();
+  /// Takes out what `which` is true for.
+  std::vector<Item> take_if(const std::function<bool(const Delivery&)>& which);
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t size(TopicId topic) const;
+
+ private:
+  struct Line {
+    TopicId topic;
+    std::deque<Item> items;
+  };
+  // Lines that are not empty, the one whose turn is next in front.
+  std::array<std::deque<Line>, kLevels> levels_;
+  std::unordered_map<TopicId, std::size_t> counts_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace mx_rmq::worker

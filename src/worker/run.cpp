@@ -1,0 +1,85 @@
+#include "worker/run.hpp"
+
+#include <utility>
+
+#include "broker/history.hpp"
+#include "mx_rmq/errors.hpp"
+#include "runtime/on_loop.hpp"
+
+namespace mx_rmq::worker {
+namespace {
+
+Task<> extend_on_loop(std::shared_ptr<Run> run, std::chrono::milliseconds by) {
+  co_await run->loop.schedule();
+  if (run->delivery->state == Delivery::State::gone)
+    throw LeaseLost("the lease of message " + run->message.id + " was lost: somebody else has it");
+  if (run->over)
+    throw TimeoutError("the deadline of the run of message " + run->message.id + " has passed");
+  const runtime::TimePoint due = run->loop.now() + runtime::Duration(by);
+  if (due > run->due())
+    run->deadline.store(due.time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+class RunContext final : public detail::ContextImpl {
+ public:
+  explicit RunContext(std::shared_ptr<Run> run) : run_(std::move(run)) {}
+
+  const Message& message() const noexcept override { return run_->message; }
+  int attempt() const noexcept override { return run_->attempt; }
+  int max_attempts() const noexcept override { return run_->max_attempts; }
+  std::chrono::steady_clock::time_point deadline() const noexcept override {
+    const auto left = run_->due() - run_->loop.now();
+    return std::chrono::steady_clock::now() +
+           std::chrono::duration_cast<std::chrono::steady_clock::duration>(left);
+  }
+  std::stop_token stop_token() const noexcept override { return run_->delivery->stop.get_token(); }
+  Task<> extend(std::chrono::milliseconds by) override { return extend_on_loop(run_, by); }
+
+ private:
+  const std::shared_ptr<Run> run_;
+};
+
+MessagePriority priority_of(broker::Level level) {
+  switch (level) {
+    case broker::Level::high:
+      return MessagePriority::high;
+    case broker::Level::low:
+      return MessagePriority::low;
+    case broker::Level::normal:
+      break;
+  }
+  return MessagePriority::normal;
+}
+
+}  // namespace
+
+void describe(Message& message, const std::string& topic, const Delivery& delivery,
+              const Policy& policy) {
+  const broker::EnvelopeView& view = *delivery.view;
+  message.id = std::string(view.id);
+  message.topic = topic;
+  message.priority = priority_of(view.level);
+  message.created_at = view.created_at;
+  MessageMeta& meta = message.meta;
+  meta.status = MessageStatus::processing;
+  meta.retry_count = view.attempts;
+  meta.max_retries = policy.max_retries;
+  meta.retry_delays = policy.retry_delays;
+  meta.expire_at = view.expire_at;
+  meta.created_at = view.created_at;
+  meta.updated_at = delivery.started_ms;
+  meta.processing_started_at = delivery.started_ms;
+  meta.recoveries = view.recoveries;
+  if (view.history.empty()) return;
+  if (auto history = broker::parse_history(view.history)) {
+    meta.last_error = std::move(history->last_error);
+    meta.attempt_times = std::move(history->started_at);
+    if (!meta.attempt_times.empty()) meta.last_retry_at = meta.attempt_times.back();
+  }
+}
+
+std::shared_ptr<Context> make_context(std::shared_ptr<Run> run) {
+  return std::make_shared<Context>(std::make_unique<RunContext>(std::move(run)));
+}
+
+}  // namespace mx_rmq::worker

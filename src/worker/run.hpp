@@ -1,0 +1,42 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <stop_token>
+
+#include "mx_rmq/handler.hpp"
+#include "mx_rmq/message.hpp"
+#include "runtime/event_loop.hpp"
+#include "worker/delivery.hpp"
+#include "worker/retry_policy.hpp"
+
+namespace mx_rmq::worker {
+
+/// One run of a handler, shared by whoever runs it, its context, and the deadline. What a blocking handler
+/// reads from its thread is constant or atomic.
+struct Run {
+  Run(runtime::EventLoop& loop_of, std::shared_ptr<Delivery> delivery_of)
+      : loop(loop_of), delivery(std::move(delivery_of)) {}
+
+  runtime::EventLoop& loop;
+  const std::shared_ptr<Delivery> delivery;
+  Message message;  // complete before the handler starts
+  int attempt = 1;
+  int max_attempts = 1;
+  std::atomic<runtime::Duration::rep> deadline{0};  // of the monotonic clock
+  bool over = false;  // loop thread: its outcome does not count any more
+
+  [[nodiscard]] runtime::TimePoint due() const noexcept {
+    return runtime::TimePoint(runtime::Duration(deadline.load(std::memory_order_relaxed)));
+  }
+};
+
+/// Fills everything of the message but its payload.
+void describe(Message& message, const std::string& topic, const Delivery& delivery,
+              const Policy& policy);
+
+/// The context of that run.
+std::shared_ptr<Context> make_context(std::shared_ptr<Run> run);
+
+}  // namespace mx_rmq::worker

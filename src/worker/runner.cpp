@@ -1,0 +1,422 @@
+#include "worker/runner.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "api/payload.hpp"
+#include "broker/history.hpp"
+#include "mx_rmq/errors.hpp"
+#include "mx_rmq/runtime.hpp"
+
+namespace mx_rmq::worker {
+
+namespace log = runtime::log;
+using runtime::Duration;
+using runtime::TimePoint;
+using namespace std::chrono_literals;
+
+namespace {
+
+// After so many messages a coroutine lets others go first.
+constexpr int kTurn = 64;
+
+// A run that ends this soon after its stop token fired still counts with its own outcome.
+Duration grace(std::chrono::milliseconds timeout) {
+  return std::min<Duration>(100ms, Duration(timeout) / 10);
+}
+
+Outcome outcome_of(Outcome::Kind kind, std::string error) {
+  Outcome outcome;
+  outcome.kind = kind;
+  outcome.error = std::move(error);
+  return outcome;
+}
+
+Outcome outcome_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const Reject& e) {
+    return outcome_of(Outcome::Kind::rejected, e.what());
+  } catch (const RetryAfter& e) {
+    Outcome outcome = outcome_of(Outcome::Kind::retry_after, e.what());
+    outcome.delay = e.delay();
+    return outcome;
+  } catch (const detail::PayloadDecodeError& e) {
+    return outcome_of(Outcome::Kind::undecodable, e.what());
+  } catch (const std::exception& e) {
+    return outcome_of(Outcome::Kind::failed, e.what());
+  } catch (...) {
+    return outcome_of(Outcome::Kind::failed, "the handler threw something that is no std::exception");
+  }
+}
+
+}  // namespace
+
+struct Runner::Seat {
+  explicit Seat(runtime::EventLoop& loop) : wake(loop) {}
+
+  runtime::Event wake;
+  std::shared_ptr<Run> run;  // the one that counts
+  runtime::TimerId timer;
+  TimePoint timer_due{};
+  bool warned = false;  // the stop token fired at the deadline
+  bool zombie = false;
+};
+
+Runner::Runner(Shared& shared) : shared_(shared), none_runs_(shared.loop), seats_left_(shared.loop) {
+  none_runs_.set();
+  runtime::EventLoop* const loop = &shared.loop;
+  scope_ = std::make_unique<runtime::Scope>(
+      shared.loop, [loop](std::exception_ptr error) { loop->report(std::move(error)); });
+}
+
+Runner::~Runner() = default;
+
+void Runner::start(std::shared_ptr<void> keep) {
+  keep_ = keep;
+  for (int i = 0; i < shared_.config.max_workers; ++i) add_seat();
+}
+
+void Runner::add_seat() {
+  ++seats_;
+  seats_left_.reset();
+  scope_->spawn(work(std::make_shared<Seat>(shared_.loop), keep_.lock()));
+}
+
+void Runner::wake(std::size_t messages) {
+  for (std::size_t i = std::min(idle_.size(), messages); i > 0; --i) {
+    idle_.back()->wake.set();
+    idle_.pop_back();
+  }
+}
+
+bool Runner::may_run(std::size_t id) const {
+  const Topic& topic = *shared_.topics[id];
+  if (topic.max_concurrency != 0 && topic.running >= topic.max_concurrency) return false;
+  // The last free worker is kept for a topic of which nothing runs, so that slow ones cannot occupy
+  // them all while another one waits.
+  const auto workers = static_cast<std::size_t>(shared_.config.max_workers);
+  return shared_.topics.size() == 1 || workers <= 2 || topic.running == 0 ||
+         runs_.size() + 1 < workers;
+}
+
+std::shared_ptr<Delivery> Runner::next() {
+  if (shared_.stopping) return nullptr;
+  auto delivery = shared_.queue.pop([this](std::size_t topic) { return may_run(topic); });
+  shared_.note_queue();
+  return delivery;
+}
+
+Task<> Runner::work(std::shared_ptr<Seat> seat, std::shared_ptr<void> keep) {
+  int turn = 0;
+  while (!seat->zombie && !finishing_) {
+    std::shared_ptr<Delivery> delivery = next();
+    if (!delivery) {
+      seat->wake.reset();
+      idle_.push_back(seat);
+      co_await seat->wake.wait();
+      continue;
+    }
+    shared_.work();  // there is room again
+    co_await run_one(seat, std::move(delivery));
+    if (++turn % kTurn == 0) co_await shared_.loop.yield();
+  }
+  if (seat->zombie) {
+    shared_.zombies.fetch_sub(1, std::memory_order_relaxed);
+  } else {
+    if (seat->timer) shared_.loop.cancel(seat->timer);
+    if (--seats_ == 0) seats_left_.set();
+  }
+  // What a zombie refers to goes after its frame has.
+  shared_.loop.defer([keep = std::move(keep)] {});
+}
+
+bool Runner::settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_t now) {
+  Topic& topic = *shared_.topics[delivery->topic];
+  if (!delivery->view) {
+    Settlement settlement;
+    settlement.delivery = delivery;
+    settlement.kind = Settlement::Kind::dead;
+    settlement.member = broker::undecodable_member(topic.consumer->name(), delivery->tag);
+    settlement.text = broker::dead_line(
+        "decode", broker::with_error({}, "not an envelope of this version",
+                                     shared_.config.max_error_bytes));
+    log::warn(topic.outcome_gate, "an envelope cannot be read; it goes to the dead letters", "topic",
+              topic.name, "id", settlement.member);
+    if (!shared_.config.enable_dead_letter) {
+      settlement.kind = Settlement::Kind::ack;
+      settlement.ack = broker::AckKind::discarded;
+    }
+    topic.consumer->settle(std::move(settlement));
+    return true;
+  }
+  if (delivery->view->expire_at > now) return false;
+  dead(delivery, "expired", std::string(delivery->view->history));
+  return true;
+}
+
+Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> delivery) {
+  Topic& topic = *shared_.topics[delivery->topic];
+  const auto run = std::make_shared<Run>(shared_.loop, delivery);
+  seat->run = run;
+  seat->warned = false;
+  runs_.insert(seat);
+  none_runs_.reset();
+  ++topic.running;
+  shared_.active.store(runs_.size(), std::memory_order_relaxed);
+  bool fit = true;
+  if (!topic.consumer->lease_lasts()) fit = co_await topic.consumer->confirm_lease(delivery);
+  if (!fit || delivery->state == Delivery::State::gone || shared_.stopping) {
+    // Lost, or stopping: it never started.
+    if (run->over) co_return;
+    if (delivery->state == Delivery::State::queued) release(delivery);
+    ended(seat);
+    co_return;
+  }
+  delivery->started_ms = shared_.server_now();
+  if (settle_unfit(delivery, delivery->started_ms)) {
+    ended(seat);
+    co_return;
+  }
+  delivery->state = Delivery::State::running;
+  delivery->stop = std::stop_source();
+  delivery->started = shared_.loop.now();
+  run->attempt = delivery->view->attempts + 1;
+  run->max_attempts = topic.policy.max_retries + 1;
+  const TimePoint due = delivery->started + Duration(topic.policy.timeout);
+  run->deadline.store(due.time_since_epoch().count(), std::memory_order_relaxed);
+  describe(run->message, topic.name, *delivery, topic.policy);
+  arm_deadline(seat);
+  Outcome outcome = co_await call(run, &topic.handler);
+  if (run->over) co_return;  // it was given up meanwhile: its outcome is decided
+  conclude(run, outcome);
+  ended(seat);
+}
+
+Task<Outcome> Runner::call(std::shared_ptr<Run> run, const detail::ErasedHandler* handler) {
+  Outcome outcome;
+  std::exception_ptr error;
+  try {
+    auto context = make_context(run);
+    if (handler->blocking) {
+      // The parsing is the blocking thread's, too.
+      const auto function = handler->plain;
+      auto job = run_blocking([run, context, function] {
+        run->message.payload = api::decode_payload(run->delivery->view->payload);
+        function(*context);
+      });
+      co_await std::move(job);
+    } else {
+      run->message.payload = api::decode_payload(run->delivery->view->payload);
+      Task<> body = handler->coroutine(std::move(context));
+      co_await std::move(body);
+    }
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (error) outcome = outcome_of(error);
+  co_return outcome;
+}
+
+// --- deadlines: one timer a seat, looked at again when it fires early ---
+
+void Runner::arm_deadline(const std::shared_ptr<Seat>& seat) {
+  TimePoint due = seat->run->due();
+  if (seat->warned) due += grace(shared_.topics[seat->run->delivery->topic]->policy.timeout);
+  if (seat->timer) {
+    if (seat->timer_due <= due) return;
+    shared_.loop.cancel(seat->timer);
+  }
+  seat->timer_due = due;
+  seat->timer = shared_.loop.call_at(due, [this, weak = std::weak_ptr<Seat>(seat)] {
+    if (const auto still = weak.lock()) on_deadline(still);
+  });
+}
+
+void Runner::on_deadline(const std::shared_ptr<Seat>& seat) {
+  seat->timer = {};
+  const std::shared_ptr<Run> run = seat->run;
+  if (!run || run->delivery->state != Delivery::State::running) return;
+  if (shared_.loop.now() < run->due()) {
+    arm_deadline(seat);
+    return;
+  }
+  if (!seat->warned) {
+    seat->warned = true;
+    run->delivery->stop.request_stop();
+    arm_deadline(seat);
+    return;
+  }
+  const auto timeout = shared_.topics[run->delivery->topic]->policy.timeout;
+  Topic& topic = *shared_.topics[run->delivery->topic];
+  log::warn(topic.outcome_gate, "a handler had not ended at its deadline", "topic", topic.name, "id",
+            run->message.id, "attempt", run->attempt, "timeout", timeout);
+  give_up(seat, outcome_of(Outcome::Kind::failed, "the handler had not ended after " +
+                                                      std::to_string(timeout.count()) + " ms"));
+}
+
+void Runner::give_up(const std::shared_ptr<Seat>& seat, Outcome outcome) {
+  const std::shared_ptr<Run> run = seat->run;
+  seat->zombie = true;
+  if (seat->timer) shared_.loop.cancel(seat->timer);
+  seat->timer = {};
+  shared_.zombies.fetch_add(1, std::memory_order_relaxed);
+  --seats_;
+  if (run->delivery->state == Delivery::State::queued) {
+    release(run->delivery);  // it waited for its lease to be confirmed
+  } else {
+    conclude(run, outcome);
+  }
+  ended(seat);
+  if (!finishing_) add_seat();
+  if (seats_ == 0) seats_left_.set();
+}
+
+void Runner::lost(const std::shared_ptr<Delivery>& delivery) {
+  // Its stop token has fired. A run that goes on keeps its seat until it ends or its deadline comes.
+  log::debug("the run of a lost message does not count", "topic",
+             shared_.topics[delivery->topic]->name, "id",
+             delivery->view ? delivery->view->id : std::string_view("?"));
+}
+
+// --- outcomes ---
+
+void Runner::dead(const std::shared_ptr<Delivery>& delivery, const char* reason,
+                  std::string history) {
+  Topic& topic = *shared_.topics[delivery->topic];
+  const bool expired = std::string_view(reason) == "expired";
+  const bool kept = shared_.config.enable_dead_letter && (!expired || shared_.config.dead_letter_expired);
+  Settlement settlement;
+  settlement.delivery = delivery;
+  if (kept) {
+    settlement.kind = Settlement::Kind::dead;
+    settlement.text = broker::dead_line(reason, history);
+  } else {
+    settlement.ack = expired ? broker::AckKind::expired_discarded : broker::AckKind::discarded;
+  }
+  log::warn(topic.outcome_gate, kept ? "dead letter" : "dropped, as configured", "topic", topic.name,
+            "id", delivery->view->id, "reason", reason, "attempts", delivery->view->attempts);
+  topic.consumer->settle(std::move(settlement));
+}
+
+void Runner::conclude(const std::shared_ptr<Run>& run, const Outcome& outcome) {
+  const auto& delivery = run->delivery;
+  Topic& topic = *shared_.topics[delivery->topic];
+  const TimePoint now = shared_.loop.now();
+  topic.times.add(now - delivery->started);
+  if (delivery->state != Delivery::State::running) return;  // lost: not ours to settle
+  Outcome counted = outcome;
+  const bool failed =
+      outcome.kind == Outcome::Kind::failed || outcome.kind == Outcome::Kind::retry_after;
+  if (interrupting_ && failed) counted.kind = Outcome::Kind::interrupted;
+  const broker::EnvelopeView& view = *delivery->view;
+  const Verdict verdict =
+      decide(topic.policy, counted, view.attempts, view.expire_at, shared_.server_now());
+  if (verdict.kind == Verdict::Kind::ack) {
+    shared_.completed.add(now, 1);
+    Settlement settlement;
+    settlement.delivery = delivery;
+    topic.consumer->settle(std::move(settlement));
+    return;
+  }
+  std::string history = broker::append_history(view.history, outcome.error, delivery->started_ms,
+                                               shared_.config.max_error_bytes);
+  if (verdict.kind == Verdict::Kind::dead) {
+    dead(delivery, verdict.reason, std::move(history));
+    return;
+  }
+  log::debug("attempt failed", "topic", topic.name, "id", view.id, "attempt", run->attempt, "retry_in",
+             verdict.delay, "error", outcome.error);
+  broker::EnvelopeView next = view;
+  next.attempts = view.attempts + 1;
+  next.history = history;
+  Settlement settlement;
+  settlement.delivery = delivery;
+  settlement.text = broker::encode_head(next);
+  settlement.delay = verdict.delay;
+  settlement.kind = verdict.kind == Verdict::Kind::retry ? Settlement::Kind::retry
+                                                         : Settlement::Kind::release;
+  topic.consumer->settle(std::move(settlement));
+}
+
+void Runner::ended(const std::shared_ptr<Seat>& seat) {
+  seat->run->over = true;
+  --shared_.topics[seat->run->delivery->topic]->running;
+  seat->run.reset();
+  runs_.erase(seat);
+  shared_.active.store(runs_.size(), std::memory_order_relaxed);
+  if (runs_.empty()) none_runs_.set();
+  wake(1);  // a topic at its bound may go on
+  shared_.work();
+}
+
+// --- the end ---
+
+void Runner::release_unstarted() {
+  auto items = shared_.queue.take_all();
+  shared_.note_queue();
+  // Each goes to the head of its list, so the newest first.
+  std::ranges::stable_sort(items, [](const auto& a, const auto& b) { return a->tag > b->tag; });
+  for (auto& item : items) {
+    if (item->state != Delivery::State::queued) continue;
+    release(std::move(item));
+  }
+}
+
+void Runner::release(std::shared_ptr<Delivery> delivery) {
+  Consumer& consumer = *shared_.topics[delivery->topic]->consumer;
+  Settlement settlement;
+  settlement.delivery = std::move(delivery);
+  settlement.kind = Settlement::Kind::release;
+  consumer.settle(std::move(settlement));
+}
+
+Task<bool> Runner::wait_idle(TimePoint deadline) {
+  if (runs_.empty()) co_return true;
+  co_return co_await none_runs_.wait_until(deadline);
+}
+
+void Runner::interrupt() {
+  interrupting_ = true;
+  const auto running = runs_;
+  for (const auto& seat : running) seat->run->delivery->stop.request_stop();
+}
+
+void Runner::abandon() {
+  finishing_ = true;
+  const auto running = runs_;
+  for (const auto& seat : running) {
+    const std::shared_ptr<Run> run = seat->run;
+    log::warn("a handler was still running when the queue stopped; its message is given back",
+              "topic", shared_.topics[run->delivery->topic]->name, "id", run->message.id, "attempt",
+              run->attempt);
+    give_up(seat, outcome_of(Outcome::Kind::interrupted, "interrupted: the queue stopped"));
+  }
+}
+
+Task<> Runner::finish() {
+  finishing_ = true;
+  for (const auto& seat : idle_) seat->wake.set();
+  idle_.clear();
+  if (seats_ > 0) co_await seats_left_.wait();
+}
+
+void Runner::check() const {
+  const TimePoint now = shared_.loop.now();
+  for (const auto& seat : runs_) {
+    const auto& run = seat->run;
+    if (!run || run->delivery->state != Delivery::State::running) continue;
+    const Duration took = now - run->delivery->started;
+    const Duration left = run->due() - now;
+    if (left < took / 4)
+      log::warn("a handler is close to its deadline", "topic",
+                shared_.topics[run->delivery->topic]->name, "id", run->message.id, "attempt",
+                run->attempt, "running_ms", took, "left_ms", left);
+  }
+  const auto zombies = shared_.zombies.load(std::memory_order_relaxed);
+  if (zombies > 0)
+    log::warn("handlers that were given up at their deadline are still running", "count", zombies);
+}
+
+}  // namespace mx_rmq::worker

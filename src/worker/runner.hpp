@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_set>
+#include <vector>
+
+#include "mx_rmq/task.hpp"
+#include "runtime/event.hpp"
+#include "worker/run.hpp"
+#include "worker/shared.hpp"
+
+namespace mx_rmq::worker {
+
+/// The worker coroutines: max_workers of them take messages from the local queue and run their handlers. A run
+/// that has not ended at its deadline counts as failed: its coroutine is given up (a zombie, counted) and
+/// another one takes its place. Loop thread only.
+class Runner {
+ public:
+  explicit Runner(Shared& shared);
+  ~Runner();
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+
+  /// Starts the coroutines. `keep` is held by each until it ends, zombies included: it keeps alive what they refer to.
+  void start(std::shared_ptr<void> keep);
+  /// So many messages were queued, or may run now.
+  void wake(std::size_t messages);
+
+  /// Settles a message that never started: expired, or no envelope. True if it was.
+  bool settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_t now);
+  /// Gives back a message that has not started, to the head of its list, uncounted.
+  void release(std::shared_ptr<Delivery> delivery);
+  /// Gives back what has not started, the newest first, uncounted.
+  void release_unstarted();
+  /// A message was lost: its run, if any, does not count.
+  void lost(const std::shared_ptr<Delivery>& delivery);
+
+  [[nodiscard]] bool idle() const noexcept { return runs_.empty(); }
+  /// Waits until no handler runs, up to `deadline`.
+  Task<bool> wait_idle(runtime::TimePoint deadline);
+  /// Fires the stop token of everything that runs; failures count as interruptions from now on.
+  void interrupt();
+  /// Gives up what still runs: released with its attempt counted.
+  void abandon();
+  /// No more work: the coroutines end. Completes when all but the zombies have.
+  Task<> finish();
+
+  /// Warns of runs that are close to their deadline.
+  void check() const;
+
+ private:
+  struct Seat;
+
+  Task<> work(std::shared_ptr<Seat> seat, std::shared_ptr<void> keep);
+  Task<> run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> delivery);
+  Task<Outcome> call(std::shared_ptr<Run> run, const detail::ErasedHandler* handler);
+  std::shared_ptr<Delivery> next();
+  bool may_run(std::size_t topic) const;
+  void add_seat();
+  void arm_deadline(const std::shared_ptr<Seat>& seat);
+  void on_deadline(const std::shared_ptr<Seat>& seat);
+  void give_up(const std::shared_ptr<Seat>& seat, Outcome outcome);
+  void conclude(const std::shared_ptr<Run>& run, const Outcome& outcome);
+  void ended(const std::shared_ptr<Seat>& seat);
+
+  void dead(const std::shared_ptr<Delivery>& delivery, const char* reason, std::string history);
+
+  Shared& shared_;
+  std::unique_ptr<runtime::Scope> scope_;
+  std::weak_ptr<void> keep_;
+  std::vector<std::shared_ptr<Seat>> idle_;            // wait for work, the last one is woken first
+  std::unordered_set<std::shared_ptr<Seat>> runs_;     // have a run that counts
+  runtime::Event none_runs_;
+  runtime::Event seats_left_;
+  std::size_t seats_ = 0;  // coroutines that are no zombies
+  bool finishing_ = false;
+  bool interrupting_ = false;
+};
+
+}  // namespace mx_rmq::worker

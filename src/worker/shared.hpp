@@ -1,0 +1,102 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "broker/topic_broker.hpp"
+#include "mx_rmq/config.hpp"
+#include "mx_rmq/detail/erase_handler.hpp"
+#include "redis/client.hpp"
+#include "runtime/event_loop.hpp"
+#include "runtime/log.hpp"
+#include "runtime/scope.hpp"
+#include "worker/consumer.hpp"
+#include "worker/local_queue.hpp"
+#include "worker/quarantine.hpp"
+#include "worker/retry_policy.hpp"
+#include "worker/run_times.hpp"
+
+namespace mx_rmq::worker {
+
+/// Everything of one topic that this queue consumes.
+struct Topic {
+  Topic(runtime::EventLoop& loop, redis::Lane& lane, redis::ServerClock& clock,
+        broker::TopicKeys keys)
+      : broker(loop, lane, clock, std::move(keys)) {}
+
+  std::size_t id = 0;
+  std::string name;
+  detail::ErasedHandler handler;
+  Policy policy;
+  std::size_t max_concurrency = 0;  // 0 = none of its own
+
+  broker::TopicBroker broker;
+  std::unique_ptr<Consumer> consumer;
+
+  // Claimer.
+  bool wanted = true;      // there may be something to claim
+  bool again = false;      // asked for while a claim was under way
+  bool claiming = false;
+  bool backlog = false;    // the last claim left something: no marker is needed to know
+  bool queued_up = false;  // in the claimer's ring
+  bool alarm_due = false;
+  std::size_t reserved = 0;  // room that a claim under way may fill
+  runtime::TimerId alarm;
+  runtime::TimerId retry;
+  runtime::Duration pause{0};
+
+  // Runner.
+  std::size_t running = 0;
+  RunTimes times;
+
+  bool suspects = false;  // some wait, as far as the last reply tells
+  bool reaping = false;
+  bool marker = false;    // taken, and neither claimed nor armed again
+  std::int64_t dead_letters = -1;  // as last told
+  bool warned_dead_letters = false;
+  runtime::log::Every outcome_gate{std::chrono::seconds(5)};
+};
+
+/// What the parts of a worker have in common. Loop thread only, but for the atomics.
+struct Shared {
+  Shared(runtime::EventLoop& loop_of, std::shared_ptr<redis::Client> client_of, MQConfig config_of)
+      : loop(loop_of), client(std::move(client_of)), config(std::move(config_of)) {}
+
+  runtime::EventLoop& loop;
+  const std::shared_ptr<redis::Client> client;
+  const MQConfig config;
+  std::vector<std::unique_ptr<Topic>> topics;
+  LocalQueue queue;
+  std::size_t reserved = 0;  // room that claims under way may fill
+  Quarantine& quarantine = Quarantine::of_process();
+  Quarantine::MemberId member = 0;
+
+  std::mt19937_64 random{std::random_device{}()};
+
+  bool consuming = false;  // claims are made
+  bool stopping = false;   // nothing starts any more
+
+  std::function<void()> work;  // look again, soon, what can be claimed, started or waited for
+
+  // For status() and metrics, from any thread.
+  std::atomic<std::size_t> queued{0};
+  std::atomic<std::size_t> active{0};
+  std::atomic<std::int64_t> zombies{0};
+  Throughput completed;
+
+  /// Uniform between the two.
+  [[nodiscard]] runtime::Duration jitter(runtime::Duration low, runtime::Duration high) {
+    std::uniform_int_distribution<runtime::Duration::rep> pick(low.count(), high.count());
+    return runtime::Duration(pick(random));
+  }
+  [[nodiscard]] std::int64_t server_now() const { return client->clock().now_ms(); }
+  void note_queue() { queued.store(queue.size(), std::memory_order_relaxed); }
+};
+
+}  // namespace mx_rmq::worker

@@ -1,0 +1,107 @@
+#include "worker/upkeep.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace mx_rmq::worker {
+
+namespace log = runtime::log;
+using runtime::Duration;
+
+namespace {
+
+constexpr std::int64_t kManyDeadLetters = 10'000;
+
+}  // namespace
+
+Upkeep::Upkeep(Shared& shared, Claimer& claimer, Runner& runner, runtime::Scope& scope,
+               std::function<void()> suspects_told)
+    : shared_(shared),
+      claimer_(claimer),
+      runner_(runner),
+      scope_(scope),
+      suspects_told_(std::move(suspects_told)),
+      stopped_(shared.loop) {}
+
+void Upkeep::start() {
+  scope_.spawn(watch_loop());
+  scope_.spawn(monitor_loop());
+}
+
+void Upkeep::add(Topic& topic) { scope_.spawn(sweep_loop(&topic)); }
+
+void Upkeep::stop() { stopped_.set(); }
+
+// False: stopped.
+Task<bool> Upkeep::pause(Duration duration) {
+  const bool stopped = co_await stopped_.wait_until(shared_.loop.now() + duration);
+  co_return !stopped;
+}
+
+Task<> Upkeep::sweep_loop(Topic* topic) {
+  const Duration interval(shared_.config.expired_check_interval);
+  bool go = co_await pause(shared_.jitter(interval / 2, interval));
+  while (go) {
+    broker::SweepResult result;
+    const bool answered = co_await topic->consumer->sweep(&result);
+    if (answered) {
+      topic->suspects = result.suspects;
+      suspects_told_();
+      if (!result.lapsed.empty()) lapsed(*topic, std::move(result.lapsed));
+    }
+    go = co_await pause(shared_.jitter(interval * 9 / 10, interval));
+  }
+}
+
+void Upkeep::lapsed(Topic& topic, std::string consumer) {
+  if (topic.reaping || stopped_.is_set()) return;
+  topic.reaping = true;
+  scope_.spawn(reap(&topic, std::move(consumer)));
+}
+
+Task<> Upkeep::reap(Topic* topic, std::string consumer) {
+  co_await topic->consumer->reap(std::move(consumer));
+  topic->reaping = false;
+}
+
+void Upkeep::dead_letters(Topic& topic, std::int64_t count) {
+  topic.dead_letters = count;
+  const bool many = count > kManyDeadLetters;
+  if (many && !topic.warned_dead_letters)
+    log::warn("many dead letters: requeue or purge them, or set max_dead_letters", "topic",
+              topic.name, "count", count);
+  topic.warned_dead_letters = many;
+}
+
+Task<> Upkeep::watch_loop() {
+  while (co_await pause(Duration(shared_.config.processing_monitor_interval))) {
+    runner_.check();
+    // A claim, even of nothing, tells of a consumer whose lease ran out.
+    for (const auto& topic : shared_.topics) {
+      topic->alarm_due = true;
+      claimer_.want(*topic);
+    }
+    shared_.work();
+  }
+}
+
+Task<> Upkeep::monitor_loop() {
+  const Duration interval(shared_.config.monitor_interval);
+  while (co_await pause(interval)) {
+    const auto now = shared_.loop.now();
+    std::string trouble;
+    // Each consumer hears from Redis at least once in a sweep's time.
+    const Duration silence =
+        2 * Duration(std::max(shared_.config.expired_check_interval, shared_.config.command_timeout)) +
+        interval;
+    for (const auto& topic : shared_.topics)
+      if (now - topic->consumer->last_answer() > silence) trouble = topic->name;
+    if (!trouble.empty() && trouble != trouble_)
+      log::error("a topic has not heard from Redis for long", "topic", trouble);
+    trouble_ = std::move(trouble);
+    log::debug("at work", "running", shared_.active.load(), "queued", shared_.queued.load(),
+               "per_minute", shared_.completed.per_minute(now));
+  }
+}
+
+}  // namespace mx_rmq::worker
