@@ -1,0 +1,178 @@
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "mx_rmq/errors.hpp"
+#include "redis/options.hpp"
+
+namespace mx_rmq::redis {
+namespace {
+
+struct Good {
+  std::string url;
+  std::string host;
+  int port;
+  std::string path;
+  std::string user;
+  std::string password;
+  int db;
+  std::string name;
+};
+
+TEST(Url, ReadsEveryFormThatIsPromised) {
+  const std::string local = "localhost";
+  const std::vector<Good> table{
+      {"redis://", local, 6379, "", "", "", 0, ""},
+      {"redis://example.org", "example.org", 6379, "", "", "", 0, ""},
+      {"REDIS://example.org", "example.org", 6379, "", "", "", 0, ""},
+      {"redis://example.org:6380", "example.org", 6380, "", "", "", 0, ""},
+      {"redis://example.org:6380/", "example.org", 6380, "", "", "", 0, ""},
+      {"redis://example.org/7", "example.org", 6379, "", "", "", 7, ""},
+      {"redis://:6380", local, 6380, "", "", "", 0, ""},
+      {"redis:///3", local, 6379, "", "", "", 3, ""},
+      {"redis://bob:secret@h", "h", 6379, "", "bob", "secret", 0, ""},
+      {"redis://:secret@h", "h", 6379, "", "", "secret", 0, ""},
+      {"redis://bob@h", "h", 6379, "", "bob", "", 0, ""},
+      {"redis://bob:@h", "h", 6379, "", "bob", "", 0, ""},
+      {"redis://:@h", "h", 6379, "", "", "", 0, ""},
+      {"redis://b%40b:p%3A%2F%40%23%3f%25@h:1/2", "h", 1, "", "b@b", "p:/@#?%", 2, ""},
+      {"redis://u:a:b@h", "h", 6379, "", "u", "a:b", 0, ""},
+      {"redis://u:a@b@h", "h", 6379, "", "u", "a@b", 0, ""},
+      {"redis://[::1]", "::1", 6379, "", "", "", 0, ""},
+      {"redis://[::1]:6380/1", "::1", 6380, "", "", "", 1, ""},
+      {"redis://u:p@[fe80::1%25eth0]:7", "fe80::1%eth0", 7, "", "u", "p", 0, ""},
+      {"redis://h?db=4", "h", 6379, "", "", "", 4, ""},
+      {"redis://h/4?db=4&client_name=w%21rk", "h", 6379, "", "", "", 4, "w!rk"},
+      {"redis://h:65535", "h", 65535, "", "", "", 0, ""},
+      {"unix:///run/redis.sock", local, 6379, "/run/redis.sock", "", "", 0, ""},
+      {"unix:///run/a%20b.sock?db=5", local, 6379, "/run/a b.sock", "", "", 5, ""},
+      {"unix://bob:secret@/r.sock?client_name=x", local, 6379, "/r.sock", "bob", "secret", 0, "x"},
+      {"unix://:secret@/r.sock", local, 6379, "/r.sock", "", "secret", 0, ""},
+  };
+  for (const Good& row : table) {
+    SCOPED_TRACE(row.url);
+    const ConnectOptions options = parse_url(row.url);
+    EXPECT_EQ(options.host, row.host);
+    EXPECT_EQ(options.port, row.port);
+    EXPECT_EQ(options.unix_path, row.path);
+    EXPECT_EQ(options.user, row.user);
+    EXPECT_EQ(options.password.reveal(), row.password);
+    EXPECT_EQ(options.db, row.db);
+    EXPECT_EQ(options.client_name, row.name);
+  }
+}
+
+TEST(Url, RefusesEverythingElse) {
+  const std::vector<std::string> table{
+      "",
+      "redis",
+      "localhost:6379",
+      "://h",
+      "redis:/h",
+      "http://h",
+      "redis://h:0",
+      "redis://h:65536",
+      "redis://h:-1",
+      "redis://h:",
+      "redis://h:80x",
+      "redis://h: 80",
+      "redis://::1",
+      "redis://[::1",
+      "redis://[::1]6379",
+      "redis://[host]",
+      "redis://h/x",
+      "redis://h/-1",
+      "redis://h/1/2",
+      "redis://h/99999999999",
+      "redis://h?db=",
+      "redis://h?db=x",
+      "redis://h/1?db=2",
+      "redis://h?timeout=5",
+      "redis://h?ssl=true",
+      "redis://h#x",
+      "redis://h%zz",
+      "redis://h%0",
+      "redis://a b",
+      "redis://a%00b",
+      "redis://h?client_name=a%20b",
+      "unix://",
+      "unix:///",
+      "unix://host/path",
+      "unix:///path/",
+      "unix:///" + std::string(107, 'x'),
+      "unix:///a%0Ab",
+  };
+  for (const std::string& url : table) {
+    SCOPED_TRACE(url);
+    EXPECT_THROW(static_cast<void>(parse_url(url)), ConfigError);
+  }
+  EXPECT_NO_THROW(static_cast<void>(parse_url("unix:///" + std::string(106, 'x'))));
+}
+
+TEST(Url, SchemesThatAreNotBuiltInSaySoAndWhatIs) {
+  const std::vector<std::pair<std::string, std::string>> table{
+      {"rediss://h", "TLS"},         {"RedisS://h", "TLS"},
+      {"valkeys://h", "TLS"},        {"redis+sentinel://h/m", "Sentinel"},
+      {"sentinel://h", "Sentinel"},  {"redis+cluster://h", "Cluster"},
+      {"amqp://h", "not supported"},
+  };
+  for (const auto& [url, word] : table) {
+    SCOPED_TRACE(url);
+    try {
+      static_cast<void>(parse_url(url));
+      FAIL() << "accepted";
+    } catch (const ConfigError& error) {
+      const std::string what = error.what();
+      EXPECT_NE(what.find(word), std::string::npos) << what;
+      EXPECT_NE(what.find("redis:// and unix://"), std::string::npos) << what;
+    }
+  }
+}
+
+// Wherever an unencoded character puts a piece of the password, no error shows it.
+TEST(Url, NoErrorShowsAPieceOfThePassword) {
+  for (const std::string secret :
+       {"s3cr3t", "s3cr3t/s3cr3t", "s3cr3t?s3cr3t", "s3cr3t#s3cr3t", "s3cr3t@s3cr3t",
+        "s3cr3t:s3cr3t", "s3cr3t%s3cr3t", "s3cr3t[s3cr3t", "s3cr3t]s3cr3t", "s3cr3t?db=s3cr3t",
+        "s3cr3t?client_name=s3cr3t%", "/s3cr3t", "1/s3cr3t"}) {
+    for (const std::string& url :
+         {"redis://:" + secret + "@h:x", "redis://u:" + secret + "@h:x", "redis://" + secret,
+          "redis://u:" + secret, "redis://u:" + secret + "@h?x", "redis://u:" + secret + "@h/z",
+          "rediss://u:" + secret + "@h", "unix://u:" + secret + "@", "unix://" + secret,
+          "redis://u:" + secret + "@[::1", "u:" + secret + "@h"}) {
+      SCOPED_TRACE(url);
+      try {
+        static_cast<void>(parse_url(url));
+      } catch (const ConfigError& error) {
+        EXPECT_EQ(std::string(error.what()).find("s3cr3t"), std::string::npos) << error.what();
+      }
+    }
+  }
+}
+
+TEST(Url, AnAddressIsShownWithoutCredentials) {
+  EXPECT_EQ(parse_url("redis://u:p@h:1/2").address(), "h:1");
+  EXPECT_EQ(parse_url("redis://u:p@[::1]:1").address(), "[::1]:1");
+  EXPECT_EQ(parse_url("unix://u:p@/s").address(), "unix:/s");
+}
+
+template <class T>
+concept Printable = requires(std::ostream& out, const T& value) { out << value; };
+
+TEST(Secret, CannotBePrintedOrConverted) {
+  static_assert(!Printable<Secret>);
+  static_assert(!std::is_convertible_v<Secret, std::string>);
+  static_assert(!std::is_convertible_v<Secret, std::string_view>);
+  static_assert(!std::is_convertible_v<std::string, Secret>);
+  Secret secret("x");
+  const Secret copy = secret;
+  secret = Secret("other");
+  EXPECT_EQ(copy.reveal(), "x");
+  EXPECT_EQ(secret.reveal(), "other");
+}
+
+}  // namespace
+}  // namespace mx_rmq::redis
