@@ -52,6 +52,7 @@ ClientHealth Client::health() const {
   ClientHealth health;
   for (const Connection* const each : context_->connections()) {
     const ConnectionFsm& fsm = each->fsm();
+    if (fsm.epoch() > 1) health.reconnects += fsm.epoch() - 1;
     if (fsm.state() == LaneState::idle || fsm.state() == LaneState::closed) continue;
     ++health.lanes;
     if (fsm.ready()) {

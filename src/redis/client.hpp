@@ -22,6 +22,7 @@ struct ClientHealth {
   std::size_t lanes = 0;    ///< opened, blocking ones included
   std::size_t ready = 0;    ///< of those, usable now
   std::size_t refused = 0;  ///< of those, refused for credentials or rights
+  std::uint64_t reconnects = 0;  ///< connections made anew, of all that exist
   std::string last_error;   ///< of a lane that is not usable; else empty
 };
 

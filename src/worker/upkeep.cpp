@@ -85,22 +85,27 @@ Task<> Upkeep::watch_loop() {
   }
 }
 
+std::string Upkeep::trouble() const {
+  const Duration silence =
+      2 * Duration(std::max(shared_.config.expired_check_interval, shared_.config.command_timeout));
+  const auto now = shared_.loop.now();
+  for (const auto& topic : shared_.topics) {
+    const Duration quiet = now - topic->consumer->last_answer();
+    if (quiet <= silence) continue;
+    return "topic " + topic->name + " has not heard from Redis for " +
+           std::to_string(std::chrono::duration_cast<std::chrono::seconds>(quiet).count()) + " s";
+  }
+  return {};
+}
+
 Task<> Upkeep::monitor_loop() {
-  const Duration interval(shared_.config.monitor_interval);
-  while (co_await pause(interval)) {
-    const auto now = shared_.loop.now();
-    std::string trouble;
-    // Each consumer hears from Redis at least once in a sweep's time.
-    const Duration silence =
-        2 * Duration(std::max(shared_.config.expired_check_interval, shared_.config.command_timeout)) +
-        interval;
-    for (const auto& topic : shared_.topics)
-      if (now - topic->consumer->last_answer() > silence) trouble = topic->name;
-    if (!trouble.empty() && trouble != trouble_)
-      log::error("a topic has not heard from Redis for long", "topic", trouble);
-    trouble_ = std::move(trouble);
+  while (co_await pause(Duration(shared_.config.monitor_interval))) {
+    std::string now_wrong = trouble();
+    if (!now_wrong.empty() && trouble_.empty()) log::error("consuming does not work", "why", now_wrong);
+    if (now_wrong.empty() && !trouble_.empty()) log::info("consuming works again");
+    trouble_ = std::move(now_wrong);
     log::debug("at work", "running", shared_.active.load(), "queued", shared_.queued.load(),
-               "per_minute", shared_.completed.per_minute(now));
+               "per_minute", shared_.completed.per_minute(shared_.loop.now()));
   }
 }
 

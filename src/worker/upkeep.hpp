@@ -28,8 +28,8 @@ class Upkeep {
   /// All loops end.
   void stop();
 
-  /// When consuming was last seen to work: the monitor looks at it each monitor_interval.
-  [[nodiscard]] std::string trouble() const { return trouble_; }
+  /// What is wrong with consuming; empty if nothing. Each topic hears from Redis at least once a sweep.
+  [[nodiscard]] std::string trouble() const;
 
  private:
   Task<> sweep_loop(Topic* topic);

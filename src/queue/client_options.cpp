@@ -1,0 +1,29 @@
+#include "queue/client_options.hpp"
+
+#include <algorithm>
+
+#include "broker/topic_broker.hpp"
+#include "mx_rmq_scripts.hpp"
+
+namespace mx_rmq::queue {
+
+redis::ClientOptions client_options(const MQConfig& config, std::size_t lanes) {
+  redis::ClientOptions options;
+  options.connect = redis::parse_url(config.redis_url);
+  if (config.redis_db != 0) options.connect.db = config.redis_db;
+  if (!config.redis_username.empty()) options.connect.user = config.redis_username;
+  if (!config.redis_password.empty()) options.connect.password = redis::Secret(config.redis_password);
+  if (options.connect.client_name.empty()) options.connect.client_name = config.client_name;
+  options.connection.connect_timeout = config.connect_timeout;
+  options.connection.backoff_min = config.reconnect_backoff_min;
+  options.connection.backoff_max = config.reconnect_backoff_max;
+  options.connection.stall_timeout = config.command_timeout;
+  // A batch of the biggest payloads has to fit.
+  options.connection.max_queued_bytes =
+      std::max(options.connection.max_queued_bytes, 4 * config.max_payload_bytes);
+  options.pool_size = std::max<std::size_t>(1, lanes);
+  options.scripts = lua::all();
+  return options;
+}
+
+}  // namespace mx_rmq::queue

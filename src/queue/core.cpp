@@ -1,0 +1,249 @@
+#include "queue/core.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "api/checks.hpp"
+#include "mx_rmq/errors.hpp"
+#include "queue/client_options.hpp"
+#include "redis/command.hpp"
+#include "runtime/blocking_pool.hpp"
+#include "runtime/log.hpp"
+
+namespace mx_rmq::detail {
+
+namespace log = runtime::log;
+using runtime::Duration;
+using runtime::TimePoint;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Lane 0 produces, lane 1 looks and moves; the consuming side has the others to itself.
+constexpr std::size_t kFacadeLanes = 2;
+
+std::size_t facade_lanes(const MQConfig& config) {
+  return config.connection_pool_size >= 3 ? kFacadeLanes : 1;
+}
+
+}  // namespace
+
+QueueCore::QueueCore(MQConfig config, std::shared_ptr<Runtime> runtime)
+    : config_(std::move(config)),
+      runtime_(std::move(runtime)),
+      loop_(runtime_->event_loop()),
+      unused_(loop_),
+      settled_(loop_),
+      stopped_(loop_) {
+  unused_.set();
+  settled_.set();
+  stopped_.set();
+  runtime_->blocking_pool().ensure_threads(static_cast<std::size_t>(config_.blocking_threads));
+}
+
+QueueCore::~QueueCore() = default;
+
+// --- handlers ---
+
+void QueueCore::add_handler(std::string topic, ErasedHandler handler, HandlerOptions options) {
+  api::validate_topic(topic);
+  api::validate_handler_options(options, config_);
+  {
+    const std::lock_guard lock(mutex_);
+    Handler entry{std::move(handler), std::move(options)};
+    const auto [place, fresh] = handlers_.try_emplace(topic, std::move(entry));
+    if (!fresh)
+      throw std::invalid_argument("topic: \"" + topic + "\" has a handler already; a queue takes one per topic");
+  }
+  loop_.post([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->adopt_handlers();
+  });
+}
+
+void QueueCore::adopt_handlers() {
+  if (!engine_) return;
+  std::vector<std::pair<std::string, Handler>> fresh;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [topic, handler] : handlers_)
+      if (adopted_.insert(topic).second) fresh.emplace_back(topic, handler);
+  }
+  for (auto& [topic, handler] : fresh) {
+    engine_->add(topic, std::move(handler.handler), handler.options);
+    if (!closed_) note(topic, port(topic));
+  }
+}
+
+std::vector<std::string> QueueCore::topics() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [topic, handler] : handlers_) names.push_back(topic);
+  return names;
+}
+
+QueueStatus QueueCore::status() const {
+  QueueStatus status;
+  status.running = running_.load();
+  status.initialized = initialized_.load();
+  status.shutting_down = shutting_down_.load();
+  status.registered_topics = topics();
+  if (const auto since = started_at_.load(); since != 0) {
+    const Duration up = loop_.now().time_since_epoch() - Duration(since);
+    status.uptime = std::chrono::duration_cast<std::chrono::seconds>(up);
+  }
+  const std::lock_guard lock(mutex_);
+  if (visible_engine_ != nullptr) {
+    status.local_queue_size = visible_engine_->shared().queued.load(std::memory_order_relaxed);
+    status.active_handlers = visible_engine_->shared().active.load(std::memory_order_relaxed);
+  }
+  return status;
+}
+
+// --- ports ---
+
+QueueCore::Use::Use(std::shared_ptr<QueueCore> core) : core_(std::move(core)) {
+  core_->open();
+  ++core_->uses_;
+  core_->unused_.reset();
+}
+
+QueueCore::Use::~Use() {
+  if (--core_->uses_ == 0) core_->unused_.set();
+}
+
+void QueueCore::open() {
+  if (closed_) throw ShutdownError("the queue was cleaned up; call initialize() or a start first");
+  if (client_) return;
+  scope_ = std::make_unique<runtime::Scope>(
+      loop_, [loop = &loop_](std::exception_ptr error) { loop->report(std::move(error)); });
+  client_ = std::make_shared<redis::Client>(
+      loop_, queue::client_options(config_, facade_lanes(config_)));
+  topic_set_ = std::make_unique<broker::TopicSet>(
+      broker::ScriptCaller(loop_, client_->lane(1), client_->clock()), config_.queue_prefix);
+}
+
+queue::TopicPort& QueueCore::port(const std::string& topic) {
+  open();
+  auto& place = ports_[topic];
+  if (!place) place = std::make_unique<queue::TopicPort>(*client_, *scope_, config_, topic);
+  return *place;
+}
+
+void QueueCore::note(const std::string& topic, queue::TopicPort& port) {
+  if (port.noted) return;
+  port.noted = true;
+  scope_->spawn(note_topic(topic));
+}
+
+Task<> QueueCore::note_topic(std::string topic) {
+  std::string error;
+  try {
+    co_await topic_set_->note(topic, loop_.now() + Duration(config_.command_timeout));
+  } catch (const Error& e) {
+    error = e.what();
+  }
+  if (error.empty()) co_return;
+  // Only tools read the set: the next message tries again.
+  log::debug("topic not noted", "topic", topic, "error", error);
+  const auto found = ports_.find(topic);
+  if (found != ports_.end()) found->second->noted = false;
+}
+
+Task<> QueueCore::ping(TimePoint deadline) {
+  open();
+  redis::Command command = redis::Command::of("PING");
+  redis::Reply reply = co_await client_->lane(0).send(std::move(command), deadline);
+  if (reply.is_error()) throw ServerError("ERR", "PING: " + reply.error_text());
+}
+
+std::int64_t QueueCore::reconnects() const {
+  std::uint64_t sum = earlier_reconnects_;
+  if (client_) sum += client_->health().reconnects;
+  if (engine_client_) sum += engine_client_->health().reconnects;
+  return static_cast<std::int64_t>(sum);
+}
+
+// --- producing ---
+
+Task<std::string> QueueCore::produce(std::string topic, broker::OutgoingEnvelope envelope) {
+  return run_produce(shared_from_this(), std::move(topic), std::move(envelope));
+}
+
+Task<std::string> QueueCore::run_produce(std::shared_ptr<QueueCore> self, std::string topic,
+                                         broker::OutgoingEnvelope envelope) {
+  co_await self->loop_.schedule();
+  const Use use(self);
+  queue::TopicPort& port = self->port(topic);
+  self->note(topic, port);
+  std::string id = envelope.id;
+  const TimePoint deadline = self->loop_.now() + Duration(self->config_.produce_timeout);
+  co_await port.producer.submit(std::move(envelope), deadline);
+  co_return id;
+}
+
+Task<std::vector<std::string>> QueueCore::produce_batch(
+    std::vector<std::string> topics, std::vector<broker::OutgoingEnvelope> envelopes) {
+  return run_batch(shared_from_this(), std::move(topics), std::move(envelopes));
+}
+
+namespace {
+
+Task<> submit_all(broker::Producer* producer, std::vector<broker::OutgoingEnvelope> messages,
+                  TimePoint deadline, std::exception_ptr* error) {
+  try {
+    const auto outcomes = co_await producer->submit_all(std::move(messages), deadline);
+    for (const auto& outcome : outcomes)
+      if (outcome.error && !*error) *error = outcome.error;
+  } catch (...) {
+    if (!*error) *error = std::current_exception();
+  }
+}
+
+}  // namespace
+
+Task<std::vector<std::string>> QueueCore::run_batch(
+    std::shared_ptr<QueueCore> self, std::vector<std::string> topics,
+    std::vector<broker::OutgoingEnvelope> envelopes) {
+  co_await self->loop_.schedule();
+  const Use use(self);
+  std::vector<std::string> ids;
+  std::map<std::string, std::vector<broker::OutgoingEnvelope>> by_topic;
+  for (std::size_t i = 0; i < topics.size(); ++i) {
+    ids.push_back(envelopes[i].id);
+    by_topic[topics[i]].push_back(std::move(envelopes[i]));
+  }
+  const TimePoint deadline = self->loop_.now() + Duration(self->config_.produce_timeout);
+  std::vector<std::exception_ptr> errors(by_topic.size());
+  {
+    runtime::Scope scope(self->loop_, [loop = &self->loop_](std::exception_ptr error) {
+      loop->report(std::move(error));
+    });
+    std::size_t at = 0;
+    for (auto& [topic, messages] : by_topic) {
+      queue::TopicPort& port = self->port(topic);
+      self->note(topic, port);
+      scope.spawn(submit_all(&port.producer, std::move(messages), deadline, &errors[at++]));
+    }
+    co_await scope.join();
+  }
+  for (const auto& error : errors)
+    if (error) std::rethrow_exception(error);
+  co_return ids;
+}
+
+Task<bool> QueueCore::cancel(std::string topic, std::string id) {
+  return run_cancel(shared_from_this(), std::move(topic), std::move(id));
+}
+
+Task<bool> QueueCore::run_cancel(std::shared_ptr<QueueCore> self, std::string topic,
+                                 std::string id) {
+  co_await self->loop_.schedule();
+  const Use use(self);
+  queue::TopicPort& port = self->port(topic);
+  // A search through long lists takes many steps.
+  const TimePoint deadline = self->loop_.now() + 12 * Duration(self->config_.command_timeout);
+  co_return co_await port.canceller.cancel(std::move(id), deadline);
+}
+
+}  // namespace mx_rmq::detail

@@ -1,0 +1,147 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "broker/producer.hpp"
+#include "broker/topic_set.hpp"
+#include "mx_rmq/queue.hpp"
+#include "queue/topic_port.hpp"
+#include "redis/client.hpp"
+#include "runtime/event.hpp"
+#include "runtime/event_loop.hpp"
+#include "runtime/scope.hpp"
+#include "worker/engine.hpp"
+
+namespace mx_rmq::detail {
+
+/// The body of RedisMessageQueue: its life, and the wiring of its parts. Shared by the facade, its handles and
+/// every task under way. Members are for the loop thread unless said otherwise.
+class QueueCore : public std::enable_shared_from_this<QueueCore> {
+ public:
+  QueueCore(MQConfig config, std::shared_ptr<Runtime> runtime);
+  ~QueueCore();
+
+  // --- any thread ---
+
+  [[nodiscard]] runtime::EventLoop& loop() noexcept { return loop_; }
+  [[nodiscard]] Runtime& runtime() noexcept { return *runtime_; }
+  [[nodiscard]] const MQConfig& config() const noexcept { return config_; }
+  void add_handler(std::string topic, ErasedHandler handler, HandlerOptions options);
+  [[nodiscard]] std::vector<std::string> topics() const;
+  [[nodiscard]] QueueStatus status() const;
+  [[nodiscard]] bool running() const noexcept { return running_.load(); }
+  [[nodiscard]] bool initialized() const noexcept { return initialized_.load(); }
+
+  // Each is a task that may be awaited anywhere; it ends on the loop thread.
+  Task<std::string> produce(std::string topic, broker::OutgoingEnvelope envelope);
+  Task<std::vector<std::string>> produce_batch(std::vector<std::string> topics,
+                                               std::vector<broker::OutgoingEnvelope> envelopes);
+  Task<bool> cancel(std::string topic, std::string id);
+  Task<> initialize();
+  Task<> start_background();
+  /// Until stopped, by whomever, or a signal, or `duration` is over.
+  Task<> start(std::optional<std::chrono::milliseconds> duration);
+  Task<> stop();
+  Task<> cleanup();
+
+  // --- loop thread ---
+
+  /// The topic's port; throws ShutdownError after cleanup().
+  queue::TopicPort& port(const std::string& topic);
+  /// Redis answers; throws if it does not.
+  Task<> ping(runtime::TimePoint deadline);
+  /// The consuming side, while there is one.
+  [[nodiscard]] const std::shared_ptr<worker::Engine>& engine() const noexcept { return engine_; }
+  /// Whether consuming was ever begun.
+  [[nodiscard]] bool was_started() const noexcept { return was_started_; }
+
+  /// A use of the ports: they stay until it ends. Throws ShutdownError after cleanup().
+  class Use {
+   public:
+    explicit Use(std::shared_ptr<QueueCore> core);
+    ~Use();
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    const std::shared_ptr<QueueCore> core_;
+  };
+  /// Connections made anew since the queue was made.
+  [[nodiscard]] std::int64_t reconnects() const;
+
+  /// Runs cleanup() by itself, keeping this alive until it is done. Any thread.
+  static void cleanup_detached(std::shared_ptr<QueueCore> core);
+
+ private:
+  struct Handler {
+    ErasedHandler handler;
+    HandlerOptions options;
+  };
+
+  static Task<std::string> run_produce(std::shared_ptr<QueueCore> self, std::string topic,
+                                       broker::OutgoingEnvelope envelope);
+  static Task<std::vector<std::string>> run_batch(std::shared_ptr<QueueCore> self,
+                                                  std::vector<std::string> topics,
+                                                  std::vector<broker::OutgoingEnvelope> envelopes);
+  static Task<bool> run_cancel(std::shared_ptr<QueueCore> self, std::string topic, std::string id);
+  static Task<> run_initialize(std::shared_ptr<QueueCore> self);
+  static Task<> run_start_background(std::shared_ptr<QueueCore> self);
+  static Task<> run_start(std::shared_ptr<QueueCore> self,
+                          std::optional<std::chrono::milliseconds> duration);
+  static Task<> run_stop(std::shared_ptr<QueueCore> self);
+  static Task<> run_cleanup(std::shared_ptr<QueueCore> self);
+
+  void open();
+  void adopt_handlers();
+  void note(const std::string& topic, queue::TopicPort& port);
+  Task<> note_topic(std::string topic);
+  Task<> begin();
+  Task<> end_engine();
+  Task<> close_ports();
+  Task<> enter_change();
+  void leave_change();
+  [[nodiscard]] runtime::TimePoint closing_deadline() const;
+
+  const MQConfig config_;
+  const std::shared_ptr<Runtime> runtime_;
+  runtime::EventLoop& loop_;
+
+  // Loop thread.
+  std::unique_ptr<runtime::Scope> scope_;
+  std::shared_ptr<redis::Client> client_;  // for everything but consuming
+  std::unique_ptr<broker::TopicSet> topic_set_;
+  std::unordered_map<std::string, std::unique_ptr<queue::TopicPort>> ports_;
+  std::shared_ptr<redis::Client> engine_client_;
+  std::shared_ptr<worker::Engine> engine_;
+  std::unordered_set<std::string> adopted_;  // topics that engine_ has
+  std::uint64_t earlier_reconnects_ = 0;      // of clients that are gone
+  bool closed_ = false;  // cleanup() has been done
+  bool was_started_ = false;
+  std::size_t uses_ = 0;
+  runtime::Event unused_;     // set while uses_ is 0
+  bool changing_ = false;     // a start, stop or cleanup is under way
+  runtime::Event settled_;    // set while none is
+  runtime::Event stopped_;    // set while not running
+
+  // Any thread.
+  mutable std::mutex mutex_;
+  std::map<std::string, Handler> handlers_;
+  std::atomic<bool> running_{false};
+  std::atomic<bool> initialized_{false};
+  std::atomic<bool> shutting_down_{false};
+  std::atomic<std::int64_t> started_at_{0};  // monotonic ns; 0 = not running
+  const worker::Engine* visible_engine_ = nullptr;  // under mutex_, for status()
+};
+
+}  // namespace mx_rmq::detail

@@ -1,0 +1,157 @@
+#include "queue/dead_letter_ops.hpp"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/payload.hpp"
+#include "broker/envelope.hpp"
+#include "broker/history.hpp"
+#include "mx_rmq/detail/erase_handler.hpp"
+#include "mx_rmq/errors.hpp"
+
+namespace mx_rmq::queue {
+namespace {
+
+using detail::QueueCore;
+using Core = std::shared_ptr<QueueCore>;
+
+MessagePriority priority_of(broker::Level level) {
+  if (level == broker::Level::high) return MessagePriority::high;
+  if (level == broker::Level::low) return MessagePriority::low;
+  return MessagePriority::normal;
+}
+
+std::string default_error(const std::string& reason, const broker::EnvelopeView& view) {
+  if (reason == "poison")
+    return "taken back from dead consumers " + std::to_string(view.recoveries) +
+           " times, and its worker died again";
+  if (reason == "expired") return "expired before a worker began it";
+  return {};
+}
+
+DeadLetter convert(const std::string& topic, broker::DeadLetterRecord record) {
+  DeadLetter letter;
+  letter.reason = std::move(record.reason);
+  letter.last_error = std::move(record.last_error);
+  letter.dead_at = record.dead_at;
+  Message& message = letter.message;
+  message.topic = topic;
+  message.id = record.member;
+  message.meta.status = MessageStatus::dead_letter;
+  message.meta.dead_letter_at = record.dead_at;
+  message.meta.attempt_times = std::move(record.started_at);
+  if (letter.reason == "decode") letter.raw = record.envelope;
+  const auto view = broker::parse_envelope(record.envelope);
+  if (!view) return letter;
+  message.id = std::string(view->id);
+  message.priority = priority_of(view->level);
+  message.created_at = view->created_at;
+  message.meta.created_at = view->created_at;
+  message.meta.updated_at = record.dead_at;
+  message.meta.expire_at = view->expire_at;
+  // The stored envelope is as it was before the attempt that failed last.
+  message.meta.retry_count =
+      std::max(static_cast<int>(view->attempts), static_cast<int>(message.meta.attempt_times.size()));
+  message.meta.recoveries = view->recoveries;
+  if (letter.last_error.empty()) letter.last_error = default_error(letter.reason, *view);
+  if (!letter.last_error.empty()) message.meta.last_error = letter.last_error;
+  if (!message.meta.attempt_times.empty())
+    message.meta.last_retry_at = message.meta.attempt_times.back();
+  try {
+    message.payload = api::decode_payload(view->payload);
+  } catch (const detail::PayloadDecodeError&) {
+    message.payload = nullptr;  // `raw` has it
+    letter.raw = record.envelope;
+  }
+  return letter;
+}
+
+Task<std::int64_t> count(Core core, std::string topic) {
+  co_await core->loop().schedule();
+  const QueueCore::Use use(core);
+  co_return co_await core->port(topic).dead_letters.count();
+}
+
+Task<std::vector<DeadLetter>> list(Core core, std::string topic, std::int64_t offset,
+                                   std::int64_t most) {
+  co_await core->loop().schedule();
+  const QueueCore::Use use(core);
+  auto records = co_await core->port(topic).dead_letters.list(offset, most);
+  std::vector<DeadLetter> letters;
+  letters.reserve(records.size());
+  for (auto& record : records) letters.push_back(convert(topic, std::move(record)));
+  co_return letters;
+}
+
+Task<std::optional<DeadLetter>> get(Core core, std::string topic, std::string id) {
+  co_await core->loop().schedule();
+  const QueueCore::Use use(core);
+  auto record = co_await core->port(topic).dead_letters.get(std::move(id));
+  std::optional<DeadLetter> letter;
+  if (record) letter = convert(topic, std::move(*record));
+  co_return letter;
+}
+
+Task<bool> requeue(Core core, std::string topic, std::string id) {
+  co_await core->loop().schedule();
+  const QueueCore::Use use(core);
+  co_return co_await core->port(topic).dead_letters.requeue(std::move(id));
+}
+
+Task<std::int64_t> requeue_all(Core core, std::string topic) {
+  co_await core->loop().schedule();
+  const QueueCore::Use use(core);
+  co_return co_await core->port(topic).dead_letters.requeue_all();
+}
+
+Task<bool> remove(Core core, std::string topic, std::string id) {
+  co_await core->loop().schedule();
+  const QueueCore::Use use(core);
+  co_return co_await core->port(topic).dead_letters.remove(std::move(id));
+}
+
+Task<std::int64_t> purge(Core core, std::string topic) {
+  co_await core->loop().schedule();
+  const QueueCore::Use use(core);
+  co_return co_await core->port(topic).dead_letters.purge();
+}
+
+class Ops final : public detail::DeadLetterOps {
+ public:
+  explicit Ops(Core core) : core_(std::move(core)) {}
+
+  Task<std::int64_t> count(std::string topic) override {
+    return queue::count(core_, std::move(topic));
+  }
+  Task<std::vector<DeadLetter>> list(std::string topic, std::int64_t offset,
+                                     std::int64_t most) override {
+    return queue::list(core_, std::move(topic), offset, most);
+  }
+  Task<std::optional<DeadLetter>> get(std::string topic, std::string id) override {
+    return queue::get(core_, std::move(topic), std::move(id));
+  }
+  Task<bool> requeue(std::string topic, std::string id) override {
+    return queue::requeue(core_, std::move(topic), std::move(id));
+  }
+  Task<std::int64_t> requeue_all(std::string topic) override {
+    return queue::requeue_all(core_, std::move(topic));
+  }
+  Task<bool> remove(std::string topic, std::string id) override {
+    return queue::remove(core_, std::move(topic), std::move(id));
+  }
+  Task<std::int64_t> purge(std::string topic) override {
+    return queue::purge(core_, std::move(topic));
+  }
+
+ private:
+  const Core core_;
+};
+
+}  // namespace
+
+std::shared_ptr<detail::DeadLetterOps> make_dead_letter_ops(Core core) {
+  return std::make_shared<Ops>(std::move(core));
+}
+
+}  // namespace mx_rmq::queue

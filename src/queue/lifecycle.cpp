@@ -1,0 +1,214 @@
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "mx_rmq/errors.hpp"
+#include "queue/client_options.hpp"
+#include "queue/core.hpp"
+#include "runtime/log.hpp"
+#include "runtime/signal_waiter.hpp"
+
+// The queue's life: initialize, start, stop, cleanup. One change at a time; others wait for it.
+namespace mx_rmq::detail {
+
+namespace log = runtime::log;
+using runtime::Duration;
+using runtime::TimePoint;
+using namespace std::chrono_literals;
+
+Task<> QueueCore::initialize() { return run_initialize(shared_from_this()); }
+Task<> QueueCore::start_background() { return run_start_background(shared_from_this()); }
+Task<> QueueCore::start(std::optional<std::chrono::milliseconds> duration) {
+  return run_start(shared_from_this(), duration);
+}
+Task<> QueueCore::stop() { return run_stop(shared_from_this()); }
+Task<> QueueCore::cleanup() { return run_cleanup(shared_from_this()); }
+
+Task<> QueueCore::enter_change() {
+  while (changing_) co_await settled_.wait();
+  changing_ = true;
+  settled_.reset();
+}
+
+void QueueCore::leave_change() {
+  changing_ = false;
+  settled_.set();
+}
+
+TimePoint QueueCore::closing_deadline() const {
+  return loop_.now() + std::clamp<Duration>(Duration(config_.shutdown_timeout) / 6, 400ms, 5s);
+}
+
+Task<> QueueCore::run_initialize(std::shared_ptr<QueueCore> self) {
+  co_await self->loop_.schedule();
+  co_await self->enter_change();
+  std::exception_ptr error;
+  try {
+    self->closed_ = false;
+    const Use use(self);
+    co_await self->ping(self->loop_.now() + Duration(self->config_.connect_timeout));
+    self->initialized_ = true;
+  } catch (...) {
+    error = std::current_exception();
+  }
+  self->leave_change();
+  if (error) std::rethrow_exception(error);
+}
+
+Task<> QueueCore::run_start_background(std::shared_ptr<QueueCore> self) {
+  co_await self->loop_.schedule();
+  co_await self->enter_change();
+  std::exception_ptr error;
+  try {
+    self->closed_ = false;
+    if (!self->engine_) co_await self->begin();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  self->leave_change();
+  if (error) std::rethrow_exception(error);
+}
+
+Task<> QueueCore::begin() {
+  const Use use(shared_from_this());
+  co_await ping(loop_.now() + Duration(config_.connect_timeout));
+  initialized_ = true;
+  const std::size_t pool = static_cast<std::size_t>(config_.connection_pool_size);
+  engine_client_ = std::make_shared<redis::Client>(
+      loop_, queue::client_options(config_, pool > 2 ? pool - 2 : 1));
+  engine_ = std::make_shared<worker::Engine>(runtime_, engine_client_, config_);
+  adopted_.clear();
+  adopt_handlers();
+  engine_->start();
+  {
+    const std::lock_guard lock(mutex_);
+    visible_engine_ = engine_.get();
+  }
+  was_started_ = true;
+  started_at_ = loop_.now().time_since_epoch().count();
+  stopped_.reset();
+  running_ = true;
+  log::info("consuming", "topics", adopted_.size(), "workers", config_.max_workers);
+}
+
+Task<> QueueCore::end_engine() {
+  shutting_down_ = true;
+  std::exception_ptr error;
+  try {
+    co_await engine_->stop(config_.shutdown_timeout);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (error) loop_.report(error);
+  co_await engine_client_->close(closing_deadline());
+  co_await engine_->finish();
+  {
+    const std::lock_guard lock(mutex_);
+    visible_engine_ = nullptr;
+  }
+  const auto lost = engine_->leases_lost();
+  engine_.reset();  // handlers that were given up may hold it a while yet
+  earlier_reconnects_ += engine_client_->health().reconnects;
+  engine_client_.reset();
+  started_at_ = 0;
+  running_ = false;
+  shutting_down_ = false;
+  stopped_.set();
+  log::info("consuming has stopped", "leases_lost", lost);
+}
+
+Task<> QueueCore::run_stop(std::shared_ptr<QueueCore> self) {
+  co_await self->loop_.schedule();
+  co_await self->enter_change();
+  if (self->engine_) co_await self->end_engine();
+  self->leave_change();
+}
+
+Task<> QueueCore::run_start(std::shared_ptr<QueueCore> self,
+                            std::optional<std::chrono::milliseconds> duration) {
+  co_await self->loop_.schedule();
+  // Before anything runs, so that no signal in between ends the process.
+  const auto signals = std::make_shared<runtime::SignalWaiter>(self->loop_);
+  co_await self->start_background();
+  const auto signalled = std::make_shared<bool>(false);
+  {
+    runtime::Scope scope(self->loop_, [loop = &self->loop_](std::exception_ptr error) {
+      loop->report(std::move(error));
+    });
+    struct Watch {
+      static Task<> run(std::shared_ptr<QueueCore> core, std::shared_ptr<runtime::SignalWaiter> waiter,
+                        std::shared_ptr<bool> told) {
+        const std::optional<int> signal = co_await waiter->wait();
+        if (!signal) co_return;
+        *told = true;
+        log::info("stopping", "signal", *signal);
+        co_await core->stop();
+      }
+    };
+    scope.spawn(Watch::run(self, signals, signalled));
+    if (duration) {
+      const bool ended = co_await self->stopped_.wait_until(self->loop_.now() + Duration(*duration));
+      if (!ended) co_await self->stop();
+    }
+    co_await self->stopped_.wait();
+    signals->cancel();
+    co_await scope.join();
+  }
+}
+
+Task<> QueueCore::close_ports() {
+  const TimePoint deadline = closing_deadline();
+  runtime::Scope scope(loop_, [loop = &loop_](std::exception_ptr error) {
+    loop->report(std::move(error));
+  });
+  for (const auto& [topic, port] : ports_) scope.spawn(port->producer.close(deadline));
+  co_await scope.join();
+  co_await client_->close(deadline);
+  if (!unused_.is_set()) co_await unused_.wait();
+  co_await scope_->join();
+  ports_.clear();
+  topic_set_.reset();
+  earlier_reconnects_ += client_->health().reconnects;
+  client_.reset();
+  scope_.reset();
+}
+
+Task<> QueueCore::run_cleanup(std::shared_ptr<QueueCore> self) {
+  co_await self->loop_.schedule();
+  co_await self->enter_change();
+  if (self->engine_) co_await self->end_engine();
+  self->closed_ = true;
+  if (self->client_) co_await self->close_ports();
+  self->initialized_ = false;
+  self->leave_change();
+}
+
+namespace {
+
+// A coroutine that nobody awaits; it frees itself.
+struct Detached {
+  struct promise_type {
+    Detached get_return_object() noexcept { return {}; }
+    std::suspend_never initial_suspend() const noexcept { return {}; }
+    std::suspend_never final_suspend() const noexcept { return {}; }
+    void return_void() const noexcept {}
+    void unhandled_exception() const noexcept {
+      try {
+        throw;
+      } catch (const std::exception& e) {
+        log::error("cleaning up failed", "error", e.what());
+      }
+    }
+  };
+};
+
+Detached run_detached(std::shared_ptr<QueueCore> core) {
+  Task<> task = core->cleanup();
+  co_await std::move(task);
+}
+
+}  // namespace
+
+void QueueCore::cleanup_detached(std::shared_ptr<QueueCore> core) { run_detached(std::move(core)); }
+
+}  // namespace mx_rmq::detail

@@ -1,0 +1,32 @@
+#include "queue/topic_port.hpp"
+
+#include <chrono>
+
+namespace mx_rmq::queue {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+broker::ProducerOptions producer_options(const MQConfig& config) {
+  broker::ProducerOptions options;
+  options.longest_timeout = config.produce_timeout;
+  options.grace = config.processing_timeout + config.lease + 60s;
+  options.max_recoveries = config.max_recoveries;
+  options.max_pending = config.max_pending_produces;
+  return options;
+}
+
+}  // namespace
+
+TopicPort::TopicPort(redis::Client& client, runtime::Scope& scope, const MQConfig& config,
+                     const std::string& topic)
+    : broker(client.loop(), client.lane(1), client.clock(),
+             broker::TopicKeys(config.queue_prefix, topic)),
+      canceller(broker),
+      dead_letters(broker, config.command_timeout),
+      stats(broker),
+      producer(scope, broker::ScriptCaller(client.loop(), client.lane(0), client.clock()),
+               broker.keys(), producer_options(config)) {}
+
+}  // namespace mx_rmq::queue
