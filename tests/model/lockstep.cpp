@@ -41,11 +41,10 @@ void count(Tally* tally, const Op& op, const Value& value) {
   if (value.kind == Value::Kind::integer) {
     kind = value.integer < 0 ? "lost" : value.integer == 0 ? "0" : "n";
   } else if (value.kind == Value::Kind::array) {
-    for (const Value& each : value.elements) {
-      if (each.kind == Value::Kind::string) {
-        kind = each.text.size() <= 10 ? each.text : "";
-        break;
-      }
+    static const std::set<std::string> known{"ok",   "lost",    "again", "gone", "alive",
+                                             "none", "changed", "large", "unreadable"};
+    for (std::size_t i = 0; i < std::min<std::size_t>(2, value.elements.size()); ++i) {
+      if (known.contains(value.elements[i].text)) kind = value.elements[i].text;
     }
   }
   ++tally->replies[op.call.script + " " + kind];
@@ -73,6 +72,13 @@ std::optional<Divergence> run_lockstep(ScriptServer& server, std::uint64_t seed,
       const State state = server.state();
       out.what = difference(state, model.state());
       if (out.what.empty()) out.what = misplaced(state, model, world);
+    }
+    if (tally != nullptr && i + 1 == ops) {
+      for (const auto& [name, t] : model.topics()) {
+        for (const auto& [field, n] : t.stats) {
+          if (field != "alarm") tally->events[field] += n;
+        }
+      }
     }
     // The server's own account: nothing in two places, the books agree.
     if (out.what.empty() && op.call.script == "audit" && got[0].str() == "ok") {

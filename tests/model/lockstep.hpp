@@ -23,6 +23,7 @@ struct Tally {
   std::size_t ops = 0;
   std::map<std::string, std::size_t> scripts;  // calls of each
   std::map<std::string, std::size_t> replies;  // of each kind: "claim lost", "produce again", ...
+  std::map<std::string, std::int64_t> events;  // the sums of the counters that the scripts kept
 };
 
 // Draws `ops` operations from `seed` and runs them on an emptied server and a new model; compares every reply, and

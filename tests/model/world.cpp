@@ -3,6 +3,7 @@
 #include "bench.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace mx_rmq::test {
 namespace {
@@ -47,10 +48,32 @@ World::World(std::uint64_t seed, Model& model)
   }
 }
 
+// Now and then a moment at which something falls due, ends or runs out, or the millisecond before or after it.
+void World::step_to_an_edge() {
+  std::vector<std::pair<std::int64_t, std::string>> edges;  // when, and the script that looks at it
+  const auto add = [&](std::int64_t when, const char* script) {
+    if (when > now_ms() && when <= now_ms() + 500) edges.emplace_back(when, script);
+  };
+  topic_ = chance(75) ? 0 : 1;
+  const TopicModel& t = data();
+  for (const auto& [consumer, deadline] : t.consumers) add(deadline, "reap");
+  for (const auto& [member, due] : t.delayed) add(due, "claim");
+  for (const auto& [id, until] : t.ids) add(std::stoll(until), "produce");
+  for (const auto& list : t.ready) {
+    const auto e = list.empty() ? std::nullopt : EnvelopeText::parse(list.front());
+    for (int times = 0; e && times < 3; ++times) add(e->expire, "sweep");
+  }
+  if (edges.empty()) return;
+  const auto& [when, script] = edges[below(edges.size())];
+  now_us_ = (when - 1 + static_cast<std::int64_t>(below(3))) * 1000 + 500;
+  forced_ = script;
+}
+
 Op World::next() {
   now_us_ += static_cast<std::int64_t>(
       chance(50) ? below(500) : chance(90) ? below(20'000) : below(chance(20) ? 600'000 : 150'000));
-  if (!late_.empty() && chance(8)) {
+  if (chance(6)) step_to_an_edge();
+  if (forced_.empty() && !late_.empty() && chance(8)) {
     const std::size_t i = below(late_.size());
     current_ = late_[i].call;
     late_.erase(late_.begin() + static_cast<std::ptrdiff_t>(i));
@@ -58,7 +81,7 @@ Op World::next() {
     return {current_, now_us_};
   }
   for (;;) {
-    topic_ = chance(75) ? 0 : 1;
+    if (forced_.empty()) topic_ = chance(75) ? 0 : 1;
     consumer_ = below(topic().consumers.size());
     producer_ = below(topic().producers.size());
     current_ = draw();
@@ -162,6 +185,11 @@ void World::settled(const Call& call, bool) {
 }
 
 Call World::draw() {
+  const std::string forced = std::exchange(forced_, "");
+  if (forced == "reap") return chance(50) ? reap() : claim();
+  if (forced == "claim") return claim();
+  if (forced == "produce") return produce();
+  if (forced == "sweep") return sweep();
   const std::size_t load = data().size();
   const std::uint64_t luck = below(100);
   if (luck < (load < 25 ? 22U : load < 60 ? 8U : 1U)) return produce();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -25,9 +26,6 @@ class World {
   bool unique_ids() const { return unique_ids_; }
 
  private:
-  struct Held {
-    std::string envelope;
-  };
   struct Consumer {
     std::string base;
     int incarnation = 0;
@@ -57,6 +55,7 @@ class World {
   bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }
   std::int64_t now_ms() const { return now_us_ / 1000; }
 
+  void step_to_an_edge();
   Call draw();
   Call produce();
   std::string envelope(const std::string& id, std::int64_t due, bool chosen);
@@ -73,6 +72,7 @@ class World {
   Call look();
   std::vector<std::string> tags_to_settle();
   std::string waiting_id();
+  std::optional<EnvelopeText> waiting_chosen();
   std::string dead_member();
 
   void told(const Call& call, const Value& value);
@@ -90,6 +90,7 @@ class World {
   bool unique_ids_;
   bool caps_;
   bool long_leases_;
+  std::string forced_;  // the script to call next
   std::uint64_t serial_ = 0;
   std::set<std::string> accepted_;
   struct Late {

@@ -49,6 +49,16 @@ std::vector<std::string> World::tags_to_settle() {
   return out;
 }
 
+// A waiting message whose id was chosen.
+std::optional<EnvelopeText> World::waiting_chosen() {
+  for (const auto& list : data().ready) {
+    for (const std::string& each : list) {
+      if (auto e = EnvelopeText::parse(each); e && e->until != 0) return e;
+    }
+  }
+  return {};
+}
+
 Call World::settle() {
   Consumer& c = consumer();
   if (!c.unanswered.empty() && chance(60)) return c.unanswered[below(c.unanswered.size())];
@@ -72,6 +82,9 @@ Call World::settle() {
       } else {
         chosen.insert(chosen.end(), {tag, e->id, std::to_string(e->until)});
       }
+    }
+    if (const auto e = stale ? waiting_chosen() : std::nullopt) {
+      chosen.insert(chosen.end(), {std::to_string(c.claim + 1) + ".1", e->id, std::to_string(e->until)});
     }
     const bool expired = chance(10);
     call.argv.insert(call.argv.end(), {expired ? "discarded" : "completed", expired ? "expired" : "",

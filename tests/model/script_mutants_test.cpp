@@ -1,0 +1,30 @@
+// Are the model test's comparisons sharp enough? Each bug in the table must be found.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "lockstep.hpp"
+#include "mutants.hpp"
+
+namespace mx_rmq::test {
+namespace {
+
+TEST(ScriptModel, FindsEveryPlantedBug) {
+  ScriptServer server;
+  std::size_t found = 0;
+  for (const Mutation& mutant : state_mutants()) {
+    ASSERT_NO_THROW(server.load(mutant)) << mutant.name;
+    std::uint64_t seed = 1;
+    std::optional<Divergence> wrong;
+    for (; seed <= 300 && !wrong; ++seed) wrong = run_lockstep(server, seed, 400, 40);
+    EXPECT_TRUE(wrong.has_value()) << "not found: " << mutant.name;
+    if (!wrong) continue;
+    ++found;
+    std::printf("%-66s seed %3llu, operation %3zu\n", mutant.name.c_str(),
+                static_cast<unsigned long long>(wrong->seed), wrong->at);
+  }
+  std::printf("%zu of %zu planted bugs found\n", found, state_mutants().size());
+}
+
+}  // namespace
+}  // namespace mx_rmq::test
