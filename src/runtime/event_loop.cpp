@@ -7,7 +7,6 @@
 #include "mx_rmq/errors.hpp"
 
 #include "runtime/fork_guard.hpp"
-#include "runtime/log.hpp"
 #include "runtime/loop_handles.hpp"
 
 namespace mx_rmq::runtime {
@@ -80,9 +79,9 @@ void EventLoop::report(std::exception_ptr error) noexcept {
     if (handler) return (*handler)(std::move(error));
     std::rethrow_exception(std::move(error));
   } catch (const std::exception& e) {
-    log::error("an exception reached the event loop", "what", e.what());
+    log::error(report_gate_, "an exception reached the event loop", "what", e.what());
   } catch (...) {
-    log::error("an exception of an unknown type reached the event loop");
+    log::error(report_gate_, "an exception reached the event loop", "what", "of an unknown type");
   }
 }
 

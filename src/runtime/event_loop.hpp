@@ -13,6 +13,7 @@
 #include <optional>
 #include <vector>
 
+#include "runtime/log.hpp"
 #include "runtime/mono_clock.hpp"
 #include "runtime/ready_list.hpp"
 #include "runtime/shutdown_listener.hpp"
@@ -79,7 +80,7 @@ class EventLoop {
   std::int64_t live_tasks() const noexcept { return live_tasks_.load(std::memory_order_relaxed); }
 
   /// Takes an exception that nobody else can: hands it to the handler of set_error_handler() (by
-  /// default an error line in the log) and counts it.
+  /// default an error line in the log, at most one a second) and counts it.
   void report(std::exception_ptr error) noexcept;
   void set_error_handler(ErrorHandler handler);
   std::uint64_t reported_errors() const noexcept {
@@ -173,6 +174,7 @@ class EventLoop {
   std::mutex handler_mutex_;
   std::shared_ptr<ErrorHandler> error_handler_;  // under handler_mutex_
   std::atomic<std::uint64_t> reported_errors_{0};
+  log::Every report_gate_{std::chrono::seconds(1)};  // what repeats must not flood the log
   std::atomic<std::int64_t> live_tasks_{0};
   std::atomic<Duration::rep> busy_since_{0};  // 0: waiting for input
   std::atomic<Duration::rep> last_turn_{0};

@@ -188,10 +188,10 @@ TEST_F(BlockingPoolTest, TheJobIsDestroyedOnTheBlockingThread) {
   std::thread::id destroyed_on;
   std::thread::id ran_on;
   Gate told;
-  auto noted = std::make_shared<NotesThread>(&destroyed_on);
-  pool().submit([noted, &ran_on] { ran_on = std::this_thread::get_id(); },
+  // The only owner, so nobody else can be the last one.
+  pool().submit([noted = std::make_shared<NotesThread>(&destroyed_on),
+                 &ran_on] { ran_on = std::this_thread::get_id(); },
                 [&](JobEnd) { told.open(); });
-  noted.reset();
   ASSERT_TRUE(told.wait());
   EXPECT_EQ(destroyed_on, ran_on);
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -260,6 +261,23 @@ TEST_F(TaskTest, CompletesOnAnotherThreadWhileItsAwaiterIsStillSuspending) {
 TEST_F(TaskTest, ManyShortCrossThreadWaits) {
   Relay relay;
   for (int i = 0; i < 5'000; ++i) ASSERT_EQ(sync_wait(hop(&relay, i)), i);
+}
+
+// Frames change threads, and a thread's free list ends with it.
+TEST_F(TaskTest, FramesMadeOnOneThreadAreFreedOnAnother) {
+  for (int round = 0; round < 20; ++round) {
+    std::vector<Task<int>> tasks;
+    std::thread([&] {
+      for (int i = 0; i < 500; ++i) tasks.push_back(sum(i, i));
+    }).join();
+    std::thread([tasks = std::move(tasks)]() mutable {
+      for (int i = 0; i < 250; ++i) {
+        EXPECT_EQ(sync_wait(std::move(tasks[static_cast<std::size_t>(i)])), 2 * i);
+      }
+      tasks.clear();
+    }).join();
+    EXPECT_EQ(runtime::live_frames(), before_);
+  }
 }
 
 }  // namespace
