@@ -58,7 +58,7 @@ struct MQConfig {
   /// After this long without a sign of life a consumer is taken for dead, and what it held goes to others
   /// [200ms..1h]. Renewed at a third of it; it does not limit how long a handler runs.
   std::chrono::milliseconds lease = std::chrono::seconds(30);
-  /// What stop() gives running handlers before it stops them [0..1d].
+  /// What stop() gives running handlers before it stops them [0s..1d].
   std::chrono::milliseconds shutdown_timeout = std::chrono::seconds(30);
 
   // --- Life of a message ---

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mx_rmq/sync_wait.hpp"
+#include "unit/api/handler_testing.hpp"
 
 namespace mx_rmq {
 namespace {
@@ -22,37 +23,7 @@ using detail::erase_handler;
 using detail::ErasedHandler;
 using detail::PayloadDecodeError;
 using nlohmann::json;
-
-/// A context without a worker.
-class FakeContext : public detail::ContextImpl {
- public:
-  explicit FakeContext(json payload) {
-    message_.id = "id-1";
-    message_.topic = "orders";
-    message_.payload = std::move(payload);
-  }
-  const Message& message() const noexcept override { return message_; }
-  int attempt() const noexcept override { return 2; }
-  int max_attempts() const noexcept override { return 4; }
-  std::chrono::steady_clock::time_point deadline() const noexcept override {
-    return std::chrono::steady_clock::time_point(5s);
-  }
-  std::stop_token stop_token() const noexcept override { return source_.get_token(); }
-  Task<> extend(std::chrono::milliseconds by) override {
-    extended_ = by;
-    co_return;
-  }
-
-  std::stop_source source_;
-  std::chrono::milliseconds extended_{0};
-
- private:
-  Message message_;
-};
-
-std::shared_ptr<Context> context_with(json payload) {
-  return std::make_shared<Context>(std::make_unique<FakeContext>(std::move(payload)));
-}
+using test::context_with;
 
 void run(const ErasedHandler& handler, json payload) {
   const auto context = context_with(std::move(payload));
@@ -308,52 +279,6 @@ TEST(Handler, CapturesPayloadAndContextLiveUntilTheRunHasEnded) {
             "capture a long name that is not stored inline "
             "{\"count\":3,\"item\":\"a long name that is not stored inline\"}");
   EXPECT_TRUE(alive.expired());
-}
-
-TEST(ContextType, TellsWhatItsImplementationTells) {
-  auto impl = std::make_unique<FakeContext>(json(1));
-  FakeContext& fake = *impl;
-  Context context(std::move(impl));
-  EXPECT_EQ(context.id(), "id-1");
-  EXPECT_EQ(context.topic(), "orders");
-  EXPECT_EQ(context.message().payload, 1);
-  EXPECT_EQ(context.attempt(), 2);
-  EXPECT_EQ(context.max_attempts(), 4);
-  EXPECT_EQ(context.deadline().time_since_epoch(), 5s);
-  EXPECT_FALSE(context.stop_token().stop_requested());
-  fake.source_.request_stop();
-  EXPECT_TRUE(context.stop_token().stop_requested());
-  sync_wait(context.extend(250ms));
-  EXPECT_EQ(fake.extended_, 250ms);
-  EXPECT_THROW((void)context.extend(0ms), std::invalid_argument);
-  EXPECT_THROW((void)context.extend(-1s), std::invalid_argument);
-  EXPECT_THROW((void)context.extend(31 * 24h), std::invalid_argument);
-  EXPECT_THROW(Context(nullptr), std::invalid_argument);
-}
-
-TEST(Outcomes, RejectAndRetryAfterCarryTheirWords) {
-  const Reject reject("bad order");
-  EXPECT_STREQ(reject.what(), "bad order");
-  const RetryAfter later(30s, "rate limit");
-  EXPECT_EQ(later.delay(), 30s);
-  EXPECT_STREQ(later.what(), "rate limit");
-  EXPECT_THROW(RetryAfter(-1ms), std::invalid_argument);
-  static_assert(std::is_base_of_v<std::exception, Reject> &&
-                std::is_base_of_v<std::exception, RetryAfter>);
-  static_assert(std::is_nothrow_copy_constructible_v<Reject>);
-  static_assert(std::is_nothrow_copy_constructible_v<RetryAfter>);
-}
-
-TEST(HandlerOptionsType, ChainsAndTellsWhatWasSet) {
-  const HandlerOptions none;
-  EXPECT_FALSE(none.timeout() || none.max_concurrency() || none.max_retries() ||
-               none.retry_delays());
-  const HandlerOptions all =
-      HandlerOptions{}.timeout(30s).max_concurrency(4).max_retries(2).retry_delays({1s, 2s});
-  EXPECT_EQ(all.timeout(), 30s);
-  EXPECT_EQ(all.max_concurrency(), 4);
-  EXPECT_EQ(all.max_retries(), 2);
-  EXPECT_EQ(all.retry_delays()->size(), 2U);
 }
 
 }  // namespace

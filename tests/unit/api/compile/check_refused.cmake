@@ -1,0 +1,75 @@
+# cmake -DCOMMAND=<compiler|and|its|arguments> -DFILE=<source> -P check_refused.cmake
+#
+# Compiles FILE, in which each line with "BAD: <text>" has to fail with exactly one error, whose line
+# has <text> in it; there may be no other error.
+
+string(REPLACE "|" ";" COMMAND "${COMMAND}")
+execute_process(COMMAND ${COMMAND} "${FILE}"
+  OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE result)
+if(result EQUAL 0)
+  message(FATAL_ERROR "it compiles: ${FILE}")
+endif()
+
+get_filename_component(name "${FILE}" NAME)
+string(REPLACE ";" "," output "${output}")  # no list separators in what is looked at line by line
+string(REPLACE "[" "(" output "${output}")
+string(REPLACE "]" ")" output "${output}")
+string(REPLACE "\n" ";" lines "${output}")
+
+set(errors 0)
+foreach(line IN LISTS lines)
+  if(line MATCHES " error: ")
+    math(EXPR errors "${errors} + 1")
+    list(APPEND error_lines "${line}")
+  endif()
+endforeach()
+
+file(STRINGS "${FILE}" source)
+file(READ "${FILE}" text)
+string(REGEX MATCHALL "BAD: [^\n]*" cases "${text}")
+list(LENGTH cases wanted)
+if(NOT errors EQUAL wanted)
+  message(FATAL_ERROR "${wanted} lines are BAD, but there are ${errors} errors:\n${output}")
+endif()
+
+# Each BAD line is named by the compiler ("required from here").
+string(REPLACE ";" "," text "${text}")
+string(REPLACE "[" "(" text "${text}")
+string(REPLACE "]" ")" text "${text}")
+string(REPLACE "\n" ";" text "${text}")
+set(number 0)
+foreach(line IN LISTS text)
+  math(EXPR number "${number} + 1")
+  if(line MATCHES "BAD: (.*)$")
+    set(sentence "${CMAKE_MATCH_1}")
+    if(NOT output MATCHES "${name}:${number}:")
+      message(FATAL_ERROR "line ${number} was not refused: ${line}\n${output}")
+    endif()
+    list(APPEND sentences "${sentence}")
+  endif()
+endforeach()
+
+# As many errors with each sentence as there are lines that ask for it.
+list(REMOVE_DUPLICATES sentences)
+foreach(sentence IN LISTS sentences)
+  set(asked 0)
+  set(said 0)
+  foreach(line IN LISTS text)
+    if(line MATCHES "BAD: ")
+      string(FIND "${line}" "BAD: ${sentence}" at)
+      if(NOT at EQUAL -1)
+        math(EXPR asked "${asked} + 1")
+      endif()
+    endif()
+  endforeach()
+  foreach(line IN LISTS error_lines)
+    string(FIND "${line}" "${sentence}" at)
+    if(NOT at EQUAL -1)
+      math(EXPR said "${said} + 1")
+    endif()
+  endforeach()
+  if(NOT asked EQUAL said)
+    message(FATAL_ERROR "\"${sentence}\" was said ${said} times instead of ${asked}:\n${output}")
+  endif()
+endforeach()
+message(STATUS "${wanted} refused as they have to be")
