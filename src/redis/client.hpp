@@ -19,11 +19,11 @@ class Context;
 
 /// How the connections of a client are.
 struct ClientHealth {
-  std::size_t lanes = 0;    ///< opened, blocking ones included
-  std::size_t ready = 0;    ///< of those, usable now
-  std::size_t refused = 0;  ///< of those, refused for credentials or rights
+  std::size_t lanes = 0;         ///< opened, blocking ones included
+  std::size_t ready = 0;         ///< of those, usable now
+  std::size_t refused = 0;       ///< of those, refused for credentials or rights
   std::uint64_t reconnects = 0;  ///< connections made anew, of all that exist
-  std::string last_error;   ///< of a lane that is not usable; else empty
+  std::string last_error;        ///< of a lane that is not usable; else empty
 };
 
 /// All connections of one queue to one Redis. Loop thread only. `close` must have completed before

@@ -94,7 +94,7 @@ Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* s
       const Verdict verdict = classify(text);
       if (verdict.executed != Executed::no) {
         throw ScriptError("the script " + std::string(script->name) +
-                             " failed on its way: " + text);
+                          " failed on its way: " + text);
       }
       error = std::make_exception_ptr(server_error(*script, verdict, text));
       switch (verdict.remedy) {

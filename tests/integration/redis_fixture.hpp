@@ -23,6 +23,14 @@ class RedisLoop {
   explicit RedisLoop(redis::ClientOptions options) {
     on_loop([&] { client_ = std::make_unique<redis::Client>(loop(), std::move(options)); });
   }
+  // With a transport, resolver or randomness of the test's: `seams` makes them on the loop thread.
+  RedisLoop(
+      redis::ClientOptions options,
+      std::function<redis::Seams(runtime::EventLoop&, const redis::ConnectionOptions&)> seams) {
+    on_loop([&] {
+      client_ = std::make_unique<redis::Client>(loop(), options, seams(loop(), options.connection));
+    });
+  }
   ~RedisLoop() { close(); }
   RedisLoop(const RedisLoop&) = delete;
   RedisLoop& operator=(const RedisLoop&) = delete;

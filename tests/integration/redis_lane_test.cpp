@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "../integration/redis_fixture.hpp"
+#include "integration/redis_fixture.hpp"
 #include "mx_rmq/errors.hpp"
 #include "runtime/scope.hpp"
 #include "support/redis_server.hpp"
