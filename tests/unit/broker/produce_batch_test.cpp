@@ -1,0 +1,185 @@
+#include "broker/produce_batch.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "broker/producer.hpp"
+#include "command_args.hpp"
+#include "redis/protocol_error.hpp"
+
+namespace mx_rmq::broker {
+namespace {
+
+using namespace std::chrono_literals;
+using test::flat;
+using test::script_call;
+using Strings = std::vector<std::string>;
+
+const TopicKeys keys("p", "t");
+constexpr std::int64_t now = 1'700'000'000'000;
+
+BatchLimits limits() {
+  BatchLimits out;
+  out.now = now;
+  out.grace = 300s;
+  out.max_recoveries = 3;
+  out.max_messages = 1'000;
+  out.max_bytes = 1 << 20;
+  return out;
+}
+
+OutgoingEnvelope message(std::string id, Level level = Level::normal) {
+  OutgoingEnvelope out;
+  out.level = level;
+  out.id = std::move(id);
+  out.ttl = 10s;
+  out.payload = "{}";
+  return out;
+}
+
+test::ScriptCall call_of(const std::vector<OutgoingEnvelope>& messages,
+                         std::vector<std::uint32_t>* special = nullptr) {
+  ProduceBatch batch(limits());
+  for (const OutgoingEnvelope& each : messages) EXPECT_TRUE(batch.add(each));
+  const ProduceCommand out = batch.build(keys, "p:{t}:producer:me", 5, 60s);
+  if (special != nullptr) *special = out.special;
+  return script_call(out.command);
+}
+
+std::string plain(const std::string& id, char level = 'n') {
+  return std::string("mx1 ") + level + " 0 0 3 1700000000000 10000 1700000010000 0 " +
+         std::to_string(id.size()) + "\n" + id + "\n\n{}";
+}
+
+TEST(ProduceBatch, ImmediateMessagesTravelPlainListByList) {
+  const auto call = call_of({message("a"), message("b", Level::high), message("c")});
+  EXPECT_EQ(call.script, "produce");
+  EXPECT_EQ(call.keys, (Strings{"p:{t}:producer:me", "p:{t}:wake", "p:{t}:stats",
+                                "p:{t}:ready:high", "p:{t}:ready:normal"}));
+  EXPECT_EQ(call.argv, (Strings{"5", "60000", "2", "0", "0", "1", "2", plain("b", 'h'), plain("a"),
+                                plain("c")}));
+}
+
+TEST(ProduceBatch, DelayedOnesFollowWithTheirDueTime) {
+  OutgoingEnvelope late = message("late");
+  late.delay = 1s;
+  OutgoingEnvelope at = message("at");
+  at.at = now + 5'000;
+  std::vector<std::uint32_t> special;
+  const auto call = call_of({late, message("a"), at}, &special);
+  EXPECT_EQ(call.keys, (Strings{"p:{t}:producer:me", "p:{t}:wake", "p:{t}:stats",
+                                "p:{t}:ready:normal", "p:{t}:delayed", "p:{t}:delayed:data"}));
+  EXPECT_EQ(special, (std::vector<std::uint32_t>{0, 2}));
+  ASSERT_EQ(call.argv.size(), 7U + 10U);
+  EXPECT_EQ(call.argv[3], "1");
+  EXPECT_EQ(call.argv[4], "0");
+  EXPECT_EQ(call.argv[6], plain("a"));
+  EXPECT_EQ(Strings(call.argv.begin() + 7, call.argv.begin() + 11),
+            (Strings{"0", std::to_string(now + 1'000), "late", "0"}));
+  // ttl counts from the due time.
+  EXPECT_EQ(call.argv[11], "mx1 n 0 0 3 1700000000000 10000 1700000011000 0 4\nlate\n\n{}");
+  EXPECT_EQ(call.argv[13], std::to_string(now + 5'000));
+}
+
+TEST(ProduceBatch, OneImmediateChosenIdMakesAllGoOneByOneInOrder) {
+  OutgoingEnvelope chosen = message("mine", Level::low);
+  chosen.chosen = true;
+  std::vector<std::uint32_t> special;
+  const auto call = call_of({message("a"), chosen, message("b")}, &special);
+  EXPECT_EQ(call.keys, (Strings{"p:{t}:producer:me", "p:{t}:wake", "p:{t}:stats",
+                                "p:{t}:ready:normal", "p:{t}:ready:low", "p:{t}:ids"}));
+  EXPECT_EQ(Strings(call.argv.begin(), call.argv.begin() + 7),
+            (Strings{"5", "60000", "2", "0", "1", "0", "0"}));
+  ASSERT_EQ(call.argv.size(), 7U + 15U);
+  EXPECT_EQ(call.argv[7], "1");
+  EXPECT_EQ(call.argv[9], "a");
+  EXPECT_EQ(call.argv[12], "2");
+  EXPECT_EQ(call.argv[14], "mine");
+  EXPECT_EQ(call.argv[15], std::to_string(now + 10'000 + 300'000));
+  EXPECT_EQ(call.argv[19], "b");
+  EXPECT_EQ(special, (std::vector<std::uint32_t>{0, 1, 2}));
+}
+
+TEST(ProduceBatch, ADelayedChosenIdLeavesTheOthersPlain) {
+  OutgoingEnvelope chosen = message("mine");
+  chosen.chosen = true;
+  chosen.delay = 1s;
+  const auto call = call_of({message("a"), chosen});
+  EXPECT_EQ(call.keys,
+            (Strings{"p:{t}:producer:me", "p:{t}:wake", "p:{t}:stats", "p:{t}:ready:normal",
+                     "p:{t}:delayed", "p:{t}:delayed:data", "p:{t}:ids"}));
+  EXPECT_EQ(call.argv[5], "1");
+  EXPECT_EQ(call.argv[6], plain("a"));
+}
+
+TEST(ProduceBatch, APastDueTimeIsAtOnce) {
+  OutgoingEnvelope past = message("a");
+  past.at = now - 1;
+  const auto call = call_of({past});
+  EXPECT_EQ(call.argv[3], "0");
+  EXPECT_EQ(call.argv[6], plain("a"));
+}
+
+TEST(ProduceBatch, FarTimesAreCutToWhatAnEnvelopeHolds) {
+  OutgoingEnvelope far = message("a");
+  far.delay = std::chrono::milliseconds::max();
+  far.ttl = std::chrono::milliseconds::max();
+  far.chosen = true;
+  const auto call = call_of({far});
+  EXPECT_EQ(call.argv[6], "999999999999999");
+  EXPECT_EQ(call.argv[8], "999999999999999");
+  EXPECT_TRUE(parse_envelope(call.argv[9]));
+}
+
+TEST(ProduceBatch, IsFullByCountAndByBytesButTakesOneAlways) {
+  BatchLimits few = limits();
+  few.max_messages = 2;
+  ProduceBatch by_count(few);
+  const OutgoingEnvelope small = message("a");
+  EXPECT_TRUE(by_count.add(small));
+  EXPECT_TRUE(by_count.add(small));
+  EXPECT_FALSE(by_count.add(small));
+  EXPECT_EQ(by_count.size(), 2U);
+
+  BatchLimits tight = limits();
+  tight.max_bytes = 1'000;
+  ProduceBatch by_bytes(tight);
+  OutgoingEnvelope large = message("a");
+  large.payload.assign(5'000, 'x');
+  EXPECT_TRUE(by_bytes.add(large));
+  EXPECT_FALSE(by_bytes.add(small));
+}
+
+TEST(ProduceBatch, RefusesWhatNoEnvelopeHoldsAndGoesOn) {
+  ProduceBatch batch(limits());
+  OutgoingEnvelope bad = message("a");
+  bad.headers = "{\n}";
+  EXPECT_THROW((void)batch.add(bad), std::invalid_argument);
+  const OutgoingEnvelope good = message("b");
+  EXPECT_TRUE(batch.add(good));
+  EXPECT_EQ(script_call(batch.build(keys, "k", 1, 1s).command).argv[6], plain("b"));
+}
+
+TEST(ProduceReply, IsReadWithItsDuplicates) {
+  const ProduceReply got = read_produce(flat({"5", "ok", "1", "3"}));
+  EXPECT_FALSE(got.again);
+  EXPECT_EQ(got.duplicates, (std::vector<std::uint32_t>{0, 2}));
+  EXPECT_TRUE(read_produce(flat({"5", "again"})).again);
+  EXPECT_THROW((void)read_produce(flat({"5", "again", "1"})), redis::ProtocolError);
+  EXPECT_THROW((void)read_produce(flat({"5", "ok", "0"})), redis::ProtocolError);
+  EXPECT_THROW((void)read_produce(flat({"5", "no"})), redis::ProtocolError);
+}
+
+TEST(RandomId, Is128BitsInHexAndNotTheSameTwice) {
+  const std::string id = random_id();
+  EXPECT_EQ(id.size(), 32U);
+  EXPECT_EQ(id.find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_NE(id, random_id());
+}
+
+}  // namespace
+}  // namespace mx_rmq::broker
