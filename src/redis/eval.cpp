@@ -26,6 +26,7 @@ constexpr auto longest_pause = 1s;
 struct Attempt {
   std::optional<Reply> reply;
   std::exception_ptr not_written;  // ConnectionError: may be sent again
+  std::exception_ptr too_late;     // TimeoutError: not written either
   std::uint64_t number = 0;
   std::string load_refused;  // what SCRIPT LOAD was answered, when that cannot change
 };
@@ -57,6 +58,8 @@ Task<Attempt> attempt(std::shared_ptr<Connection> connection, const lua::Script*
     result.reply = co_await answer.wait();
   } catch (const ConnectionError&) {
     result.not_written = std::current_exception();
+  } catch (const TimeoutError&) {
+    result.too_late = std::current_exception();
   }
   co_return result;
 }
@@ -75,7 +78,8 @@ Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* s
   runtime::EventLoop& loop = connection->context().loop;
   Backoff backoff(shortest_pause, longest_pause);
   runtime::Event never(loop);
-  int unknown = 0;  // times the server did not know the script
+  std::exception_ptr refusal;  // the last error reply
+  int unknown = 0;             // times the server did not know the script
   bool load = false;
   Command command = evalsha;
   for (;;) {
@@ -84,9 +88,12 @@ Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* s
     command = evalsha;
     bool pause = true;
     std::exception_ptr error;
-    if (result.not_written != nullptr) {
-      error = result.not_written;
-      if (only_epoch != 0) std::rethrow_exception(error);
+    if (result.too_late != nullptr) {
+      std::rethrow_exception(refusal != nullptr ? refusal : result.too_late);
+    } else if (result.not_written != nullptr) {
+      if (only_epoch != 0) std::rethrow_exception(result.not_written);
+      // What the server said last tells more than that it is not there now.
+      error = refusal != nullptr ? refusal : result.not_written;
     } else if (!result.reply->is_error()) {
       co_return std::move(*result.reply);
     } else {
@@ -97,6 +104,7 @@ Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* s
                           " failed on its way: " + text);
       }
       error = std::make_exception_ptr(server_error(*script, verdict, text));
+      refusal = error;
       switch (verdict.remedy) {
         case Remedy::load_script:
           ++unknown;
