@@ -18,6 +18,8 @@ Task<Reply> Lane::eval(const lua::Script& script, Command evalsha, TimePoint dea
   return eval_on(connection_, &script, std::move(evalsha), deadline, only_epoch);
 }
 
+void Lane::connect() { connection_->start(); }
+
 std::uint64_t Lane::epoch() const noexcept { return connection_->fsm().epoch(); }
 bool Lane::ready() const noexcept { return connection_->fsm().ready(); }
 LaneState Lane::state() const noexcept { return connection_->fsm().state(); }

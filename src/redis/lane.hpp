@@ -48,6 +48,10 @@ class Lane {
   Task<Reply> eval(const lua::Script& script, Command evalsha, TimePoint deadline,
                    std::uint64_t only_epoch = 0);
 
+  /// Connects if it has not begun to; otherwise the first command does. For who waits for `ready`
+  /// before sending anything.
+  void connect();
+
   /// 0 before the first usable connection; one more each time there is a new one.
   [[nodiscard]] std::uint64_t epoch() const noexcept;
   [[nodiscard]] bool ready() const noexcept;

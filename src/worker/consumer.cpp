@@ -51,6 +51,7 @@ Consumer::~Consumer() { lane_.remove_on_ready(ready_hook_); }
 
 void Consumer::start(runtime::Scope& scope) {
   scope_ = &scope;
+  lane_.connect();  // claims wait for it to be ready
   scope.spawn(tend_loop());
 }
 
