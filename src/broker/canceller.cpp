@@ -1,6 +1,5 @@
 #include "broker/canceller.hpp"
 
-#include <array>
 #include <cstdint>
 #include <utility>
 
@@ -14,7 +13,6 @@ namespace {
 
 constexpr int page = 1'000;
 constexpr std::size_t page_bytes = std::size_t{4} << 20;
-constexpr std::array<List, 4> order{List::high, List::normal, List::low, List::suspect};
 
 }  // namespace
 
@@ -29,7 +27,7 @@ Task<bool> Canceller::cancel(std::string id, TimePoint deadline) {
   if (delayed.result) co_return true;
   in_doubt = delayed.repeated;
 
-  for (const List list : order) {
+  for (const List list : all_lists) {
     CancelPageArgs args;
     args.list = list;
     args.id = id;
