@@ -12,7 +12,8 @@ redis::ClientOptions client_options(const MQConfig& config, std::size_t lanes) {
   options.connect = redis::parse_url(config.redis_url);
   if (config.redis_db != 0) options.connect.db = config.redis_db;
   if (!config.redis_username.empty()) options.connect.user = config.redis_username;
-  if (!config.redis_password.empty()) options.connect.password = redis::Secret(config.redis_password);
+  if (!config.redis_password.empty())
+    options.connect.password = redis::Secret(config.redis_password);
   if (options.connect.client_name.empty()) options.connect.client_name = config.client_name;
   options.connection.connect_timeout = config.connect_timeout;
   options.connection.backoff_min = config.reconnect_backoff_min;

@@ -54,7 +54,8 @@ void QueueCore::add_handler(std::string topic, ErasedHandler handler, HandlerOpt
     Handler entry{std::move(handler), std::move(options)};
     const auto [place, fresh] = handlers_.try_emplace(topic, std::move(entry));
     if (!fresh)
-      throw std::invalid_argument("topic: \"" + topic + "\" has a handler already; a queue takes one per topic");
+      throw std::invalid_argument("topic: \"" + topic +
+                                  "\" has a handler already; a queue takes one per topic");
   }
   loop_.post([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->adopt_handlers();
@@ -117,8 +118,8 @@ void QueueCore::open() {
   if (client_) return;
   scope_ = std::make_unique<runtime::Scope>(
       loop_, [loop = &loop_](std::exception_ptr error) { loop->report(std::move(error)); });
-  client_ = std::make_shared<redis::Client>(
-      loop_, queue::client_options(config_, facade_lanes(config_)));
+  client_ =
+      std::make_shared<redis::Client>(loop_, queue::client_options(config_, facade_lanes(config_)));
   topic_set_ = std::make_unique<broker::TopicSet>(
       broker::ScriptCaller(loop_, client_->lane(1), client_->clock()), config_.queue_prefix);
 }

@@ -125,14 +125,14 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   std::shared_ptr<redis::Client> engine_client_;
   std::shared_ptr<worker::Engine> engine_;
   std::unordered_set<std::string> adopted_;  // topics that engine_ has
-  std::uint64_t earlier_reconnects_ = 0;      // of clients that are gone
-  bool closed_ = false;  // cleanup() has been done
+  std::uint64_t earlier_reconnects_ = 0;     // of clients that are gone
+  bool closed_ = false;                      // cleanup() has been done
   bool was_started_ = false;
   std::size_t uses_ = 0;
-  runtime::Event unused_;     // set while uses_ is 0
-  bool changing_ = false;     // a start, stop or cleanup is under way
-  runtime::Event settled_;    // set while none is
-  runtime::Event stopped_;    // set while not running
+  runtime::Event unused_;   // set while uses_ is 0
+  bool changing_ = false;   // a start, stop or cleanup is under way
+  runtime::Event settled_;  // set while none is
+  runtime::Event stopped_;  // set while not running
 
   // Any thread.
   mutable std::mutex mutex_;
@@ -140,7 +140,7 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   std::atomic<bool> running_{false};
   std::atomic<bool> initialized_{false};
   std::atomic<bool> shutting_down_{false};
-  std::atomic<std::int64_t> started_at_{0};  // monotonic ns; 0 = not running
+  std::atomic<std::int64_t> started_at_{0};         // monotonic ns; 0 = not running
   const worker::Engine* visible_engine_ = nullptr;  // under mutex_, for status()
 };
 

@@ -51,8 +51,8 @@ DeadLetter convert(const std::string& topic, broker::DeadLetterRecord record) {
   message.meta.updated_at = record.dead_at;
   message.meta.expire_at = view->expire_at;
   // The stored envelope is as it was before the attempt that failed last.
-  message.meta.retry_count =
-      std::max(static_cast<int>(view->attempts), static_cast<int>(message.meta.attempt_times.size()));
+  message.meta.retry_count = std::max(static_cast<int>(view->attempts),
+                                      static_cast<int>(message.meta.attempt_times.size()));
   message.meta.recoveries = view->recoveries;
   if (letter.last_error.empty()) letter.last_error = default_error(letter.reason, *view);
   if (!letter.last_error.empty()) message.meta.last_error = letter.last_error;

@@ -93,9 +93,9 @@ Task<HealthReport> check_health(std::shared_ptr<detail::QueueCore> core) {
   HealthReport report;
   const bool stalled = co_await Probe(core->runtime());
   if (stalled) {
-    report.checks["loop"] =
-        "stalled: a coroutine has kept the loop thread busy for " +
-        milliseconds(core->runtime().stalled_for()) + "; handlers that block should return void";
+    report.checks["loop"] = "stalled: a coroutine has kept the loop thread busy for " +
+                            milliseconds(core->runtime().stalled_for()) +
+                            "; handlers that block should return void";
     report.checks["redis"] = "not asked: the loop is stalled";
     co_return report;
   }

@@ -136,8 +136,8 @@ Task<> QueueCore::run_start(std::shared_ptr<QueueCore> self,
       loop->report(std::move(error));
     });
     struct Watch {
-      static Task<> run(std::shared_ptr<QueueCore> core, std::shared_ptr<runtime::SignalWaiter> waiter,
-                        std::shared_ptr<bool> told) {
+      static Task<> run(std::shared_ptr<QueueCore> core,
+                        std::shared_ptr<runtime::SignalWaiter> waiter, std::shared_ptr<bool> told) {
         const std::optional<int> signal = co_await waiter->wait();
         if (!signal) co_return;
         *told = true;
@@ -147,7 +147,8 @@ Task<> QueueCore::run_start(std::shared_ptr<QueueCore> self,
     };
     scope.spawn(Watch::run(self, signals, signalled));
     if (duration) {
-      const bool ended = co_await self->stopped_.wait_until(self->loop_.now() + Duration(*duration));
+      const bool ended =
+          co_await self->stopped_.wait_until(self->loop_.now() + Duration(*duration));
       if (!ended) co_await self->stop();
     }
     co_await self->stopped_.wait();
@@ -158,9 +159,8 @@ Task<> QueueCore::run_start(std::shared_ptr<QueueCore> self,
 
 Task<> QueueCore::close_ports() {
   const TimePoint deadline = closing_deadline();
-  runtime::Scope scope(loop_, [loop = &loop_](std::exception_ptr error) {
-    loop->report(std::move(error));
-  });
+  runtime::Scope scope(
+      loop_, [loop = &loop_](std::exception_ptr error) { loop->report(std::move(error)); });
   for (const auto& [topic, port] : ports_) scope.spawn(port->producer.close(deadline));
   co_await scope.join();
   co_await client_->close(deadline);

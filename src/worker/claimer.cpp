@@ -43,7 +43,8 @@ std::size_t Claimer::room(const Topic& topic) const {
   }
   // Settlements that Redis does not take must not let claims go on for ever.
   const std::size_t unsettled = topic.consumer->unsettled();
-  const std::size_t bound = 4 * (capacity + static_cast<std::size_t>(shared_.config.max_workers)) + 1000;
+  const std::size_t bound =
+      4 * (capacity + static_cast<std::size_t>(shared_.config.max_workers)) + 1000;
   if (unsettled >= bound) return 0;
   return std::min(free, static_cast<std::size_t>(shared_.config.batch_size));
 }
@@ -109,7 +110,7 @@ Task<> Claimer::claim(Topic* topic, std::size_t space) {
 
 void Claimer::take_in(Topic& topic, Consumer::Claimed& claimed) {
   const broker::ClaimResult& result = claimed.result;
-  if (result.alarm >= 0) set_alarm(topic, result.alarm);
+  set_alarm(topic, result.alarm);
   topic.suspects = result.suspects;
   hooks_.suspects(topic);
   if (!result.lapsed.empty()) hooks_.lapsed(topic, result.lapsed);
@@ -121,7 +122,9 @@ void Claimer::take_in(Topic& topic, Consumer::Claimed& claimed) {
     }
     if (runner_.settle_unfit(delivery, result.now)) continue;
     const broker::Level level = delivery->view->level;
-    const std::size_t place = level == broker::Level::high ? 0 : level == broker::Level::normal ? 1 : 2;
+    const std::size_t place = level == broker::Level::high     ? 0
+                              : level == broker::Level::normal ? 1
+                                                               : 2;
     shared_.queue.push(topic.id, place, std::move(delivery));
     ++queued;
   }
@@ -131,7 +134,8 @@ void Claimer::take_in(Topic& topic, Consumer::Claimed& claimed) {
 
 void Claimer::set_alarm(Topic& topic, std::int64_t due_ms) {
   if (topic.alarm) shared_.loop.cancel(topic.alarm);
-  if (!shared_.consuming) return;
+  topic.alarm = {};
+  if (due_ms < 0 || !shared_.consuming) return;
   const auto due = std::max(shared_.client->clock().to_mono(due_ms), shared_.loop.now() + 500us);
   topic.alarm = shared_.loop.call_at(due, [this, &topic] {
     topic.alarm = {};

@@ -38,7 +38,7 @@ class Claimer {
   bool start(Topic& topic);
   Task<> claim(Topic* topic, std::size_t room);
   void take_in(Topic& topic, Consumer::Claimed& claimed);
-  void set_alarm(Topic& topic, std::int64_t due_ms);
+  void set_alarm(Topic& topic, std::int64_t due_ms);  // below 0: we keep none
   void pause(Topic& topic);
 
   Shared& shared_;

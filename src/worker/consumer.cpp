@@ -123,7 +123,7 @@ Task<Consumer::Claimed> Consumer::take(int most, bool suspect) {
       args.fresh = fresh;
       args.bytes = options_.claim_bytes;
       args.slice = slice_;
-      args.own_alarm = own_alarm_;
+      args.own_alarm = alarm_unknown_ ? -1 : own_alarm_;
       claimed.result = co_await broker_.claim(args, deadline, epoch);
       envelopes = std::move(claimed.result.envelopes);
     }
@@ -138,6 +138,7 @@ Task<Consumer::Claimed> Consumer::take(int most, bool suspect) {
   }
   if (unanswered) {
     lease_.claim_unanswered(loop_.now());
+    alarm_unknown_ = true;  // it may have been handed to us
     kick();
   }
   if (!error.empty()) {
@@ -154,11 +155,8 @@ Task<Consumer::Claimed> Consumer::take(int most, bool suspect) {
   }
   claimed.state = Claimed::State::ok;
   if (!suspect) {
-    if (claimed.result.alarm >= 0) {
-      own_alarm_ = claimed.result.alarm;
-    } else if (own_alarm_ <= claimed.result.now) {
-      own_alarm_ = 0;
-    }
+    alarm_unknown_ = false;
+    own_alarm_ = std::max<std::int64_t>(claimed.result.alarm, 0);
   }
   if (!ours) {
     std::vector<Tag> strays;

@@ -31,9 +31,9 @@ class Consumer final : private Settler::Owner {
     std::chrono::milliseconds lease{30'000};
     std::chrono::milliseconds command_timeout{5'000};  // at most lease / 3 is used
     std::size_t claim_bytes = std::size_t{4} << 20;
-    int batch_size = 100;          // most promoted, reaped or swept by one call
-    std::int64_t dead_cap = 0;     // of the dead letters; 0 = none
-    bool drop_expired = false;     // instead of dead-lettering them
+    int batch_size = 100;       // most promoted, reaped or swept by one call
+    std::int64_t dead_cap = 0;  // of the dead letters; 0 = none
+    bool drop_expired = false;  // instead of dead-lettering them
   };
 
   /// What the worker is told.
@@ -55,8 +55,8 @@ class Consumer final : private Settler::Owner {
 
   struct Claimed {
     enum class State : std::uint8_t { ok, lost, unavailable };
-    State state = State::unavailable;         // unavailable: Redis is; nothing is known
-    broker::ClaimResult result;               // ok: without the envelopes
+    State state = State::unavailable;  // unavailable: Redis is; nothing is known
+    broker::ClaimResult result;        // ok: without the envelopes
     std::vector<std::shared_ptr<Delivery>> deliveries;
   };
   /// One may be sent: no other is under way and no tend is owed.
@@ -133,21 +133,22 @@ class Consumer final : private Settler::Owner {
 
   Lease lease_;
   Settler settler_;
-  runtime::Event open_;    // settlements may be sent over this connection
-  runtime::Event kick_;    // the upkeep has something to look at
-  runtime::Event renewed_; // pulses at each renewal, loss and close
-  runtime::Event idle_;    // set while nothing is unsettled
+  runtime::Event open_;     // settlements may be sent over this connection
+  runtime::Event kick_;     // the upkeep has something to look at
+  runtime::Event renewed_;  // pulses at each renewal, loss and close
+  runtime::Event idle_;     // set while nothing is unsettled
   std::uint64_t ready_hook_ = 0;
   std::uint64_t open_epoch_ = 0;
   std::size_t carrying_ = 0;
   bool flushing_ = false;
-  bool quiet_ = false;     // quiesce()
-  bool closing_ = false;   // drain() has begun: settlements are given up at give_up_at_
+  bool quiet_ = false;    // quiesce()
+  bool closing_ = false;  // drain() has begun: settlements are given up at give_up_at_
   bool closed_ = false;
   runtime::TimePoint give_up_at_{};
   runtime::TimePoint tended_at_{};
   runtime::TimePoint last_answer_{};
-  std::int64_t own_alarm_ = 0;
+  std::int64_t own_alarm_ = 0;  // due ms; 0 = we keep none
+  bool alarm_unknown_ = false;  // a claim that may have given us one was not answered
   std::uint64_t sweeps_ = 0;
   std::uint64_t leases_lost_ = 0;
   int slice_ = 32;

@@ -34,8 +34,8 @@ struct Delivery {
   const std::size_t topic;
   const std::uint64_t incarnation;  // of the consumer's name that took it
   const broker::Tag tag;
-  const std::string bytes;                            // the envelope as it is stored
-  const std::optional<broker::EnvelopeView> view;     // into `bytes`; nothing: it is no envelope
+  const std::string bytes;                         // the envelope as it is stored
+  const std::optional<broker::EnvelopeView> view;  // into `bytes`; nothing: it is no envelope
   State state = State::queued;
   bool suspect = false;
   std::stop_source stop{std::nostopstate};  // given a state when a run begins

@@ -80,7 +80,8 @@ class Lease {
   [[nodiscard]] Tend begin_tend() const;
   /// The tend that was sent at `sent` renewed the lease; `missing` of its tags are not there. Gives
   /// those that are lost: their messages are somebody else's.
-  std::vector<Item> tend_answered(const Tend& tend, const std::vector<Tag>& missing, TimePoint sent);
+  std::vector<Item> tend_answered(const Tend& tend, const std::vector<Tag>& missing,
+                                  TimePoint sent);
   /// The server says that the consumer is not registered or being reaped, to a call made under
   /// `incarnation`. Gives everything that was held. Another name from now on, unless nothing was
   /// held and `keep_name` (a tend can find a consumer gone that merely held nothing).

@@ -47,7 +47,8 @@ Outcome outcome_of(const std::exception_ptr& error) {
   } catch (const std::exception& e) {
     return outcome_of(Outcome::Kind::failed, e.what());
   } catch (...) {
-    return outcome_of(Outcome::Kind::failed, "the handler threw something that is no std::exception");
+    return outcome_of(Outcome::Kind::failed,
+                      "the handler threw something that is no std::exception");
   }
 }
 
@@ -64,7 +65,8 @@ struct Runner::Seat {
   bool zombie = false;
 };
 
-Runner::Runner(Shared& shared) : shared_(shared), none_runs_(shared.loop), seats_left_(shared.loop) {
+Runner::Runner(Shared& shared)
+    : shared_(shared), none_runs_(shared.loop), seats_left_(shared.loop) {
   none_runs_.set();
   runtime::EventLoop* const loop = &shared.loop;
   scope_ = std::make_unique<runtime::Scope>(
@@ -140,10 +142,10 @@ bool Runner::settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_
     settlement.kind = Settlement::Kind::dead;
     settlement.member = broker::undecodable_member(topic.consumer->name(), delivery->tag);
     settlement.text = broker::dead_line(
-        "decode", broker::with_error({}, "not an envelope of this version",
-                                     shared_.config.max_error_bytes));
-    log::warn(topic.outcome_gate, "an envelope cannot be read; it goes to the dead letters", "topic",
-              topic.name, "id", settlement.member);
+        "decode",
+        broker::with_error({}, "not an envelope of this version", shared_.config.max_error_bytes));
+    log::warn(topic.outcome_gate, "an envelope cannot be read; it goes to the dead letters",
+              "topic", topic.name, "id", settlement.member);
     if (!shared_.config.enable_dead_letter) {
       settlement.kind = Settlement::Kind::ack;
       settlement.ack = broker::AckKind::discarded;
@@ -250,8 +252,8 @@ void Runner::on_deadline(const std::shared_ptr<Seat>& seat) {
   }
   const auto timeout = shared_.topics[run->delivery->topic]->policy.timeout;
   Topic& topic = *shared_.topics[run->delivery->topic];
-  log::warn(topic.outcome_gate, "a handler had not ended at its deadline", "topic", topic.name, "id",
-            run->message.id, "attempt", run->attempt, "timeout", timeout);
+  log::warn(topic.outcome_gate, "a handler had not ended at its deadline", "topic", topic.name,
+            "id", run->message.id, "attempt", run->attempt, "timeout", timeout);
   give_up(seat, outcome_of(Outcome::Kind::failed, "the handler had not ended after " +
                                                       std::to_string(timeout.count()) + " ms"));
 }
@@ -286,7 +288,8 @@ void Runner::dead(const std::shared_ptr<Delivery>& delivery, const char* reason,
                   std::string history) {
   Topic& topic = *shared_.topics[delivery->topic];
   const bool expired = std::string_view(reason) == "expired";
-  const bool kept = shared_.config.enable_dead_letter && (!expired || shared_.config.dead_letter_expired);
+  const bool kept =
+      shared_.config.enable_dead_letter && (!expired || shared_.config.dead_letter_expired);
   Settlement settlement;
   settlement.delivery = delivery;
   if (kept) {
@@ -295,8 +298,9 @@ void Runner::dead(const std::shared_ptr<Delivery>& delivery, const char* reason,
   } else {
     settlement.ack = expired ? broker::AckKind::expired_discarded : broker::AckKind::discarded;
   }
-  log::warn(topic.outcome_gate, kept ? "dead letter" : "dropped, as configured", "topic", topic.name,
-            "id", delivery->view->id, "reason", reason, "attempts", delivery->view->attempts);
+  log::warn(topic.outcome_gate, kept ? "dead letter" : "dropped, as configured", "topic",
+            topic.name, "id", delivery->view->id, "reason", reason, "attempts",
+            delivery->view->attempts);
   topic.consumer->settle(std::move(settlement));
 }
 
@@ -326,8 +330,8 @@ void Runner::conclude(const std::shared_ptr<Run>& run, const Outcome& outcome) {
     dead(delivery, verdict.reason, std::move(history));
     return;
   }
-  log::debug("attempt failed", "topic", topic.name, "id", view.id, "attempt", run->attempt, "retry_in",
-             verdict.delay, "error", outcome.error);
+  log::debug("attempt failed", "topic", topic.name, "id", view.id, "attempt", run->attempt,
+             "retry_in", verdict.delay, "error", outcome.error);
   broker::EnvelopeView next = view;
   next.attempts = view.attempts + 1;
   next.history = history;
@@ -335,8 +339,8 @@ void Runner::conclude(const std::shared_ptr<Run>& run, const Outcome& outcome) {
   settlement.delivery = delivery;
   settlement.text = broker::encode_head(next);
   settlement.delay = verdict.delay;
-  settlement.kind = verdict.kind == Verdict::Kind::retry ? Settlement::Kind::retry
-                                                         : Settlement::Kind::release;
+  settlement.kind =
+      verdict.kind == Verdict::Kind::retry ? Settlement::Kind::retry : Settlement::Kind::release;
   topic.consumer->settle(std::move(settlement));
 }
 

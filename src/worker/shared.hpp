@@ -40,8 +40,8 @@ struct Topic {
   std::unique_ptr<Consumer> consumer;
 
   // Claimer.
-  bool wanted = true;      // there may be something to claim
-  bool again = false;      // asked for while a claim was under way
+  bool wanted = true;  // there may be something to claim
+  bool again = false;  // asked for while a claim was under way
   bool claiming = false;
   bool backlog = false;    // the last claim left something: no marker is needed to know
   bool queued_up = false;  // in the claimer's ring
@@ -57,7 +57,7 @@ struct Topic {
 
   bool suspects = false;  // some wait, as far as the last reply tells
   bool reaping = false;
-  bool marker = false;    // taken, and neither claimed nor armed again
+  bool marker = false;             // taken, and neither claimed nor armed again
   std::int64_t dead_letters = -1;  // as last told
   bool warned_dead_letters = false;
   runtime::log::Every outcome_gate{std::chrono::seconds(5)};

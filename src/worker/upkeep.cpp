@@ -101,7 +101,8 @@ std::string Upkeep::trouble() const {
 Task<> Upkeep::monitor_loop() {
   while (co_await pause(Duration(shared_.config.monitor_interval))) {
     std::string now_wrong = trouble();
-    if (!now_wrong.empty() && trouble_.empty()) log::error("consuming does not work", "why", now_wrong);
+    if (!now_wrong.empty() && trouble_.empty())
+      log::error("consuming does not work", "why", now_wrong);
     if (now_wrong.empty() && !trouble_.empty()) log::info("consuming works again");
     trouble_ = std::move(now_wrong);
     log::debug("at work", "running", shared_.active.load(), "queued", shared_.queued.load(),

@@ -30,7 +30,7 @@ struct Waker::Group {
   std::unordered_map<std::string, Topic*> by_key;
   std::unordered_set<const Topic*> named;  // by the wait under way
   std::size_t turn = 0;
-  bool waiting = false;       // a wait is under way
+  bool waiting = false;  // a wait is under way
   bool interrupting = false;
   bool started = false;
   runtime::Event changed;
@@ -120,14 +120,16 @@ Task<> Waker::wait_loop(std::shared_ptr<Group> group) {
       continue;
     }
     // Redis serves the first key that has a marker: each topic is first in turn.
-    std::ranges::rotate(topics, topics.begin() + static_cast<std::ptrdiff_t>(group->turn++ % topics.size()));
+    std::ranges::rotate(
+        topics, topics.begin() + static_cast<std::ptrdiff_t>(group->turn++ % topics.size()));
     std::vector<const broker::TopicKeys*> keys;
     for (const Topic* topic : topics) {
       keys.push_back(&topic->broker.keys());
       group->named.insert(topic);
     }
     redis::Command command = broker::make_wait(keys, kWait);
-    const TimePoint deadline = shared_.loop.now() + kWait + Duration(shared_.config.command_timeout);
+    const TimePoint deadline =
+        shared_.loop.now() + kWait + Duration(shared_.config.command_timeout);
     std::optional<std::string> key;
     std::string error;
     group->waiting = true;

@@ -27,7 +27,9 @@ TEST_F(Delivery, four_threads_to_four_processes_hands_each_message_over_exactly_
       });
     for (auto& thread : threads) thread.join();
   }
-  ASSERT_TRUE(wait_for(kLong, [&] { return settled(messages); }, 20ms)) << stat("completed");
+  ASSERT_TRUE(wait_for(
+      kLong, [&] { return settled(messages); }, 20ms))
+      << stat("completed");
   for (auto& worker : workers) {
     worker.signal(SIGTERM);
     const auto end = worker.wait(30s);
@@ -48,14 +50,16 @@ TEST_F(Delivery, one_worker_takes_high_before_normal_before_low_and_each_in_orde
     RedisMessageQueue queue(config());
     for (std::int64_t n = 0; n < each; ++n) {
       std::vector<OutgoingMessage> three;
-      three.emplace_back(kTopic, numbered(2000 + n), ProduceOptions().priority(MessagePriority::low));
+      three.emplace_back(kTopic, numbered(2000 + n),
+                         ProduceOptions().priority(MessagePriority::low));
       three.emplace_back(kTopic, numbered(1000 + n));
       three.emplace_back(kTopic, numbered(n), ProduceOptions().priority(MessagePriority::high));
       sync_wait(queue.produce_batch(std::move(three)));
     }
   }
   auto worker = start_worker({"MQ_MAX_WORKERS=1"});
-  ASSERT_TRUE(wait_for(kLong, [&] { return settled(3 * each); }, 20ms));
+  ASSERT_TRUE(wait_for(
+      kLong, [&] { return settled(3 * each); }, 20ms));
   std::vector<std::int64_t> order;
   for (const auto& entry : read_ledger(ledger_path()))
     if (entry.what == 'S') order.push_back(entry.n);
@@ -82,14 +86,16 @@ TEST_F(Delivery, workers_killed_again_and_again_lose_nothing_and_repeat_only_wha
   const auto began = WaitClock::now();
   while (stat("completed") < messages * 3 / 4 && WaitClock::now() - began < 60s) {
     const auto before = stat("completed");
-    wait_for(2s, [&] { return stat("completed") > before + 50; }, 5ms);
+    wait_for(
+        2s, [&] { return stat("completed") > before + 50; }, 5ms);
     auto& victim = workers[random() % workers.size()];
     killed.insert(victim.pid());
     victim.kill();
     victim = start_worker(environment, 2000);
   }
   EXPECT_GE(killed.size(), 3u) << "vacuous: too few were killed";
-  ASSERT_TRUE(wait_for(kLong, [&] { return settled(messages); }, 20ms))
+  ASSERT_TRUE(wait_for(
+      kLong, [&] { return settled(messages); }, 20ms))
       << stat("completed") << " of " << messages;
   EXPECT_EQ(stat("dead"), 0);
   const auto runs = runs_of(read_ledger(ledger_path()));
@@ -161,7 +167,8 @@ TEST_F(DeliveryOnDisk, a_server_killed_and_restarted_under_load_loses_nothing) {
   }
   EXPECT_TRUE(errors.empty()) << errors.size() << " produces failed, first: " << errors.front();
   const auto expected = static_cast<std::int64_t>(acknowledged.size());
-  ASSERT_TRUE(wait_for(kLong, [&] { return settled(expected); }, 20ms))
+  ASSERT_TRUE(wait_for(
+      kLong, [&] { return settled(expected); }, 20ms))
       << stat("completed") << " of " << expected;
   const auto runs = runs_of(read_ledger(ledger_path()));
   std::int64_t lost = 0;
@@ -191,7 +198,9 @@ TEST_F(Delivery, flushing_the_scripts_all_the_time_is_felt_by_nobody) {
     RedisMessageQueue queue(config());
     EXPECT_NO_THROW(sync_wait(produce_numbers(&queue, kTopic, 0, messages, 20)));
   }
-  EXPECT_TRUE(wait_for(kLong, [&] { return settled(messages); }, 20ms)) << stat("completed");
+  EXPECT_TRUE(wait_for(
+      kLong, [&] { return settled(messages); }, 20ms))
+      << stat("completed");
   go = false;
   flusher.join();
   EXPECT_GT(flushes, 5);

@@ -40,7 +40,8 @@ class Delivery : public ::testing::Test {
   }
 
   std::int64_t stat(const std::string& name) {
-    const Value value = server.try_command({"HGET", std::string("mx:{") + kTopic + "}:stats", name});
+    const Value value =
+        server.try_command({"HGET", std::string("mx:{") + kTopic + "}:stats", name});
     return value.kind == Value::Kind::string ? value.num() : 0;
   }
   bool settled(std::int64_t messages) {
