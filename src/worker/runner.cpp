@@ -239,7 +239,8 @@ void Runner::arm_deadline(const std::shared_ptr<Seat>& seat) {
 void Runner::on_deadline(const std::shared_ptr<Seat>& seat) {
   seat->timer = {};
   const std::shared_ptr<Run> run = seat->run;
-  if (!run || run->delivery->state != Delivery::State::running) return;
+  // One whose message was lost meanwhile is given up like any other.
+  if (!run || run->over) return;
   if (shared_.loop.now() < run->due()) {
     arm_deadline(seat);
     return;

@@ -49,7 +49,7 @@ Task<> Upkeep::sweep_loop(Topic* topic) {
       suspects_told_();
       if (!result.lapsed.empty()) lapsed(*topic, std::move(result.lapsed));
     }
-    go = co_await pause(shared_.jitter(interval * 9 / 10, interval));
+    go = co_await pause(shared_.jitter(interval, interval * 11 / 10));
   }
 }
 
@@ -76,7 +76,8 @@ void Upkeep::dead_letters(Topic& topic, std::int64_t count) {
 Task<> Upkeep::watch_loop() {
   while (co_await pause(Duration(shared_.config.processing_monitor_interval))) {
     runner_.check();
-    // A claim, even of nothing, tells of a consumer whose lease ran out.
+    // Sweeps tell of consumers whose lease ran out; where they are rarer, a claim, even of nothing, does.
+    if (shared_.config.processing_monitor_interval >= shared_.config.expired_check_interval) continue;
     for (const auto& topic : shared_.topics) {
       topic->alarm_due = true;
       claimer_.want(*topic);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kMostTopics = 64;
 // One command per connection in this time when nothing happens.
-constexpr std::chrono::seconds kWait{15};
+constexpr std::chrono::seconds kWait{20};
 
 }  // namespace
 
