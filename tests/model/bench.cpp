@@ -97,7 +97,8 @@ std::map<std::string, std::vector<std::string>> places(const State& state) {
     const auto tag = name.find("}:");
     const std::string rest = tag == std::string::npos ? name : name.substr(tag + 2);
     const bool list = rest.starts_with("ready:");
-    const bool hash = rest == "delayed:data" || rest == "dlq:data" || rest.starts_with("processing:");
+    const bool hash =
+        rest == "delayed:data" || rest == "dlq:data" || rest.starts_with("processing:");
     if (!list && !hash) continue;
     for (std::size_t i = list ? 1 : 2; i < row.size(); i += list ? 1 : 2) {
       if (const std::string mark = mark_of(row[i]); !mark.empty()) out[mark].push_back(name);

@@ -15,7 +15,8 @@ class ScriptBoundaries : public testing::Test {
     EXPECT_TRUE(same(got, wanted)) << show(op).substr(0, 300) << "\n"
                                    << show(got).substr(0, 500) << "\n"
                                    << show(wanted).substr(0, 500);
-    EXPECT_EQ(difference(server_.state(), model_.state()).substr(0, 500), "") << show(op).substr(0, 300);
+    EXPECT_EQ(difference(server_.state(), model_.state()).substr(0, 500), "")
+        << show(op).substr(0, 300);
     return got;
   }
   void clear() {
@@ -58,12 +59,16 @@ TEST_F(ScriptBoundaries, AMessageIsDueAtItsMillisecondAndExpiredAtItsOwn) {
     clear();
     EnvelopeText e = message(1, 'h');
     e.expire = start_ms + 100;
-    run(at(0, "produce", "p", {"1", "1000", "1", "1", "0", "1", e.text(), "0", std::to_string(start_ms + 100), "d", "0",
-                               message(2, 'h', "d").text()}, {"high"}));
-    const Value swept = run(at(100 + late, "sweep", "", {"c.0", "1", "10", "1000", "dead", "1000", "0"}));
+    run(at(0, "produce", "p",
+           {"1", "1000", "1", "1", "0", "1", e.text(), "0", std::to_string(start_ms + 100), "d",
+            "0", message(2, 'h', "d").text()},
+           {"high"}));
+    const Value swept =
+        run(at(100 + late, "sweep", "", {"c.0", "1", "10", "1000", "dead", "1000", "0"}));
     EXPECT_EQ(swept[2].num(), late < 0 ? 0 : 1);
     const Value got = run(claim(100 + late, "c.0", 1, 5, true));
-    EXPECT_EQ(got.elements.size(), 7U) << "before: the one that was to expire; then: the one that was due";
+    EXPECT_EQ(got.elements.size(), 7U)
+        << "before: the one that was to expire; then: the one that was due";
     EXPECT_EQ(got[2].num(), late < 0 ? start_ms + 100 : -1);
   }
 }
@@ -73,8 +78,10 @@ TEST_F(ScriptBoundaries, AChosenIdCountsUntilItsMillisecond) {
     clear();
     const auto produce = [&](std::int64_t ms, int number, int serial, std::int64_t until) {
       const EnvelopeText e = message(serial, 'n', "same", until);
-      return run(at(ms, "produce", "p", {std::to_string(number), "1000", "1", "0", "1", "0", "1", "0", e.id,
-                                         std::to_string(until), e.text()}, {"normal"}));
+      return run(at(ms, "produce", "p",
+                    {std::to_string(number), "1000", "1", "0", "1", "0", "1", "0", e.id,
+                     std::to_string(until), e.text()},
+                    {"normal"}));
     };
     produce(0, 1, 1, start_ms + 100);
     EXPECT_EQ(produce(100 + late, 2, 2, start_ms + 500).elements.size(), late < 0 ? 3U : 2U);
@@ -90,18 +97,21 @@ TEST_F(ScriptBoundaries, EqualDueTimesKeepTheOrderOfTheirIds) {
   run(at(0, "produce", "p", argv));
   const Value got = run(claim(50, "c.0", 1, 30, true));
   ASSERT_EQ(got.elements.size(), 36U);
-  for (int i = 0; i < 30; ++i) EXPECT_EQ(mark_of(got[static_cast<std::size_t>(6 + i)].str()), std::to_string(10 + i));
+  for (int i = 0; i < 30; ++i)
+    EXPECT_EQ(mark_of(got[static_cast<std::size_t>(6 + i)].str()), std::to_string(10 + i));
 }
 
 TEST_F(ScriptBoundaries, OfEqualDueTimesInOneCallTheFirstInTheIndexArmsTheMarker) {
   const EnvelopeText b = message(1, 'n', "b");
   const EnvelopeText a = message(2, 'n', "a");
   const std::string due = std::to_string(start_ms + 500);
-  run(at(0, "produce", "p", {"1", "1000", "0", "1", "0", "0", due, "b", "0", b.text(), "0", due, "a", "0", a.text()}));
+  run(at(0, "produce", "p",
+         {"1", "1000", "0", "1", "0", "0", due, "b", "0", b.text(), "0", due, "a", "0", a.text()}));
   EXPECT_EQ(run(at(1, "take", "", {})).num(), 1);
   run(claim(500, "c.0", 1, 2, true));
   const std::string length = std::to_string(a.head().size());
-  run(at(501, "retry", "c.0", {"c.0", "1.2", "100", "b", length, b.head(), "1.1", "100", "a", length, a.head()}));
+  run(at(501, "retry", "c.0",
+         {"c.0", "1.2", "100", "b", length, b.head(), "1.1", "100", "a", length, a.head()}));
   EXPECT_EQ(run(at(502, "take", "", {})).num(), 1);
 }
 
@@ -113,14 +123,17 @@ TEST_F(ScriptBoundaries, BatchesOfNoneToAThousandAndOneGoThroughEveryScript) {
     std::vector<std::string> argv{"1", "60000000", "1", "1", "1", std::to_string(n)};
     for (const std::string& each : envelopes(1, n)) argv.push_back(each);
     for (int i = 0; i < n; ++i) {  // as many with chosen ids, every other one delayed
-      const EnvelopeText e = message(10'000 + i, 'n', "id" + std::to_string(10'000 + i), start_ms + 2'000'000);
-      argv.insert(argv.end(), {i % 2 == 0 ? "0" : "1", std::to_string(start_ms + 1), e.id, std::to_string(e.until), e.text()});
+      const EnvelopeText e =
+          message(10'000 + i, 'n', "id" + std::to_string(10'000 + i), start_ms + 2'000'000);
+      argv.insert(argv.end(), {i % 2 == 0 ? "0" : "1", std::to_string(start_ms + 1), e.id,
+                               std::to_string(e.until), e.text()});
     }
     run(at(0, "produce", "p", argv, {"normal"}));
     EXPECT_EQ(run(at(0, "produce", "p", argv, {"normal"}))[1].str(), n == 0 ? "ok" : "again");
     const std::string most = std::to_string(2 * n);
     const std::string holds_nothing = n == 0 ? "1" : "0";
-    const Value got = run(at(10, "claim", "c.0", {most, "c.0", "1000", "3000", "1", "1", "100000000", "4", "0"}));
+    const Value got =
+        run(at(10, "claim", "c.0", {most, "c.0", "1000", "3000", "1", "1", "100000000", "4", "0"}));
     ASSERT_EQ(got.elements.size(), 6 + 2 * count);
     std::vector<std::string> retry{"c.0"};
     for (std::size_t i = 0; i < 2 * count; ++i) {
@@ -129,16 +142,22 @@ TEST_F(ScriptBoundaries, BatchesOfNoneToAThousandAndOneGoThroughEveryScript) {
       ++e->attempts;
       retry.insert(retry.end(), {"1." + std::to_string(i + 1), "5", e->id, length, e->head()});
     }
-    EXPECT_EQ(run(at(11, "retry", "c.0", retry)).elements.size(), n == 0 ? 2U : 3U) << "nobody registers by taking nothing";
-    run(at(20, "claim", "c.0", {most, "c.0", "1000", "5000", "2", holds_nothing, "100000000", "100", "0"}));
+    EXPECT_EQ(run(at(11, "retry", "c.0", retry)).elements.size(), n == 0 ? 2U : 3U)
+        << "nobody registers by taking nothing";
+    run(at(20, "claim", "c.0",
+           {most, "c.0", "1000", "5000", "2", holds_nothing, "100000000", "100", "0"}));
     std::vector<std::string> release{"c.0"};
-    for (int i = 2 * n; i >= 1; --i) release.insert(release.end(), {"2." + std::to_string(i), "0", ""});
+    for (int i = 2 * n; i >= 1; --i)
+      release.insert(release.end(), {"2." + std::to_string(i), "0", ""});
     EXPECT_EQ(run(at(21, "release", "c.0", release)).elements.size(), n == 0 ? 2U : 3U);
-    run(at(22, "claim", "c.0", {most, "c.0", "1000", "5000", "3", holds_nothing, "100000000", "100", "0"}));
+    run(at(22, "claim", "c.0",
+           {most, "c.0", "1000", "5000", "3", holds_nothing, "100000000", "100", "0"}));
     run(at(23, "tend", "c.0", {"c.0", "1000", "3", most == "0" ? "1" : most, "100000000"}));
     run(at(24, "claim", "d.0", {most, "d.0", "10", "5000", "1", "1", "100000000", "100", "0"}));
     run(at(40, "reap", "d.0", {"d.0", most == "0" ? "1" : most, "100000000", "100000", "0"}));
-    const Value last = run(at(41, "claim", "c.0", {most, "c.0", "1000", "5000", "4", holds_nothing, "100000000", "100", "0"}));
+    const Value last =
+        run(at(41, "claim", "c.0",
+               {most, "c.0", "1000", "5000", "4", holds_nothing, "100000000", "100", "0"}));
     ASSERT_EQ(last.elements.size(), 6 + 2 * count);
     std::vector<std::string> dead{"c.0", n == 0 ? "0" : std::to_string(n)};
     std::vector<std::string> chosen;
@@ -180,9 +199,19 @@ TEST_F(ScriptBoundaries, ACapOfAThousandAndOneNamesEachOneThatItDrops) {
 }
 
 TEST_F(ScriptBoundaries, IdsOfAnyBytesGoThroughEveryScript) {
-  const std::vector<std::string> ids{std::string("\0", 1), "\n", "~", "a~1", "a", "!c.0.1.1", std::string("a\0b\n\xff", 5),
-                                     std::string(256, 'x'), std::string(256, '\n'), "mx1 h 0 0 3 1 1 1 0 1\n",
-                                     "mx:{t}:ready:high", "%d %s", "0"};
+  const std::vector<std::string> ids{std::string("\0", 1),
+                                     "\n",
+                                     "~",
+                                     "a~1",
+                                     "a",
+                                     "!c.0.1.1",
+                                     std::string("a\0b\n\xff", 5),
+                                     std::string(256, 'x'),
+                                     std::string(256, '\n'),
+                                     "mx1 h 0 0 3 1 1 1 0 1\n",
+                                     "mx:{t}:ready:high",
+                                     "%d %s",
+                                     "0"};
   std::int64_t ms = 0;
   int number = 0;
   int claims = 0;
@@ -190,10 +219,13 @@ TEST_F(ScriptBoundaries, IdsOfAnyBytesGoThroughEveryScript) {
     SCOPED_TRACE(show(id));
     const EnvelopeText e = message(1, 'h', id, start_ms + 3'000'000);
     const auto put = [&](bool later) {
-      std::vector<std::string> argv{std::to_string(++number), "1000", later ? "0" : "1", later ? "1" : "0", "1"};
+      std::vector<std::string> argv{std::to_string(++number), "1000", later ? "0" : "1",
+                                    later ? "1" : "0", "1"};
       if (!later) argv.push_back("0");
-      argv.insert(argv.end(), {later ? "0" : "1", std::to_string(start_ms + ms + 2), id, std::to_string(e.until), e.text()});
-      return run(at(++ms, "produce", "p", argv, later ? std::vector<std::string>{} : std::vector<std::string>{"high"}));
+      argv.insert(argv.end(), {later ? "0" : "1", std::to_string(start_ms + ms + 2), id,
+                               std::to_string(e.until), e.text()});
+      return run(at(++ms, "produce", "p", argv,
+                    later ? std::vector<std::string>{} : std::vector<std::string>{"high"}));
     };
     const auto take = [&] {
       const Value got = run(claim(++ms + 5, "c.0", ++claims, 5, true, 100'000));
@@ -208,15 +240,20 @@ TEST_F(ScriptBoundaries, IdsOfAnyBytesGoThroughEveryScript) {
     EXPECT_EQ(put(false).elements.size(), 2U);
     EnvelopeText again = e;
     again.attempts = 1;
-    run(at(++ms, "retry", "c.0", {"c.0", take(), "2", id, std::to_string(e.head().size()), again.head()}));
+    run(at(++ms, "retry", "c.0",
+           {"c.0", take(), "2", id, std::to_string(e.head().size()), again.head()}));
     ms += 5;
     run(at(ms, "dead", "c.0", {"c.0", "0", take(), id, "rejected\t[\"e\",[1]]"}));
-    EXPECT_EQ(run(at(++ms, "dlq_get", "", {id}))[1].str(), "rejected\t[\"e\",[1]]\n" + again.text());
+    EXPECT_EQ(run(at(++ms, "dlq_get", "", {id}))[1].str(),
+              "rejected\t[\"e\",[1]]\n" + again.text());
     EXPECT_EQ(put(true).elements.size(), 3U) << "a dead message keeps its id";
     EXPECT_EQ(run(at(++ms, "requeue", "", {id}))[1].str(), "ok");
     const std::string tag = take();
     const auto revived = EnvelopeText::parse(model_.topic("t").processing.at("c.0").at(tag));
-    EXPECT_EQ(run(at(++ms, "ack", "c.0", {"c.0", "completed", "", "1", tag, id, std::to_string(revived->until)})).num(), 1);
+    EXPECT_EQ(run(at(++ms, "ack", "c.0",
+                     {"c.0", "completed", "", "1", tag, id, std::to_string(revived->until)}))
+                  .num(),
+              1);
     EXPECT_TRUE(model_.topic("t").ids.empty());
   }
 }
@@ -267,15 +304,23 @@ TEST_F(ScriptBoundaries, TheLargestNumbersAreKeptToTheDigit) {
   e.expire = 999'999'999'999'998;
   e.ttl = 999'999'999'999'990;
   e.attempts = 999'999'999;
-  run(at(0, "produce", "p", {"9007199254740992", "1000", "1", "0", "1", "0", "1", "0", "far", std::to_string(e.until), e.text()}, {"high"}));
-  EXPECT_EQ(run(at(0, "produce", "p", {"9007199254740992", "1000", "1", "0", "0", "0"}, {"high"}))[1].str(), "again");
-  const Value got = run(at(0, "claim", "c.0", {"1", "c.0", "10", "1", "9007199254740992", "1", "1000", "1", "0"}));
+  run(at(0, "produce", "p",
+         {"9007199254740992", "1000", "1", "0", "1", "0", "1", "0", "far", std::to_string(e.until),
+          e.text()},
+         {"high"}));
+  EXPECT_EQ(
+      run(at(0, "produce", "p", {"9007199254740992", "1000", "1", "0", "0", "0"}, {"high"}))[1]
+          .str(),
+      "again");
+  const Value got = run(
+      at(0, "claim", "c.0", {"1", "c.0", "10", "1", "9007199254740992", "1", "1000", "1", "0"}));
   EXPECT_EQ(got[6].str(), e.text());
   run(at(20, "reap", "c.0", {"c.0", "10", "1000", "1000", "0"}));
   run(at(20, "claim", "d.0", {"1", "d.0", "1000", "1", "1", "1", "1000", "1", "0"}));
   run(at(21, "dead", "d.0", {"d.0", "0", "1.1", "far", "rejected\t"}));
   EXPECT_EQ(run(at(22, "requeue", "", {"far"}))[1].str(), "ok");
-  EXPECT_TRUE(EnvelopeText::parse(model_.topic("t").ready[0].front()).has_value()) << "still readable";
+  EXPECT_TRUE(EnvelopeText::parse(model_.topic("t").ready[0].front()).has_value())
+      << "still readable";
 }
 
 TEST_F(ScriptBoundaries, ANameThatLooksLikeASuffixIsNeverOverwritten) {
@@ -284,7 +329,9 @@ TEST_F(ScriptBoundaries, ANameThatLooksLikeASuffixIsNeverOverwritten) {
   for (const char* id : {"a~1", "a~2", "a", "a", "a"}) {
     ++number;
     const EnvelopeText e = message(number, 'n', id);
-    run(at(0, "produce", "p", {std::to_string(number), "1000", "0", "1", "0", "0", "1700000000100", id, "0", e.text()}));
+    run(at(
+        0, "produce", "p",
+        {std::to_string(number), "1000", "0", "1", "0", "0", "1700000000100", id, "0", e.text()}));
   }
   EXPECT_EQ(model_.topic("t").delayed.size(), 5U);
   const Value got = run(claim(200, "c.0", 1, 10, true));
@@ -296,7 +343,8 @@ TEST_F(ScriptBoundaries, AClaimWhoseReplyWasLostGetsTheAlarmAgain) {
   const std::string due = std::to_string(start_ms + 5'000);
   run(at(0, "produce", "p", {"1", "1000", "0", "1", "0", "0", due, e.id, "0", e.text()}));
   const auto claim_with = [&](std::int64_t ms, int number, const std::string& alarm) {
-    return run(at(ms, "claim", "c.0", {"0", "c.0", "1000", "10", std::to_string(number), "1", "1000", "4", alarm}));
+    return run(at(ms, "claim", "c.0",
+                  {"0", "c.0", "1000", "10", std::to_string(number), "1", "1000", "4", alarm}));
   };
   EXPECT_EQ(claim_with(1, 1, "0")[2].num(), start_ms + 5'000);  // this reply is lost
   EXPECT_EQ(claim_with(2, 2, "0")[2].num(), -1);
@@ -305,7 +353,9 @@ TEST_F(ScriptBoundaries, AClaimWhoseReplyWasLostGetsTheAlarmAgain) {
   run(at(4, "cancel", "", {e.id}));
   EXPECT_EQ(claim_with(5, 4, due)[2].num(), -1);
   const EnvelopeText next = message(2);
-  run(at(6, "produce", "p", {"2", "1000", "0", "1", "0", "0", std::to_string(start_ms + 9'000), next.id, "0", next.text()}));
+  run(at(6, "produce", "p",
+         {"2", "1000", "0", "1", "0", "0", std::to_string(start_ms + 9'000), next.id, "0",
+          next.text()}));
   EXPECT_EQ(claim_with(7, 5, "0")[2].num(), start_ms + 9'000);
 }
 

@@ -18,17 +18,21 @@ const std::map<std::string, Names>& fixed_keys() {
     return out;
   };
   static const std::map<std::string, Names> table{
-      {"claim", join({ready, {"ready:suspect", "delayed", "delayed:data", "processing", "consumers",
-                              "wake", "stats"}})},
+      {"claim", join({ready,
+                      {"ready:suspect", "delayed", "delayed:data", "processing", "consumers",
+                       "wake", "stats"}})},
       {"suspect", {"ready:suspect", "processing", "consumers"}},
       {"retry", {"processing", "consumers", "stats", "delayed", "delayed:data", "wake"}},
       {"dead", {"processing", "consumers", "stats", "dlq", "dlq:data", "ids"}},
       {"release", join({{"processing", "consumers", "stats"}, ready, {"ready:suspect", "wake"}})},
       {"tend", join({{"processing", "consumers"}, ready, {"ready:suspect", "wake"}})},
-      {"reap", join({{"processing", "consumers"}, ready, {"ready:suspect", "wake", "stats"}, dead,
+      {"reap", join({{"processing", "consumers"},
+                     ready,
+                     {"ready:suspect", "wake", "stats"},
+                     dead,
                      {"ids"}})},
-      {"sweep", join({ready, {"ready:suspect", "delayed", "consumers", "wake", "stats"}, dead,
-                      {"ids"}})},
+      {"sweep",
+       join({ready, {"ready:suspect", "delayed", "consumers", "wake", "stats"}, dead, {"ids"}})},
       {"arm", {"wake"}},
       {"leave", {"processing", "consumers", "wake", "stats"}},
       {"cancel", {"delayed", "delayed:data", "ids", "stats"}},
@@ -39,7 +43,9 @@ const std::map<std::string, Names>& fixed_keys() {
       {"dlq_remove", join({dead, {"ids", "stats"}})},
       {"dlq_purge", join({dead, {"ids", "stats"}})},
       {"stats", join({ready, {"ready:suspect", "delayed", "consumers", "dlq", "stats"}})},
-      {"audit", join({ready, {"ready:suspect", "delayed", "delayed:data", "consumers"}, dead,
+      {"audit", join({ready,
+                      {"ready:suspect", "delayed", "delayed:data", "consumers"},
+                      dead,
                       {"ids", "stats"}})},
   };
   return table;

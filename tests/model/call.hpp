@@ -10,11 +10,13 @@
 namespace mx_rmq::test {
 
 struct Call {
-  std::string script;  // or "take" (BZPOPMIN's effect on the marker), "forget" (a producer's number expires)
+  std::string
+      script;  // or "take" (BZPOPMIN's effect on the marker), "forget" (a producer's number expires)
   std::string topic;
-  std::string who;                 // consumer or producer, where KEYS or these two need one
+  std::string who;  // consumer or producer, where KEYS or these two need one
   std::vector<std::string> argv;
-  std::vector<std::string> lists;  // produce: the lists used; cancel_page: the one list; names as high
+  std::vector<std::string>
+      lists;  // produce: the lists used; cancel_page: the one list; names as high
   std::vector<std::string> named;  // audit: whose hashes it is given
 };
 

@@ -38,12 +38,15 @@ struct Wrong {
 TEST(DeliveryProtocol, NeedsEachOfItsParts) {
   const std::vector<Wrong> wrongs{
       {"tags numbered by the server", ClientBug::none,
-       Mutation{"server tags", "claim", "ARGV[5] .. '.' .. n", "redis.call('HINCRBY', KEYS[10], 'tag', 1) .. '.0'"}},
-      {"give-back ignores claim numbers", ClientBug::none, Mutation{"give-back", "tend", "if c <= last then", "if true then"}},
+       Mutation{"server tags", "claim", "ARGV[5] .. '.' .. n",
+                "redis.call('HINCRBY', KEYS[10], 'tag', 1) .. '.0'"}},
+      {"give-back ignores claim numbers", ClientBug::none,
+       Mutation{"give-back", "tend", "if c <= last then", "if true then"}},
       {"settle ignores registration", ClientBug::none,
        Mutation{"settle", "ack", "if not score or tonumber(score) <= 0 then", "if false then"}},
       {"no dead mark in reap", ClientBug::none,
-       Mutation{"mark", "reap", "if score ~= 0 then redis.call('ZADD', KEYS[2], 0, ARGV[1]) end", ""}},
+       Mutation{"mark", "reap", "if score ~= 0 then redis.call('ZADD', KEYS[2], 0, ARGV[1]) end",
+                ""}},
       {"a claim is sent again", ClientBug::resend_claims, {}},
       {"the same name after lost", ClientBug::keep_name_after_lost, {}},
   };
@@ -56,7 +59,8 @@ TEST(DeliveryProtocol, NeedsEachOfItsParts) {
       what = simulate_delivery(server, seed, 500, each.bug).faults();
     }
     EXPECT_NE(what, "") << "not found: " << each.name;
-    std::printf("%-34s seed %3llu: %s\n", each.name, static_cast<unsigned long long>(seed - 1), what.c_str());
+    std::printf("%-34s seed %3llu: %s\n", each.name, static_cast<unsigned long long>(seed - 1),
+                what.c_str());
   }
 }
 

@@ -58,7 +58,9 @@ class Simulation {
     argv.insert(argv.end(), plain.begin(), plain.end());
     for (int i = 0; i < 24; ++i) {
       const EnvelopeText e = fresh(++serial, "hnl"[i % 3]);
-      argv.insert(argv.end(), {"0", std::to_string(start_ms + static_cast<std::int64_t>(below(3000))), e.id, "0", e.text()});
+      argv.insert(argv.end(),
+                  {"0", std::to_string(start_ms + static_cast<std::int64_t>(below(3000))), e.id,
+                   "0", e.text()});
     }
     server_.run(at(0, "produce", "p", argv, lists));
   }
@@ -99,10 +101,12 @@ class Simulation {
     if (suspects && !c.idle()) return;  // a suspect runs alone
     const std::string number = std::to_string(c.number);
     const std::string first = c.idle() ? "1" : "0";
-    const Op op = suspects ? at(now_, "suspect", c.name(), {c.name(), std::to_string(lease), number, first})
-                           : at(now_, "claim", c.name(),
-                                {std::to_string(1 + below(6)), c.name(), std::to_string(lease),
-                                 std::to_string(1 + below(5)), number, first, chance(30) ? "150" : "100000", "2", "0"});
+    const Op op =
+        suspects ? at(now_, "suspect", c.name(), {c.name(), std::to_string(lease), number, first})
+                 : at(now_, "claim", c.name(),
+                      {std::to_string(1 + below(6)), c.name(), std::to_string(lease),
+                       std::to_string(1 + below(5)), number, first, chance(30) ? "150" : "100000",
+                       "2", "0"});
     const auto reply = send(op);
     if (!reply) {
       c.unknown = true;
@@ -123,7 +127,8 @@ class Simulation {
     auto found = c.held.begin();
     std::advance(found, static_cast<std::ptrdiff_t>(below(c.held.size())));
     const std::string mark = mark_of(found->second);
-    if (!handled_.insert(mark).second && result_.rollbacks == 0 && result_.lapses == 0 && !doubtful_.contains(mark)) {
+    if (!handled_.insert(mark).second && result_.rollbacks == 0 && result_.lapses == 0 &&
+        !doubtful_.contains(mark)) {
       ++result_.handled_twice_unexplained;
     }
     c.settling.insert(*found);
@@ -146,13 +151,15 @@ class Simulation {
     } else {
       op.call.script = chance(50) ? "retry" : "release";
       op.call.argv = {c.name()};
-      std::sort(tags.begin(), tags.end(), [](const std::string& a, const std::string& b) { return index(a) > index(b); });
+      std::sort(tags.begin(), tags.end(),
+                [](const std::string& a, const std::string& b) { return index(a) > index(b); });
       for (const std::string& tag : tags) {
         EnvelopeText e = *EnvelopeText::parse(from.at(tag));
         const std::string length = std::to_string(e.head().size());
         ++e.attempts;
         if (op.call.script == "retry") {
-          op.call.argv.insert(op.call.argv.end(), {tag, std::to_string(below(100)), e.id, length, e.head()});
+          op.call.argv.insert(op.call.argv.end(),
+                              {tag, std::to_string(below(100)), e.id, length, e.head()});
         } else {
           op.call.argv.insert(op.call.argv.end(), {tag, length, chance(50) ? "" : e.head()});
         }
@@ -175,11 +182,13 @@ class Simulation {
       told_lost(c);
       return;
     }
-    const std::int64_t found = reply->kind == Value::Kind::integer ? reply->integer : (*reply)[2].num();
+    const std::int64_t found =
+        reply->kind == Value::Kind::integer ? reply->integer : (*reply)[2].num();
     const bool doubtful = std::any_of(tags.begin(), tags.end(), [&](const std::string& tag) {
       return doubtful_.contains(mark_of(from.at(tag)));
     });
-    if (found < static_cast<std::int64_t>(tags.size()) && result_.rollbacks == 0 && !doubtful) ++result_.lost_and_not_told;
+    if (found < static_cast<std::int64_t>(tags.size()) && result_.rollbacks == 0 && !doubtful)
+      ++result_.lost_and_not_told;
     for (const std::string& tag : tags) from.erase(tag);
   }
 
@@ -203,8 +212,9 @@ class Simulation {
 
   void tend(Client& c) {
     if (c.idle() && !c.unknown) return;
-    Op op = at(now_, "tend", c.name(), {c.name(), std::to_string(lease), std::to_string(c.number),
-                                        std::to_string(1 + below(4)), chance(30) ? "150" : "100000"});
+    Op op = at(now_, "tend", c.name(),
+               {c.name(), std::to_string(lease), std::to_string(c.number),
+                std::to_string(1 + below(4)), chance(30) ? "150" : "100000"});
     for (const auto& [tag, e] : c.held) op.call.argv.push_back(tag);
     for (const auto& [tag, e] : c.settling) op.call.argv.push_back(tag);
     op.call.argv.insert(op.call.argv.end(), c.returning.begin(), c.returning.end());
@@ -223,8 +233,9 @@ class Simulation {
   }
 
   bool reap(bool surely) {
-    const Value due = server_.client().command(
-        {"ZRANGEBYSCORE", key(fixture_topic, "consumers"), "-inf", std::to_string(start_ms + now_), "LIMIT", "0", "1"});
+    const Value due =
+        server_.client().command({"ZRANGEBYSCORE", key(fixture_topic, "consumers"), "-inf",
+                                  std::to_string(start_ms + now_), "LIMIT", "0", "1"});
     if (due.elements.empty()) return false;
     ++result_.lapses;
     const std::string& who = due[0].str();
@@ -247,25 +258,37 @@ class Simulation {
   void roll_back() {
     if (saved_.empty()) return;
     server_.flush();
-    for (const auto& [name, bytes] : saved_) server_.client().command({"RESTORE", name, "0", bytes});
+    for (const auto& [name, bytes] : saved_)
+      server_.client().command({"RESTORE", name, "0", bytes});
     ++result_.rollbacks;
     late_.clear();  // the connections to the old server are gone
   }
 
   void step() {
-    now_ += static_cast<std::int64_t>(chance(6) ? 60 : (std::array<std::uint64_t, 5>{0, 1, 1, 5, 20})[below(5)]);
+    now_ += static_cast<std::int64_t>(
+        chance(6) ? 60 : (std::array<std::uint64_t, 5>{0, 1, 1, 5, 20})[below(5)]);
     Client& c = clients_[below(clients_.size())];
     const std::uint64_t luck = below(1000);
-    if (luck < 140) claim_some(c, false);
-    else if (luck < 180) claim_some(c, true);
-    else if (luck < 380) finish_one(c);
-    else if (luck < 560) settle(c);
-    else if (luck < 620) resend(c);
-    else if (luck < 770) tend(c);
-    else if (luck < 870) reap(false);
-    else if (luck < 970) execute_late();
-    else if (luck < 985) snapshot();
-    else if (luck < 992) roll_back();
+    if (luck < 140)
+      claim_some(c, false);
+    else if (luck < 180)
+      claim_some(c, true);
+    else if (luck < 380)
+      finish_one(c);
+    else if (luck < 560)
+      settle(c);
+    else if (luck < 620)
+      resend(c);
+    else if (luck < 770)
+      tend(c);
+    else if (luck < 870)
+      reap(false);
+    else if (luck < 970)
+      execute_late();
+    else if (luck < 985)
+      snapshot();
+    else if (luck < 992)
+      roll_back();
   }
 
   void execute_late() {
@@ -276,9 +299,11 @@ class Simulation {
     op.now_us = (start_ms + now_) * 1000;
     server_.run(op);
     if (result_.rollbacks > 0 || op.call.script != "tend") return;
-    const Value keys = server_.client().command({"HKEYS", key(fixture_topic, "processing:" + op.call.who)});
+    const Value keys =
+        server_.client().command({"HKEYS", key(fixture_topic, "processing:" + op.call.who)});
     const std::vector<std::string> tags = keys.strings();
-    const Value score = server_.client().command({"ZSCORE", key(fixture_topic, "consumers"), op.call.who});
+    const Value score =
+        server_.client().command({"ZSCORE", key(fixture_topic, "consumers"), op.call.who});
     if (score.is_nil() || score.str() == "0") return;
     for (const Client& each : clients_) {
       if (each.name() != op.call.who) continue;
@@ -304,7 +329,8 @@ class Simulation {
     std::set<std::string> got{""};  // what is no envelope has no mark
     for (int i = 1; i <= 60 && got.size() <= present.size(); ++i) {
       for (const Op& op : {claim(now_, "z.0", 2 * i, 10, i == 1, 10'000),
-                           at(now_, "suspect", "z.0", {"z.0", "10000", std::to_string(2 * i + 1), i == 1 ? "1" : "0"})}) {
+                           at(now_, "suspect", "z.0",
+                              {"z.0", "10000", std::to_string(2 * i + 1), i == 1 ? "1" : "0"})}) {
         const Value reply = server_.run(op);
         for (const Value& each : reply.elements) got.insert(mark_of(each.text));
       }
@@ -356,7 +382,8 @@ std::string DeliveryResult::faults() const {
   return out;
 }
 
-DeliveryResult simulate_delivery(ScriptServer& server, std::uint64_t seed, int steps, ClientBug bug) {
+DeliveryResult simulate_delivery(ScriptServer& server, std::uint64_t seed, int steps,
+                                 ClientBug bug) {
   return Simulation(server, seed, bug).run(steps);
 }
 

@@ -7,7 +7,8 @@ namespace mx_rmq::test {
 namespace {
 
 // Reads digits up to `end`; false if there are none, more than `most`, or another byte follows them.
-bool number(const std::string& text, std::size_t& at, char end, std::size_t most, std::int64_t& out) {
+bool number(const std::string& text, std::size_t& at, char end, std::size_t most,
+            std::int64_t& out) {
   const std::size_t from = at;
   while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
   if (at == from || at - from > most || at >= text.size() || text[at] != end) return false;

@@ -3,7 +3,8 @@
 namespace mx_rmq::test {
 
 Op at(std::int64_t ms, const std::string& script, const std::string& who,
-      std::vector<std::string> argv, std::vector<std::string> lists, std::vector<std::string> named) {
+      std::vector<std::string> argv, std::vector<std::string> lists,
+      std::vector<std::string> named) {
   return {{script, fixture_topic, who, std::move(argv), std::move(lists), std::move(named)},
           (start_ms + ms) * 1000};
 }
@@ -22,7 +23,7 @@ EnvelopeText message(int serial, char priority, const std::string& id, std::int6
 
 Op produce_plain(std::int64_t ms, int number, const std::string& list,
                  const std::vector<std::string>& envelopes) {
-  std::vector<std::string> argv{std::to_string(number), "60000000", "1", "0", "0",
+  std::vector<std::string> argv{std::to_string(number),          "60000000", "1", "0", "0",
                                 std::to_string(envelopes.size())};
   argv.insert(argv.end(), envelopes.begin(), envelopes.end());
   return at(ms, "produce", "p", argv, {list});
@@ -40,7 +41,8 @@ namespace {
 constexpr std::int64_t until = start_ms + 2'000'000;
 
 std::vector<std::string> other(int place, std::int64_t due, const EnvelopeText& e) {
-  return {std::to_string(place), std::to_string(start_ms + due), e.id, std::to_string(e.until), e.text()};
+  return {std::to_string(place), std::to_string(start_ms + due), e.id, std::to_string(e.until),
+          e.text()};
 }
 
 }  // namespace
@@ -52,7 +54,8 @@ std::vector<Op> fixture() {
   last_chance.limit = 0;
   EnvelopeText once = message(3, 'l');
   once.recoveries = 1;
-  std::vector<std::string> argv{"1", "60000000", "1", "0", "1", "2", message(1, 'h').text(), "mx1 garbage #4#"};
+  std::vector<std::string> argv{
+      "1", "60000000", "1", "0", "1", "2", message(1, 'h').text(), "mx1 garbage #4#"};
   for (const EnvelopeText& e : {last_chance, once}) {
     const auto row = other(1, 0, e);
     argv.insert(argv.end(), row.begin(), row.end());
@@ -78,7 +81,8 @@ std::vector<Op> fixture() {
   EnvelopeText suspect = message(11, 'h');
   suspect.recoveries = 2;
   out.push_back(at(4, "produce", "p",
-                   {"4", "60000000", "0", "1", "0", "0", std::to_string(start_ms + 4), suspect.id, "0", suspect.text()}));
+                   {"4", "60000000", "0", "1", "0", "0", std::to_string(start_ms + 4), suspect.id,
+                    "0", suspect.text()}));
   out.push_back(claim(5, "c.0", 3, 0, false));
   // Waiting ones, the first of each list expired; delayed ones, one due and one with a chosen id.
   int serial = 12;
@@ -86,16 +90,18 @@ std::vector<Op> fixture() {
     EnvelopeText expired = message(serial, *list, "x" + std::to_string(serial), until);
     expired.expire = start_ms + 10;
     argv = {std::to_string(serial), "60000000", "1", "0", "1", "0"};
-    for (const auto& each : {other(1, 0, expired), other(1, 0, message(serial + 1, *list)),
-                             other(1, 0, message(serial + 2, *list, "w" + std::to_string(serial + 2), until))}) {
+    for (const auto& each :
+         {other(1, 0, expired), other(1, 0, message(serial + 1, *list)),
+          other(1, 0, message(serial + 2, *list, "w" + std::to_string(serial + 2), until))}) {
       argv.insert(argv.end(), each.begin(), each.end());
     }
     out.push_back(at(6, "produce", "p", argv, {list}));
     serial += 3;
   }
   argv = {"50", "60000000", "0", "1", "1"};
-  for (const auto& each : {other(0, 150, message(21, 'l')), other(0, 160, message(22, 'h', "later", until)),
-                           other(0, 9'000, message(23, 'n', "much later", until))}) {
+  for (const auto& each :
+       {other(0, 150, message(21, 'l')), other(0, 160, message(22, 'h', "later", until)),
+        other(0, 9'000, message(23, 'n', "much later", until))}) {
     argv.insert(argv.end(), each.begin(), each.end());
   }
   out.push_back(at(7, "produce", "p", argv));
@@ -111,8 +117,16 @@ std::vector<Op> writing_calls() {
   EnvelopeText fresh = message(60, 'h', "fresh", until);
   EnvelopeText delayed = message(61, 'l', "later", 0);
   EnvelopeText first = message(62, 'l', "soon", until);
-  std::vector<std::string> batch{"51", "60000000", "2", "1", "1", "1", "2", message(63, 'h').text(),
-                                 message(64, 'l').text(), message(65, 'l').text()};
+  std::vector<std::string> batch{"51",
+                                 "60000000",
+                                 "2",
+                                 "1",
+                                 "1",
+                                 "1",
+                                 "2",
+                                 message(63, 'h').text(),
+                                 message(64, 'l').text(),
+                                 message(65, 'l').text()};
   for (const auto& row : {other(1, 0, fresh), other(0, 500, delayed), other(0, 10, first)}) {
     batch.insert(batch.end(), row.begin(), row.end());
   }
@@ -122,12 +136,16 @@ std::vector<Op> writing_calls() {
       claim(200, "e.0", 1, 100, true),
       claim(200, "c.0", 4, 0, false),
       at(200, "suspect", "e.0", {"e.0", "1000", "1", "1"}),
-      at(200, "ack", "c.0", {"c.0", "completed", "", "1", "1.3", "chosen", std::to_string(until), "1.1", "1.2"}),
+      at(200, "ack", "c.0",
+         {"c.0", "completed", "", "1", "1.3", "chosen", std::to_string(until), "1.1", "1.2"}),
       at(200, "ack", "c.0", {"c.0", "discarded", "expired", "0", "1.1"}),
-      at(200, "retry", "c.0", {"c.0", "1.1", "50", "g5", length, again.head(), "1.2", "0", "later",
-                               std::to_string(message(6).head().size()), message(6, 'h', "later").head()}),
-      at(200, "dead", "c.0", {"c.0", "2", "1.3", "chosen", "retries\t[\"e\",[1]]", "1.1", "g8", "expired\t"}),
-      at(200, "dead", "c.0", {"c.0", "0", "1.3", "chosen", "retries\t[\"e\",[1]]", "1.1", "g8", "expired\t"}),
+      at(200, "retry", "c.0",
+         {"c.0", "1.1", "50", "g5", length, again.head(), "1.2", "0", "later",
+          std::to_string(message(6).head().size()), message(6, 'h', "later").head()}),
+      at(200, "dead", "c.0",
+         {"c.0", "2", "1.3", "chosen", "retries\t[\"e\",[1]]", "1.1", "g8", "expired\t"}),
+      at(200, "dead", "c.0",
+         {"c.0", "0", "1.3", "chosen", "retries\t[\"e\",[1]]", "1.1", "g8", "expired\t"}),
       at(200, "release", "c.0", {"c.0", "1.3", "0", "", "1.1", length, again.head()}),
       at(200, "tend", "c.0", {"c.0", "1000", "3", "100", "100000", "1.2", "1.9"}),
       at(200, "reap", "d.0", {"d.0", "100", "100000", "100000", "2"}),

@@ -20,9 +20,12 @@ TEST(ScriptFullMemory, RefusesOnlyProduceWhichHasChangedNothing) {
   // Each kind of first write a produce can have.
   const EnvelopeText delayed = message(71, 'h', "d");
   const EnvelopeText chosen = message(72, 'h', "chosen", start_ms + 5'000'000);
-  calls.push_back(at(200, "produce", "p", {"90", "1000", "0", "1", "0", "0", "1700000009999", "d", "0", delayed.text()}));
+  calls.push_back(
+      at(200, "produce", "p",
+         {"90", "1000", "0", "1", "0", "0", "1700000009999", "d", "0", delayed.text()}));
   calls.push_back(at(200, "produce", "p",
-                     {"91", "1000", "1", "0", "1", "0", "1", "0", chosen.id, std::to_string(chosen.until), chosen.text()},
+                     {"91", "1000", "1", "0", "1", "0", "1", "0", chosen.id,
+                      std::to_string(chosen.until), chosen.text()},
                      {"high"}));
   for (const Op& op : calls) {
     Model model;
@@ -44,14 +47,16 @@ TEST(ScriptFullMemory, RefusesOnlyProduceWhichHasChangedNothing) {
 // A topic at rest: c.0 holds three under a lease that goes on, one is delayed and c.0 keeps its alarm, two are dead.
 std::vector<Op> at_rest() {
   std::vector<Op> out;
-  out.push_back(produce_plain(0, 1, "normal",
-                              {message(1).text(), message(2).text(), message(3).text(), message(4).text(), "junk#5#"}));
+  out.push_back(produce_plain(
+      0, 1, "normal",
+      {message(1).text(), message(2).text(), message(3).text(), message(4).text(), "junk#5#"}));
   out.push_back(claim(0, "c.0", 1, 5, true, 100'000));
-  out.push_back(at(0, "dead", "c.0", {"c.0", "0", "1.4", "g4", "retries\t", "1.5", "!c.0.1.5", "decode\t"}));
+  out.push_back(
+      at(0, "dead", "c.0", {"c.0", "0", "1.4", "g4", "retries\t", "1.5", "!c.0.1.5", "decode\t"}));
   const EnvelopeText later = message(6, 'h', "later", start_ms + 3'000'000);
   out.push_back(at(1, "produce", "p",
-                   {"2", "60000000", "0", "1", "1", "0", std::to_string(start_ms + 50'000), later.id,
-                    std::to_string(later.until), later.text()}));
+                   {"2", "60000000", "0", "1", "1", "0", std::to_string(start_ms + 50'000),
+                    later.id, std::to_string(later.until), later.text()}));
   out.push_back(at(2, "take", "", {}));
   out.push_back(claim(2, "c.0", 2, 0, false));
   return out;
@@ -60,10 +65,13 @@ std::vector<Op> at_rest() {
 TEST(ScriptIdle, FindingNothingToDoChangesNothing) {
   const std::string due = std::to_string(start_ms + 50'000);
   std::vector<Op> calls{
-      claim(10, "c.0", 3, 5, false), claim(10, "c.0", 3, 0, false), claim(10, "x.0", 1, 5, true),
+      claim(10, "c.0", 3, 5, false),
+      claim(10, "c.0", 3, 0, false),
+      claim(10, "x.0", 1, 5, true),
       at(10, "claim", "c.0", {"5", "c.0", "1000", "100", "3", "0", "100000", "4", due}),
       claim(10, "x.0", 1, 5, false),  // lost
-      at(10, "suspect", "c.0", {"c.0", "1000", "3", "0"}), at(10, "suspect", "x.0", {"x.0", "1000", "1", "0"}),
+      at(10, "suspect", "c.0", {"c.0", "1000", "3", "0"}),
+      at(10, "suspect", "x.0", {"x.0", "1000", "1", "0"}),
       at(10, "produce", "p", {"2", "60000000", "1", "0", "0", "1", message(9).text()}, {"high"}),
       at(10, "produce", "p", {"1", "60000000", "1", "0", "0", "1", message(9).text()}, {"high"}),
       at(10, "ack", "c.0", {"c.0", "completed", "", "1", "7.1", "later", "1", "7.2"}),
@@ -71,14 +79,21 @@ TEST(ScriptIdle, FindingNothingToDoChangesNothing) {
       at(10, "dead", "c.0", {"c.0", "1", "7.1", "a", "retries\t"}),
       at(10, "release", "c.0", {"c.0", "7.1", "0", ""}),
       at(10, "tend", "x.0", {"x.0", "1000", "3", "10", "1000", "1.1"}),
-      at(10, "reap", "c.0", {"c.0", "10", "1000", "200000", "1"}), at(10, "reap", "x.0", {"x.0", "10", "1000", "200000", "1"}),
+      at(10, "reap", "c.0", {"c.0", "10", "1000", "200000", "1"}),
+      at(10, "reap", "x.0", {"x.0", "10", "1000", "200000", "1"}),
       at(10, "sweep", "", {"c.0", "1", "100", "1000", "dead", "200000", "1"}),
-      at(10, "leave", "x.0", {"x.0", "0", "0"}), at(10, "leave", "c.0", {"c.0", "77", "0"}),
-      at(10, "cancel", "", {"nowhere"}), at(10, "cancel_page", "", {"nowhere", "0", "1000", "1000"}, {"high"}),
-      at(10, "requeue", "", {"nobody"}), at(10, "requeue", "", {"!c.0.1.5"}),
+      at(10, "leave", "x.0", {"x.0", "0", "0"}),
+      at(10, "leave", "c.0", {"c.0", "77", "0"}),
+      at(10, "cancel", "", {"nowhere"}),
+      at(10, "cancel_page", "", {"nowhere", "0", "1000", "1000"}, {"high"}),
+      at(10, "requeue", "", {"nobody"}),
+      at(10, "requeue", "", {"!c.0.1.5"}),
       at(10, "requeue_all", "", {std::to_string(start_ms - 1), "0", "10", "1000"}),
-      at(10, "dlq_remove", "", {"nobody"}), at(10, "dlq_purge", "", {std::to_string(start_ms - 1), "10", "1000"}),
-      at(10, "dlq_list", "", {"0", "10", "1000"}), at(10, "dlq_get", "", {"g4"}), at(10, "stats", "", {"10"}),
+      at(10, "dlq_remove", "", {"nobody"}),
+      at(10, "dlq_purge", "", {std::to_string(start_ms - 1), "10", "1000"}),
+      at(10, "dlq_list", "", {"0", "10", "1000"}),
+      at(10, "dlq_get", "", {"g4"}),
+      at(10, "stats", "", {"10"}),
       at(10, "audit", "", {"100", "c.0"}, {}, {"c.0"})};
   ScriptServer server;
   const auto changes = [&] {

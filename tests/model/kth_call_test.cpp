@@ -19,9 +19,12 @@ std::set<std::string> marks_of(const State& state) {
 void heal(ScriptServer& server, const Op& op) {
   const std::string& script = op.call.script;
   const bool claimed = script == "claim" || script == "suspect";
-  const bool settles = script == "ack" || script == "retry" || script == "dead" || script == "release";
+  const bool settles =
+      script == "ack" || script == "retry" || script == "dead" || script == "release";
   if (claimed || settles) {
-    const std::string number = script == "claim" ? op.call.argv[4] : script == "suspect" ? op.call.argv[2] : "3";
+    const std::string number = script == "claim"     ? op.call.argv[4]
+                               : script == "suspect" ? op.call.argv[2]
+                                                     : "3";
     Op tend = at(300, "tend", op.call.who, {op.call.who, "100000", number, "100", "100000"});
     if (op.call.who == "c.0") tend.call.argv.insert(tend.call.argv.end(), {"1.1", "1.2", "1.3"});
     server.run(tend);
@@ -44,13 +47,15 @@ std::set<std::string> drain(ScriptServer& server, std::string& trouble) {
   }
   for (int i = 1; i <= 40; ++i) {
     server.run(claim(late, "z.0", 2 * i, 10, i == 1, 10'000));
-    server.run(at(late, "suspect", "z.0", {"z.0", "10000", std::to_string(2 * i + 1), i == 1 ? "1" : "0"}));
+    server.run(at(late, "suspect", "z.0",
+                  {"z.0", "10000", std::to_string(2 * i + 1), i == 1 ? "1" : "0"}));
   }
   const State state = server.state();
   std::set<std::string> out;
   for (const auto& [name, row] : state) {
     const bool mine = name == key(fixture_topic, "processing:z.0");
-    if (!mine && name.find("}:processing:") != std::string::npos) trouble += name + " is an orphan\n";
+    if (!mine && name.find("}:processing:") != std::string::npos)
+      trouble += name + " is an orphan\n";
     if (name.find("}:ready:") != std::string::npos) trouble += name + " is not empty\n";
     if (name == key(fixture_topic, "delayed")) trouble += name + " is not empty\n";
     if (mine || name == key(fixture_topic, "dlq:data")) {
@@ -72,7 +77,8 @@ std::string violation(ScriptServer& server, const Op& op, int k, bool& hit) {
   const Value got = server.run(op, k);
   hit = got.is_error();
   if (!hit) return {};
-  if (got.text.find("injected at call") == std::string::npos) return "unexpected error: " + got.text;
+  if (got.text.find("injected at call") == std::string::npos)
+    return "unexpected error: " + got.text;
   model.run(op);
   std::set<std::string> may_go;  // by the user's word
   for (const auto& [name, t] : model.topics()) {
@@ -85,7 +91,8 @@ std::string violation(ScriptServer& server, const Op& op, int k, bool& hit) {
   std::string out;
   const auto check = [&](const std::set<std::string>& have, const char* when) {
     for (const std::string& mark : expected) {
-      if (!have.contains(mark) && !may_go.contains(mark)) out += "message " + mark + " is lost " + when + "\n";
+      if (!have.contains(mark) && !may_go.contains(mark))
+        out += "message " + mark + " is lost " + when + "\n";
     }
   };
   check(marks_of(server.state()), "by the error");

@@ -41,7 +41,7 @@ void count(Tally* tally, const Op& op, const Value& value) {
   if (value.kind == Value::Kind::integer) {
     kind = value.integer < 0 ? "lost" : value.integer == 0 ? "0" : "n";
   } else if (value.kind == Value::Kind::array) {
-    static const std::set<std::string> known{"ok",   "lost",    "again", "gone", "alive",
+    static const std::set<std::string> known{"ok",   "lost",    "again", "gone",      "alive",
                                              "none", "changed", "large", "unreadable"};
     for (std::size_t i = 0; i < std::min<std::size_t>(2, value.elements.size()); ++i) {
       if (known.contains(value.elements[i].text)) kind = value.elements[i].text;
@@ -112,7 +112,8 @@ std::optional<Divergence> replay(ScriptServer& server, const std::vector<Op>& tr
   return {};
 }
 
-std::vector<Op> shrink(ScriptServer& server, std::vector<Op> trace, std::chrono::milliseconds limit) {
+std::vector<Op> shrink(ScriptServer& server, std::vector<Op> trace,
+                       std::chrono::milliseconds limit) {
   const auto until = std::chrono::steady_clock::now() + limit;
   if (const auto first = replay(server, trace)) trace = first->trace;
   for (std::size_t chunk = std::max<std::size_t>(1, trace.size() / 2); chunk >= 1; chunk /= 2) {
@@ -136,7 +137,8 @@ std::string report(ScriptServer& server, const Divergence& divergence) {
   const std::vector<Op> least = shrink(server, divergence.trace, std::chrono::seconds(20));
   const auto differs = replay(server, least);
   out += differs ? "\nthe least trace that still differs:\n"
-                 : "\nthe replies and states of the trace agree; what is wrong lies in both. The trace ends:\n";
+                 : "\nthe replies and states of the trace agree; what is wrong lies in both. The "
+                   "trace ends:\n";
   const std::size_t from = differs || least.size() < 12 ? 0 : least.size() - 12;
   for (std::size_t i = from; i < least.size(); ++i) out += "  " + show(least[i]) + "\n";
   return out + (differs ? differs->what : "");

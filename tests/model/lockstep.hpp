@@ -14,9 +14,9 @@ namespace mx_rmq::test {
 
 struct Divergence {
   std::uint64_t seed = 0;
-  std::size_t at = 0;      // which operation
+  std::size_t at = 0;  // which operation
   std::string what;
-  std::vector<Op> trace;   // the operations up to it
+  std::vector<Op> trace;  // the operations up to it
 };
 
 struct Tally {
@@ -35,7 +35,8 @@ std::optional<Divergence> run_lockstep(ScriptServer& server, std::uint64_t seed,
 std::optional<Divergence> replay(ScriptServer& server, const std::vector<Op>& trace);
 
 // A smaller trace that still differs, found by leaving out operations, within `limit`.
-std::vector<Op> shrink(ScriptServer& server, std::vector<Op> trace, std::chrono::milliseconds limit);
+std::vector<Op> shrink(ScriptServer& server, std::vector<Op> trace,
+                       std::chrono::milliseconds limit);
 
 // What to print: the seed, the difference and the shrunk trace.
 std::string report(ScriptServer& server, const Divergence& divergence);

@@ -34,18 +34,27 @@ Value Model::run(const Op& op) {
     return number(1);
   }
   using Member = Value (ModelCall::*)();
-  static const std::map<std::string, Member> table{
-      {"produce", &ModelCall::produce},         {"claim", &ModelCall::claim},
-      {"suspect", &ModelCall::suspect},         {"ack", &ModelCall::ack},
-      {"retry", &ModelCall::retry},             {"dead", &ModelCall::dead},
-      {"release", &ModelCall::release},         {"tend", &ModelCall::tend},
-      {"reap", &ModelCall::reap},               {"leave", &ModelCall::leave},
-      {"sweep", &ModelCall::sweep},             {"cancel", &ModelCall::cancel},
-      {"cancel_page", &ModelCall::cancel_page}, {"dlq_list", &ModelCall::dlq_list},
-      {"dlq_get", &ModelCall::dlq_get},         {"requeue", &ModelCall::requeue},
-      {"requeue_all", &ModelCall::requeue_all}, {"dlq_remove", &ModelCall::dlq_remove},
-      {"dlq_purge", &ModelCall::dlq_purge},     {"stats", &ModelCall::stats},
-      {"audit", &ModelCall::audit}};
+  static const std::map<std::string, Member> table{{"produce", &ModelCall::produce},
+                                                   {"claim", &ModelCall::claim},
+                                                   {"suspect", &ModelCall::suspect},
+                                                   {"ack", &ModelCall::ack},
+                                                   {"retry", &ModelCall::retry},
+                                                   {"dead", &ModelCall::dead},
+                                                   {"release", &ModelCall::release},
+                                                   {"tend", &ModelCall::tend},
+                                                   {"reap", &ModelCall::reap},
+                                                   {"leave", &ModelCall::leave},
+                                                   {"sweep", &ModelCall::sweep},
+                                                   {"cancel", &ModelCall::cancel},
+                                                   {"cancel_page", &ModelCall::cancel_page},
+                                                   {"dlq_list", &ModelCall::dlq_list},
+                                                   {"dlq_get", &ModelCall::dlq_get},
+                                                   {"requeue", &ModelCall::requeue},
+                                                   {"requeue_all", &ModelCall::requeue_all},
+                                                   {"dlq_remove", &ModelCall::dlq_remove},
+                                                   {"dlq_purge", &ModelCall::dlq_purge},
+                                                   {"stats", &ModelCall::stats},
+                                                   {"audit", &ModelCall::audit}};
   return (c.*table.at(name))();
 }
 
@@ -91,12 +100,14 @@ State Model::state() const {
     }
     add_index(out, name("delayed"), t.delayed);
     add_hash(out, name("delayed:data"), t.delayed_data);
-    for (const auto& [consumer, held] : t.processing) add_hash(out, name("processing:" + consumer), held);
+    for (const auto& [consumer, held] : t.processing)
+      add_hash(out, name("processing:" + consumer), held);
     add_index(out, name("consumers"), t.consumers);
     add_index(out, name("dlq"), t.dead);
     add_hash(out, name("dlq:data"), t.dead_data);
     add_hash(out, name("ids"), t.ids);
-    for (const auto& [producer, batch] : t.producers) out[name("producer:" + producer)] = {"string", batch};
+    for (const auto& [producer, batch] : t.producers)
+      out[name("producer:" + producer)] = {"string", batch};
     if (t.marker) out[name("wake")] = {"zset", "0", "0"};
     add_hash(out, name("stats"), t.stats);
   }
@@ -130,13 +141,15 @@ std::string ModelCall::put(TopicModel::Index& index, TopicModel::Data& data,
                            const std::string& member, std::int64_t score,
                            const std::string& value) {
   std::string name = member;
-  for (std::size_t k = data.size(); data.contains(name); ++k) name = member + "~" + std::to_string(k);
+  for (std::size_t k = data.size(); data.contains(name); ++k)
+    name = member + "~" + std::to_string(k);
   data[name] = value;
   index[name] = score;
   return name;
 }
 
-void ModelCall::bury(const std::string& member, const std::string& line, const std::string& envelope) {
+void ModelCall::bury(const std::string& member, const std::string& line,
+                     const std::string& envelope) {
   put(t.dead, t.dead_data, member, now, line + "\n" + envelope);
   ++t.stats["dead"];
   if (const auto e = EnvelopeText::parse(envelope); e && e->until != 0) {

@@ -60,7 +60,9 @@ struct ModelCall {
   const Call& call;
   std::int64_t now;
 
-  const std::string& arg(std::size_t i) const { return call.argv.at(i - 1); }  // from 1, as in the headers
+  const std::string& arg(std::size_t i) const {
+    return call.argv.at(i - 1);
+  }  // from 1, as in the headers
   std::int64_t num(std::size_t i) const { return std::stoll(arg(i)); }
   bool has(std::size_t i) const { return i <= call.argv.size(); }
 

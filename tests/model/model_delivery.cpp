@@ -16,9 +16,11 @@ struct Tag {
   explicit Tag(std::string tag) : text(std::move(tag)) {
     const auto dot = text.find('.');
     const auto digits = [](const std::string& s) {
-      return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; });
+      return !s.empty() &&
+             std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; });
     };
-    if (dot == std::string::npos || !digits(text.substr(0, dot)) || !digits(text.substr(dot + 1))) return;
+    if (dot == std::string::npos || !digits(text.substr(0, dot)) || !digits(text.substr(dot + 1)))
+      return;
     claim = std::stoll(text.substr(0, dot));
     index = std::stoll(text.substr(dot + 1));
   }
@@ -27,7 +29,9 @@ struct Tag {
   }
 };
 
-std::size_t list_number(const std::string& name) { return name == "high" ? 0 : name == "normal" ? 1 : 2; }
+std::size_t list_number(const std::string& name) {
+  return name == "high" ? 0 : name == "normal" ? 1 : 2;
+}
 
 }  // namespace
 
@@ -79,7 +83,8 @@ Value ModelCall::claim() {
   const std::string& me = arg(2);
   const std::int64_t want = num(1);
   const std::int64_t budget = num(7);
-  if (!alive(me) && (t.consumers.contains(me) || arg(6) == "0")) return array({number(now), text("lost")});
+  if (!alive(me) && (t.consumers.contains(me) || arg(6) == "0"))
+    return array({number(now), text("lost")});
   const std::string lapsed = lapsed_but(me);
   // Promotion, in slices that double until the budget is used.
   std::vector<std::string> due;
@@ -91,7 +96,8 @@ Value ModelCall::claim() {
   std::size_t moved = 0;
   for (std::size_t slice = static_cast<std::size_t>(std::max<std::int64_t>(1, num(8)));
        moved < due.size() && (moved == 0 || bytes < budget); slice *= 2) {
-    for (std::size_t k = 0; k < std::min<std::size_t>(slice, 1000) && moved < due.size(); ++k, ++moved) {
+    for (std::size_t k = 0; k < std::min<std::size_t>(slice, 1000) && moved < due.size();
+         ++k, ++moved) {
       const std::string e = t.delayed_data.at(due[moved]);
       bytes += static_cast<std::int64_t>(e.size());
       home(e).push_back(e);
@@ -147,9 +153,11 @@ Value ModelCall::claim() {
 
 Value ModelCall::suspect() {
   const std::string& me = arg(1);
-  if (!alive(me) && (t.consumers.contains(me) || arg(4) == "0")) return array({number(now), text("lost")});
+  if (!alive(me) && (t.consumers.contains(me) || arg(4) == "0"))
+    return array({number(now), text("lost")});
   auto& list = t.ready[3];
-  for (int looked = 0; looked < 1000 && !list.empty() && list.front().empty(); ++looked) list.pop_front();
+  for (int looked = 0; looked < 1000 && !list.empty() && list.front().empty(); ++looked)
+    list.pop_front();
   Value out = array({number(now), text("ok"), number(0)});
   if (!list.empty() && !list.front().empty()) {
     t.consumers[me] = now + num(2);

@@ -8,7 +8,9 @@ namespace {
 
 std::int64_t size_of(const std::string& s) { return static_cast<std::int64_t>(s.size()); }
 
-std::string inner(const std::string& dead_letter) { return dead_letter.substr(dead_letter.find('\n') + 1); }
+std::string inner(const std::string& dead_letter) {
+  return dead_letter.substr(dead_letter.find('\n') + 1);
+}
 
 constexpr std::int64_t longest_number = 999'999'999'999'999;  // 15 digits
 
@@ -84,7 +86,10 @@ Value ModelCall::cancel() {
 }
 
 Value ModelCall::cancel_page() {
-  auto& list = t.ready[call.lists.at(0) == "high" ? 0 : call.lists.at(0) == "normal" ? 1 : call.lists.at(0) == "low" ? 2 : 3];
+  auto& list = t.ready[call.lists.at(0) == "high"     ? 0
+                       : call.lists.at(0) == "normal" ? 1
+                       : call.lists.at(0) == "low"    ? 2
+                                                      : 3];
   const std::int64_t most = num(3);
   std::int64_t left = num(4);
   std::int64_t seen = 0;
@@ -117,12 +122,14 @@ Value ModelCall::dlq_list() {
   std::reverse(rows.begin(), rows.end());
   std::int64_t left = num(3);
   Value out = array({number(0)});
-  for (std::int64_t i = num(1); i < num(1) + num(2) && i < static_cast<std::int64_t>(rows.size()); ++i) {
+  for (std::int64_t i = num(1); i < num(1) + num(2) && i < static_cast<std::int64_t>(rows.size());
+       ++i) {
     if (left < 0) break;
     const auto& [dead_at, member] = rows[static_cast<std::size_t>(i)];
     const std::string& value = t.dead_data.at(member);
     ++out.elements[0].integer;
-    out.elements.insert(out.elements.end(), {text(member), text(std::to_string(dead_at)), text(value)});
+    out.elements.insert(out.elements.end(),
+                        {text(member), text(std::to_string(dead_at)), text(value)});
     left -= size_of(value);
   }
   return out;
@@ -144,7 +151,8 @@ bool ModelCall::revive(const std::string& member) {
   e->rare = e->rare.substr(0, e->rare.find('\t'));
   if (e->until != 0) {
     const auto entry = t.ids.find(e->id);
-    const bool used = entry != t.ids.end() && entry->second != "0" && std::stoll(entry->second) > now;
+    const bool used =
+        entry != t.ids.end() && entry->second != "0" && std::stoll(entry->second) > now;
     e->until = used ? 0 : std::min(e->expire + grace, longest_number);
     if (!used) t.ids[e->id] = std::to_string(e->until);
   }
@@ -173,7 +181,8 @@ Value ModelCall::requeue_all() {
     left -= size_of(t.dead_data.at(member));
     ++(revive(member) ? done : passed);
   }
-  return array({number(now), number(done), number(passed), number(looked > 0 && looked == num(3) ? 1 : 0)});
+  return array(
+      {number(now), number(done), number(passed), number(looked > 0 && looked == num(3) ? 1 : 0)});
 }
 
 Value ModelCall::dlq_remove() {
@@ -207,7 +216,8 @@ Value ModelCall::dlq_purge() {
 
 Value ModelCall::stats() {
   Value out = array({number(now)});
-  for (const auto& list : t.ready) out.elements.push_back(number(static_cast<std::int64_t>(list.size())));
+  for (const auto& list : t.ready)
+    out.elements.push_back(number(static_cast<std::int64_t>(list.size())));
   const auto consumers = in_order(t.consumers);
   std::int64_t lapsed = 0;
   for (const auto& [deadline, consumer] : consumers) lapsed += deadline <= now ? 1 : 0;
@@ -234,7 +244,8 @@ Value ModelCall::audit() {
   for (const auto& [consumer, deadline] : t.consumers) {
     if (!named.contains(consumer)) return array({text("changed")});
   }
-  std::int64_t ready = 0, processing = 0, holes = 0, unreadable = 0, twice = 0, unowned = 0, free_ids = 0;
+  std::int64_t ready = 0, processing = 0, holes = 0, unreadable = 0, twice = 0, unowned = 0,
+               free_ids = 0;
   std::set<std::string> seen;
   const auto look = [&](const std::string& envelope, bool dead) {
     const auto e = EnvelopeText::parse(envelope);
@@ -245,7 +256,8 @@ Value ModelCall::audit() {
     if (!seen.insert(e->id).second) ++twice;
     if (e->until == 0) return;
     const auto entry = t.ids.find(e->id);
-    if (entry == t.ids.end() || entry->second != (dead ? "0" : std::to_string(e->until))) ++free_ids;
+    if (entry == t.ids.end() || entry->second != (dead ? "0" : std::to_string(e->until)))
+      ++free_ids;
   };
   std::int64_t total = static_cast<std::int64_t>(t.delayed.size() + t.dead.size());
   for (const auto& list : t.ready) {
@@ -268,7 +280,9 @@ Value ModelCall::audit() {
     }
   }
   if (total > num(1)) return array({text("large"), text("messages"), number(total)});
-  const auto count = [this](const char* name) { return t.stats.contains(name) ? t.stats.at(name) : 0; };
+  const auto count = [this](const char* name) {
+    return t.stats.contains(name) ? t.stats.at(name) : 0;
+  };
   const auto delayed = static_cast<std::int64_t>(t.delayed.size());
   const auto dead = static_cast<std::int64_t>(t.dead.size());
   const std::int64_t books = count("produced") + count("requeued") - count("completed") -
@@ -278,9 +292,12 @@ Value ModelCall::audit() {
       count("dead") - count("requeued") - count("removed") - count("dropped") - dead;
   Value out = array({text("ok")});
   const std::pair<const char*, std::int64_t> rows[] = {
-      {"ready", ready}, {"delayed", delayed}, {"processing", processing}, {"dead", dead},
-      {"holes", holes}, {"unreadable", unreadable}, {"twice", twice}, {"stray_data", 0},
-      {"stray_index", 0}, {"unowned", unowned}, {"free_ids", free_ids}, {"books", books},
+      {"ready", ready},           {"delayed", delayed},
+      {"processing", processing}, {"dead", dead},
+      {"holes", holes},           {"unreadable", unreadable},
+      {"twice", twice},           {"stray_data", 0},
+      {"stray_index", 0},         {"unowned", unowned},
+      {"free_ids", free_ids},     {"books", books},
       {"dead_books", dead_books}};
   for (const auto& [name, value] : rows) {
     out.elements.push_back(text(name));

@@ -31,7 +31,8 @@ int free_port() {
 RedisOptions cluster_node() {
   RedisOptions options;
   options.tcp = true;
-  options.arguments = {"--cluster-enabled", "yes", "--cluster-port", std::to_string(free_port()), "--save", ""};
+  options.arguments = {"--cluster-enabled",         "yes",    "--cluster-port",
+                       std::to_string(free_port()), "--save", ""};
   return options;
 }
 
@@ -79,7 +80,8 @@ TEST(ScriptCluster, TouchesOnlyTheKeysItDeclares) {
     for (const std::string& each : keys_of(op.call)) rights.push_back("~" + glob_escaped(each));
     server.client().command(rights);
     limited.command({"AUTH", "limited", "x"});
-    const Value got = limited.try_command(command_of(op.call, scripts.sha(op.call.script), op.now_us));
+    const Value got =
+        limited.try_command(command_of(op.call, scripts.sha(op.call.script), op.now_us));
     ASSERT_FALSE(got.is_error()) << show(op) << "\n" << got.dump();
     model.run(op);
     EXPECT_EQ(difference(server.state(), model.state()), "") << show(op);
@@ -96,9 +98,11 @@ TEST(ScriptCluster, NamesNoKeyAgainThatItHasEmptiedWhileTheSlotMoves) {
   const std::string target_id = target.command({"CLUSTER", "MYID"}).str();
   source.command({"CLUSTER", "MEET", "127.0.0.1", std::to_string(target.port()), bus_port(target)});
   ASSERT_TRUE(wait_for(std::chrono::seconds(30), [&] {
-    return cluster_is_ok(source) && source.command({"CLUSTER", "NODES"}).str().find(target_id) != std::string::npos;
+    return cluster_is_ok(source) &&
+           source.command({"CLUSTER", "NODES"}).str().find(target_id) != std::string::npos;
   }));
-  const std::string slot = std::to_string(source.command({"CLUSTER", "KEYSLOT", key(fixture_topic, "wake")}).num());
+  const std::string slot =
+      std::to_string(source.command({"CLUSTER", "KEYSLOT", key(fixture_topic, "wake")}).num());
   std::set<std::string> ran;
   for (const Op& op : all_calls()) {
     Model model;
@@ -110,7 +114,9 @@ TEST(ScriptCluster, NamesNoKeyAgainThatItHasEmptiedWhileTheSlotMoves) {
     source.command({"CLUSTER", "SETSLOT", slot, "STABLE"});
     if (got.is_error()) {
       // A key is not here (any more): nothing may have happened.
-      EXPECT_TRUE(got.text.starts_with("TRYAGAIN") || got.text.starts_with("ASK")) << show(op) << "\n" << got.text;
+      EXPECT_TRUE(got.text.starts_with("TRYAGAIN") || got.text.starts_with("ASK"))
+          << show(op) << "\n"
+          << got.text;
       EXPECT_EQ(difference(server.state(), before), "") << show(op) << "\n" << got.text;
       continue;
     }

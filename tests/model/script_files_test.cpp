@@ -16,14 +16,16 @@ namespace {
 std::vector<std::string> calls_in(const std::string& source) {
   static const std::regex call(R"((?:redis\.call|\bwrite|\bremove)\(([^\n]*))");
   std::vector<std::string> out;
-  for (std::sregex_iterator it(source.begin(), source.end(), call), end; it != end; ++it) out.push_back((*it)[1]);
+  for (std::sregex_iterator it(source.begin(), source.end(), call), end; it != end; ++it)
+    out.push_back((*it)[1]);
   return out;
 }
 
 std::vector<std::string> upper_case_literals(const std::string& text) {
   static const std::regex literal(R"('([A-Z]{2,})')");
   std::vector<std::string> out;
-  for (std::sregex_iterator it(text.begin(), text.end(), literal), end; it != end; ++it) out.push_back((*it)[1]);
+  for (std::sregex_iterator it(text.begin(), text.end(), literal), end; it != end; ++it)
+    out.push_back((*it)[1]);
   return out;
 }
 
@@ -56,7 +58,8 @@ TEST(ScriptFiles, EachLoadsUnderTheSha1ThatIsEmbedded) {
   RedisServer server;
   EXPECT_EQ(lua::all().size(), 22U);
   for (const lua::Script* each : lua::all()) {
-    EXPECT_EQ(server.command({"SCRIPT", "LOAD", std::string(each->source)}).str(), each->sha1) << each->name;
+    EXPECT_EQ(server.command({"SCRIPT", "LOAD", std::string(each->source)}).str(), each->sha1)
+        << each->name;
   }
 }
 
@@ -66,7 +69,8 @@ TEST(ScriptFiles, UseNoCommandOrOptionNewerThanRedis5) {
   for (const auto& [name, source] : script_sources()) {
     for (const std::string& call : calls_in(source)) {
       // Several calls may share a line: each literal belongs to the last command before it.
-      const std::vector<std::string> words = upper_case_literals(call.substr(0, call.find("redis.call(")));
+      const std::vector<std::string> words =
+          upper_case_literals(call.substr(0, call.find("redis.call(")));
       if (words.empty()) continue;
       options[words[0]].insert(words.begin() + 1, words.end());
     }
@@ -95,17 +99,21 @@ TEST(ScriptFiles, DescribeTheirKeysArgumentsReplyCostAndPromise) {
   for (const auto& [name, source] : script_sources()) {
     const std::string header = script_header(name);
     EXPECT_TRUE(header.starts_with("-- " + name + ": ")) << name;
-    for (const char* line : {"\n-- KEYS    ", "\n-- ARGV    ", "\n-- returns ", "\n-- cost    ", "\n-- keeps   "}) {
+    for (const char* line :
+         {"\n-- KEYS    ", "\n-- ARGV    ", "\n-- returns ", "\n-- cost    ", "\n-- keeps   "}) {
       EXPECT_NE(header.find(line), std::string::npos) << name << " lacks" << line;
     }
   }
 }
 
 TEST(ScriptFiles, TakeEveryKeyFromKEYS) {
-  static const std::regex key(R"('[A-Z]+', (KEYS\[[a-z0-9 +]+\]|[a-z]+|ready\[[a-z(\[\])]+\])([,)]| ==).*)");
+  static const std::regex key(
+      R"('[A-Z]+', (KEYS\[[a-z0-9 +]+\]|[a-z]+|ready\[[a-z(\[\])]+\])([,)]| ==).*)");
   for (const auto& [name, source] : script_sources()) {
     for (const std::string& call : calls_in(source)) {
-      if (call.starts_with("'TIME'") || call.starts_with("...") || call.starts_with("command, key, ")) continue;
+      if (call.starts_with("'TIME'") || call.starts_with("...") ||
+          call.starts_with("command, key, "))
+        continue;
       EXPECT_TRUE(std::regex_match(call, key)) << name << ": " << call;
     }
     EXPECT_EQ(source.find("KEYS[1] .."), std::string::npos) << name;
@@ -115,13 +123,17 @@ TEST(ScriptFiles, TakeEveryKeyFromKEYS) {
 TEST(ScriptFiles, AreForEveryServerAndPutNoBytesOfUsersIntoErrors) {
   for (const auto& [name, source] : script_sources()) {
     EXPECT_FALSE(source.starts_with("#!")) << name << ": Redis 5 and 6 reject a shebang";
-    for (const char* banned : {"error_reply", "status_reply", "error(", "err =", "ok =", "cjson", "cmsgpack", "loadstring",
-                               "tostring(", "pcall", "KEYS[#", "set_repl", "breakpoint"}) {
+    for (const char* banned :
+         {"error_reply", "status_reply", "error(", "err =", "ok =", "cjson", "cmsgpack",
+          "loadstring", "tostring(", "pcall", "KEYS[#", "set_repl", "breakpoint"}) {
       EXPECT_EQ(source.find(banned), std::string::npos) << name << " uses " << banned;
     }
     // unpack takes at most 1,000 values, and TIME is asked once.
     static const std::regex time("'TIME'");
-    EXPECT_LE(std::distance(std::sregex_iterator(source.begin(), source.end(), time), std::sregex_iterator()), 1) << name;
+    EXPECT_LE(std::distance(std::sregex_iterator(source.begin(), source.end(), time),
+                            std::sregex_iterator()),
+              1)
+        << name;
   }
 }
 

@@ -16,7 +16,8 @@ constexpr const char* prefix =
     "local n, call = 0, real.call "
     "return setmetatable({call = function(name, ...) "
     "if name == 'TIME' then "
-    "return {string.format('%.0f', math.floor(us / 1000000)), string.format('%.0f', us % 1000000)} end "
+    "return {string.format('%.0f', math.floor(us / 1000000)), string.format('%.0f', us % 1000000)} "
+    "end "
     "n = n + 1 "
     "if n == fail then error({err = 'ERR injected at call ' .. n .. ' ' .. name}) end "
     "return call(name, ...) end}, {__index = real}) end)(redis) ";

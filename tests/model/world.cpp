@@ -34,8 +34,12 @@ void World::Consumer::lost() {
 }
 
 World::World(std::uint64_t seed, Model& model)
-    : rng_(seed), model_(model), now_us_(1'700'000'000'000'000 + static_cast<std::int64_t>(below(1'000'000))),
-      unique_ids_(chance(50)), caps_(chance(30)), long_leases_(chance(30)) {
+    : rng_(seed),
+      model_(model),
+      now_us_(1'700'000'000'000'000 + static_cast<std::int64_t>(below(1'000'000))),
+      unique_ids_(chance(50)),
+      caps_(chance(30)),
+      long_leases_(chance(30)) {
   for (const char* name : {"a", "b.b"}) {
     Topic t{name, {}, {}};
     for (int i = 0; i < 3; ++i) {
@@ -70,8 +74,9 @@ void World::step_to_an_edge() {
 }
 
 Op World::next() {
-  now_us_ += static_cast<std::int64_t>(
-      chance(50) ? below(500) : chance(90) ? below(20'000) : below(chance(20) ? 600'000 : 150'000));
+  now_us_ += static_cast<std::int64_t>(chance(50)   ? below(500)
+                                       : chance(90) ? below(20'000)
+                                                    : below(chance(20) ? 600'000 : 150'000));
   if (chance(6)) step_to_an_edge();
   if (forced_.empty() && !late_.empty() && chance(8)) {
     const std::size_t i = below(late_.size());
@@ -131,7 +136,8 @@ void World::unanswered(const Call& call) {
     consumer().reclaim_alarm = true;
   } else if (is_settle(call.script)) {
     auto& pending = consumer().unanswered;
-    if (pending.empty() || show(Op{pending.back(), 0}) != show(Op{call, 0})) pending.push_back(call);
+    if (pending.empty() || show(Op{pending.back(), 0}) != show(Op{call, 0}))
+      pending.push_back(call);
   } else if (call.script == "leave") {
     consumer().lost();
   }
@@ -181,7 +187,9 @@ void World::told_claim(const Call& call, const Value& value) {
 void World::settled(const Call& call, bool) {
   Consumer& c = consumer();
   for (const std::string& each : call.argv) c.settling.erase(each);
-  std::erase_if(c.unanswered, [&](const Call& each) { return show(Op{each, 0}) == show(Op{call, 0}); });
+  std::erase_if(c.unanswered, [&](const Call& each) {
+    return show(Op{each, 0}) == show(Op{call, 0});
+  });
 }
 
 Call World::draw() {
@@ -211,10 +219,14 @@ std::string World::some_id(bool& chosen) {
     chosen = chance(30);
     if (!chosen) return "g" + serial;
     switch (below(4)) {
-      case 0: return "u" + serial;
-      case 1: return std::string("\0\n~", 3) + serial;
-      case 2: return serial + std::string(256 - serial.size(), 'x');
-      default: return "mx1 h 0 0\n" + serial + "\xff";
+      case 0:
+        return "u" + serial;
+      case 1:
+        return std::string("\0\n~", 3) + serial;
+      case 2:
+        return serial + std::string(256 - serial.size(), 'x');
+      default:
+        return "mx1 h 0 0\n" + serial + "\xff";
     }
   }
   chosen = chance(50);
@@ -251,12 +263,13 @@ Call World::produce() {
       ++serial_;
       const std::string mark = "#" + std::to_string(serial_) + "#";
       if (chance(4)) {
-        const std::vector<std::string> junk{
-            "junk" + mark, "mx1 h 0 0 3 1 1 9999999999999 0 99\nabc" + mark,
-            "mx1 n 0 0 3 1 1 9999999999999 0 2\nab\nno rare" + mark,
-            "mx2 h 0 0 3 1 1 9999999999999 0 1\na\n\n" + mark,
-            "mx1 l 0 7 " + mark, "mx1 h 0 0 3 1 1 9999999999999999 0 1\na\n\n" + mark,
-            std::string("\0", 1) + mark};
+        const std::vector<std::string> junk{"junk" + mark,
+                                            "mx1 h 0 0 3 1 1 9999999999999 0 99\nabc" + mark,
+                                            "mx1 n 0 0 3 1 1 9999999999999 0 2\nab\nno rare" + mark,
+                                            "mx2 h 0 0 3 1 1 9999999999999 0 1\na\n\n" + mark,
+                                            "mx1 l 0 7 " + mark,
+                                            "mx1 h 0 0 3 1 1 9999999999999999 0 1\na\n\n" + mark,
+                                            std::string("\0", 1) + mark};
         plain.back().push_back(junk[below(junk.size())]);
       } else {
         plain.back().push_back(envelope("g" + std::to_string(serial_), now_ms(), false));
@@ -273,7 +286,8 @@ Call World::produce() {
     const std::string id = some_id(chosen);
     const bool later = call.lists.empty() || chance(50);
     if (!later && !chosen) continue;
-    const std::int64_t due = now_ms() + (later ? static_cast<std::int64_t>(below(chance(70) ? 30 : 400)) : 0);
+    const std::int64_t due =
+        now_ms() + (later ? static_cast<std::int64_t>(below(chance(70) ? 30 : 400)) : 0);
     delayed = delayed || later;
     ids = ids || chosen;
     const std::string e = envelope(id, due, chosen);

@@ -31,10 +31,10 @@ class World {
     int incarnation = 0;
     std::int64_t claim = 0;
     std::int64_t sweep = 0;
-    std::map<std::string, std::string> held;   // tag -> envelope
-    std::set<std::string> settling;            // tags
-    std::vector<Call> unanswered;              // settles without a reply
-    bool unknown = false;                      // a claim without a reply
+    std::map<std::string, std::string> held;  // tag -> envelope
+    std::set<std::string> settling;           // tags
+    std::vector<Call> unanswered;             // settles without a reply
+    bool unknown = false;                     // a claim without a reply
     bool reclaim_alarm = false;
     std::int64_t alarm = 0;
     std::string name() const { return base + "." + std::to_string(incarnation); }

@@ -84,11 +84,13 @@ Call World::settle() {
       }
     }
     if (const auto e = stale ? waiting_chosen() : std::nullopt) {
-      chosen.insert(chosen.end(), {std::to_string(c.claim + 1) + ".1", e->id, std::to_string(e->until)});
+      chosen.insert(chosen.end(),
+                    {std::to_string(c.claim + 1) + ".1", e->id, std::to_string(e->until)});
     }
     const bool expired = chance(10);
-    call.argv.insert(call.argv.end(), {expired ? "discarded" : "completed", expired ? "expired" : "",
-                                       std::to_string(chosen.size() / 3)});
+    call.argv.insert(call.argv.end(),
+                     {expired ? "discarded" : "completed", expired ? "expired" : "",
+                      std::to_string(chosen.size() / 3)});
     call.argv.insert(call.argv.end(), chosen.begin(), chosen.end());
     if (stale) plain.push_back(std::to_string(c.claim + 1) + ".1");
     call.argv.insert(call.argv.end(), plain.begin(), plain.end());
@@ -100,7 +102,8 @@ Call World::settle() {
       const std::string length = std::to_string(e->head().size());
       ++e->attempts;
       e->rare = e->rare.substr(0, e->rare.find('\t')) + "\t[\"err\",[1,2]]";
-      call.argv.insert(call.argv.end(), {tag, std::to_string(chance(50) ? delay : below(60)), e->id, length, e->head()});
+      call.argv.insert(call.argv.end(), {tag, std::to_string(chance(50) ? delay : below(60)), e->id,
+                                         length, e->head()});
     }
   } else if (luck < 80 && readable) {
     call.script = "release";
@@ -121,8 +124,10 @@ Call World::settle() {
     call.argv.push_back(caps_ ? std::to_string(1 + below(8)) : "0");
     for (const std::string& tag : tags) {
       const auto e = parsed(tag);
-      call.argv.insert(call.argv.end(), {tag, e ? e->id : "!" + c.name() + "." + tag,
-                                         e ? (chance(20) ? "expired\t[\"e\",[1]]" : "retries\t[\"e\",[1]]") : "decode\t"});
+      call.argv.insert(
+          call.argv.end(),
+          {tag, e ? e->id : "!" + c.name() + "." + tag,
+           e ? (chance(20) ? "expired\t[\"e\",[1]]" : "retries\t[\"e\",[1]]") : "decode\t"});
     }
   }
   return call;
@@ -171,7 +176,9 @@ Call World::sweep() {
 Call World::leave() {
   Consumer& c = consumer();
   if (!c.held.empty() && chance(70)) return tend();
-  return {"leave", topic().name, c.name(), {c.name(), std::to_string(c.alarm), chance(20) ? "1" : "0"}, {}, {}};
+  return {"leave",  topic().name,
+          c.name(), {c.name(), std::to_string(c.alarm), chance(20) ? "1" : "0"},
+          {},       {}};
 }
 
 // The id of a message somewhere, or one that is nowhere.
@@ -190,10 +197,13 @@ Call World::cancel() {
   const std::string id = waiting_id();
   if (chance(40)) return {"cancel", topic().name, "", {id}, {}, {}};
   static const std::vector<std::string> names{"high", "normal", "low", "suspect"};
-  return {"cancel_page", topic().name, "",
+  return {"cancel_page",
+          topic().name,
+          "",
           {id, std::to_string(chance(70) ? 0 : below(8)), std::to_string(1 + below(40)),
            chance(20) ? "300" : "100000"},
-          {names[below(4)]}, {}};
+          {names[below(4)]},
+          {}};
 }
 
 std::string World::dead_member() {
@@ -204,7 +214,8 @@ std::string World::dead_member() {
 Call World::dead_letters() {
   Call call{"", topic().name, "", {}, {}, {}};
   const std::string bytes = chance(30) ? "100" : "100000";
-  const std::string by = chance(70) ? "0" : std::to_string(now_ms() - static_cast<std::int64_t>(below(300)));
+  const std::string by =
+      chance(70) ? "0" : std::to_string(now_ms() - static_cast<std::int64_t>(below(300)));
   switch (below(7)) {
     case 0:
       call.script = "dlq_list";
