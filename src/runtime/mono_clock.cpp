@@ -20,8 +20,10 @@ class RealClock final : public Clock {
 }  // namespace
 
 const Clock& Clock::real() noexcept {
-  static const RealClock clock;
-  return clock;
+  // Never destroyed: when exit() is called on another thread, the loop still runs while static
+  // objects go.
+  static const RealClock* const clock = new RealClock;
+  return *clock;
 }
 
 }  // namespace mx_rmq::runtime

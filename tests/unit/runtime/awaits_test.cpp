@@ -84,20 +84,18 @@ TEST_F(SleepForTest, NeverEndsEarlyAndResumesOnTheLoopOfTheAwaiter) {
   }
 }
 
-Task<std::chrono::nanoseconds> shortest_overrun(EventLoop* loop) {
-  auto shortest = std::chrono::nanoseconds::max();
-  for (int i = 0; i < 20; ++i) {
+// One of many has to be on time, so that a busy machine does not decide.
+Task<bool> ends_on_time(EventLoop* loop) {
+  const auto give_up = loop->now() + 30s;
+  while (loop->now() < give_up) {
     const auto due = loop->now() + 3'300us;
     co_await sleep_for(3'300us);
-    shortest = std::min(shortest, loop->now() - due);
+    if (loop->now() - due < 2ms) co_return true;
   }
-  co_return shortest;
+  co_return false;
 }
 
-// The best of several, so that a busy machine does not decide.
-TEST_F(SleepForTest, IsNotLaterThanTheTimersResolution) {
-  EXPECT_LT(run(shortest_overrun(&loop())), 2ms);
-}
+TEST_F(SleepForTest, IsNotLaterThanTheTimersResolution) { EXPECT_TRUE(run(ends_on_time(&loop()))); }
 
 Task<bool> on_shared_loop() {
   co_await sleep_for(1ms);
@@ -114,9 +112,9 @@ Task<> note_after(std::chrono::milliseconds duration, std::vector<int>* order, i
 Task<> sleeps_side_by_side(EventLoop* loop) {
   std::vector<int> order;
   Scope scope(*loop, unexpected);
-  scope.spawn(note_after(40ms, &order, 3));
+  scope.spawn(note_after(210ms, &order, 3));
   scope.spawn(note_after(10ms, &order, 1));
-  scope.spawn(note_after(25ms, &order, 2));
+  scope.spawn(note_after(110ms, &order, 2));
   scope.spawn(note_after(0ms, &order, 0));
   scope.spawn(note_after(-5ms, &order, 0));
   co_await scope.join();
