@@ -1,5 +1,5 @@
-// Stands between a client and a redis-server on a unix socket, reads the client's commands, and makes one of
-// them, or its reply, disappear together with its connection.
+// Stands between a client and a redis-server on a unix socket, reads the client's commands, and
+// makes one of them, or its reply, disappear together with its connection.
 #pragma once
 
 #include <cstddef>
@@ -20,18 +20,20 @@ enum class CommandFate {
 // A thread with poll(); unix sockets on both sides. Members may be called from any thread.
 class Proxy {
  public:
-  // Called on the proxy's thread with the arguments of each command of any connection, in the order of arrival.
+  // Called on the proxy's thread with the arguments of each command of any connection, in the
+  // order of arrival.
   using Judge = std::function<CommandFate(const std::vector<std::string>&)>;
 
-  // Listens on `own_socket`; throws std::runtime_error if that cannot be done. A connection to a server that is
-  // not there is closed.
+  // Listens on `own_socket`; throws std::runtime_error if that cannot be done. A connection to a
+  // server that is not there is closed.
   Proxy(std::string server_socket, std::string own_socket);
   ~Proxy();
   Proxy(const Proxy&) = delete;
   Proxy& operator=(const Proxy&) = delete;
 
   std::string url() const;
-  // Everything passes without a judge. When it returns, the previous one is not being called any more.
+  // Everything passes without a judge. When it returns, the previous one is not being called any
+  // more.
   void judge(Judge judge);
   // Closes all connections there are; new ones are accepted.
   void cut_all();

@@ -1,5 +1,5 @@
-// What the tests of the whole library share: a Redis of the test program's own, quick configurations, a
-// journal of what handlers saw, and the audit of everything a topic holds.
+// What the tests of the whole library share: a Redis of the test program's own, quick
+// configurations, a journal of what handlers saw, and the audit of everything a topic holds.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -193,7 +193,7 @@ class QueueTest : public ::testing::Test {
   static void stop(RedisMessageQueue& queue) { sync_wait(queue.stop()); }
 };
 
-// tests/programs/queue_worker.cpp as a process: a worker on one topic, configured by MQ_* variables.
+// tests/programs/queue_worker.cpp as a process: a worker on one topic, configured by MQ_*.
 inline ChildProcess start_worker(RedisServer& server, const std::string& topic,
                                  const std::string& name, Strings environment = {},
                                  const Strings& arguments = {}) {
