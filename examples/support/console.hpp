@@ -102,10 +102,11 @@ class Checks {
   bool failed_ = false;
 };
 
-/// Runs the example; whatever escapes is its end. The library's log is kept to what went wrong.
+/// Runs the example; whatever escapes is its end. The library's log is kept to
+/// errors: the examples say themselves what happens.
 template <class Main>
 int guarded(Main run) {
-  mx_rmq::set_log_level(mx_rmq::LogLevel::warn);
+  mx_rmq::set_log_level(mx_rmq::LogLevel::error);
   try {
     return run();
   } catch (const std::exception& error) {

@@ -1,0 +1,166 @@
+// Several processes: one produces, two work, and a fourth watches. Without an argument the program is the
+// fourth and starts the others; by hand, on one Redis, in as many terminals as you like:
+//   REDIS_URL=redis://localhost producer_worker worker
+//   REDIS_URL=redis://localhost producer_worker producer
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <mx_rmq/mx_rmq.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "support/console.hpp"
+#include "support/private_redis.hpp"
+
+extern char** environ;
+
+using mx_rmq::MQConfig;
+using mx_rmq::OutgoingMessage;
+using mx_rmq::RedisMessageQueue;
+using mx_rmq::Task;
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* kJobs = "jobs";
+constexpr const char* kReports = "reports";
+constexpr int kMessages = 200;
+
+std::string who(const char* role) { return std::string(role) + " " + std::to_string(::getpid()); }
+
+// --- the producer ---
+
+Task<> produce_jobs(RedisMessageQueue* queue) {
+  for (int number = 1; number <= kMessages; ++number) {
+    json job = {{"number", number}};
+    co_await queue->produce(kJobs, std::move(job));
+  }
+}
+
+int producer() {
+  RedisMessageQueue queue(MQConfig::from_env());
+  mx_rmq::sync_wait(produce_jobs(&queue));
+  std::cout << who("producer") << ": produced " << kMessages << " messages" << std::endl;
+  return 0;
+}
+
+// --- a worker ---
+
+Task<> work(int* handled) {
+  co_await mx_rmq::sleep_for(5ms);
+  ++*handled;
+}
+
+int worker() {
+  int handled = 0;
+  RedisMessageQueue queue(MQConfig::from_env());
+  queue.register_handler(kJobs, [&handled](const json&) { return work(&handled); });
+  queue.run();  // until SIGTERM or SIGINT; what runs then ends first
+  std::cout << who("worker  ") << ": handled  " << handled << " messages" << std::endl;
+  json report = {{"handled", handled}};
+  mx_rmq::sync_wait(queue.produce(kReports, std::move(report)));  // a stopped queue still produces
+  return 0;
+}
+
+// --- the one that watches ---
+
+struct Reports {
+  int handled = 0;
+  int workers = 0;
+  int idle_workers = 0;
+  example::Countdown left{2};
+};
+
+Task<> add(Reports* reports, json report) {
+  const int handled = report.at("handled").get<int>();
+  reports->handled += handled;
+  ++reports->workers;
+  if (handled == 0) ++reports->idle_workers;
+  reports->left.count_down();
+  co_return;
+}
+
+Task<bool> wait_for_completed(RedisMessageQueue* queue, std::int64_t count) {
+  const std::vector<std::string> topics = {kJobs};
+  for (int i = 0; i < 1000; ++i) {
+    const mx_rmq::MetricsSnapshot metrics = co_await queue->metrics().collect(topics);
+    if (metrics.topics.at(kJobs).counters.completed >= count) co_return true;
+    co_await mx_rmq::sleep_for(20ms);
+  }
+  co_return false;
+}
+
+pid_t start_process(std::string role) {
+  std::string program = "/proc/self/exe";
+  char* const arguments[] = {program.data(), role.data(), nullptr};
+  pid_t process = -1;
+  if (::posix_spawn(&process, program.c_str(), nullptr, nullptr, arguments, environ) != 0)
+    throw std::runtime_error("cannot start a process");
+  return process;
+}
+
+bool ended_well(pid_t process) {
+  int status = 0;
+  return ::waitpid(process, &status, 0) == process && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int watch() {
+  const example::PrivateRedis redis;
+  const MQConfig config = redis.config();
+  // The others take their configuration from the environment, as services do.
+  ::setenv("REDIS_URL", redis.url().c_str(), 1);
+  ::setenv("MQ_QUEUE_PREFIX", config.queue_prefix.c_str(), 1);
+  const pid_t first = start_process("worker");
+  const pid_t second = start_process("worker");
+  const pid_t source = start_process("producer");
+
+  Reports reports;
+  RedisMessageQueue queue(config);
+  queue.register_handler(kReports,
+                         [&reports](const json& report) { return add(&reports, report); });
+  mx_rmq::sync_wait(queue.start_background());
+  const bool produced = ended_well(source);
+  const bool completed = produced && mx_rmq::sync_wait(wait_for_completed(&queue, kMessages));
+  ::kill(first, SIGTERM);
+  ::kill(second, SIGTERM);
+  const bool first_ended = ended_well(first);
+  const bool stopped = ended_well(second) && first_ended;
+  const bool reported = reports.left.wait_for(10s);
+  mx_rmq::sync_wait(queue.stop());
+
+  std::cout << '\n';
+  example::Checks checks;
+  checks.expect(produced && completed, "all messages were produced, handled and acknowledged");
+  checks.expect(stopped && reported, "both workers stopped at SIGTERM and reported");
+  checks.expect(reports.handled == kMessages && reports.idle_workers == 0,
+                "both worked, and together handled each message once");
+  return checks.exit_code();
+}
+
+int run(std::string_view role) {
+  if (role == "producer") return producer();
+  if (role == "worker") return worker();
+  if (role.empty()) return watch();
+  std::cerr << "unknown role; see --help\n";
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  example::only_help(
+      argc, argv,
+      "producer_worker [ROLE]: a producer process and two worker processes.\n"
+      "ROLE: producer (produces 200 messages), or worker (handles until SIGTERM or\n"
+      "Ctrl-C); both take REDIS_URL and the MQ_ variables. Without one, all of them\n"
+      "run on a Redis of their own, or on the one that REDIS_URL names.\n",
+      1);
+  const std::string_view role = argc > 1 ? argv[1] : "";
+  return example::guarded([role] { return run(role); });
+}
