@@ -96,11 +96,11 @@ void Runner::wake(std::size_t messages) {
 bool Runner::may_run(std::size_t id) const {
   const Topic& topic = *shared_.topics[id];
   if (topic.max_concurrency != 0 && topic.running >= topic.max_concurrency) return false;
-  // The last free worker is kept for a topic of which nothing runs, so that slow ones cannot occupy
-  // them all while another one waits.
+  // The last free worker is kept while there is a topic of which nothing runs, so that slow ones cannot
+  // occupy them all while another one waits.
   const auto workers = static_cast<std::size_t>(shared_.config.max_workers);
-  return shared_.topics.size() == 1 || workers <= 2 || topic.running == 0 ||
-         runs_.size() + 1 < workers;
+  if (workers <= 2 || topic.running == 0 || runs_.size() + 1 < workers) return true;
+  return std::ranges::none_of(shared_.topics, [](const auto& each) { return each->running == 0; });
 }
 
 std::shared_ptr<Delivery> Runner::next() {
@@ -154,7 +154,7 @@ bool Runner::settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_
     return true;
   }
   if (delivery->view->expire_at > now) return false;
-  dead(delivery, "expired", std::string(delivery->view->history));
+  dead(delivery, "expired", std::string(delivery->view->history), delivery->view->attempts);
   return true;
 }
 
@@ -286,7 +286,7 @@ void Runner::lost(const std::shared_ptr<Delivery>& delivery) {
 // --- outcomes ---
 
 void Runner::dead(const std::shared_ptr<Delivery>& delivery, const char* reason,
-                  std::string history) {
+                  std::string history, int attempts) {
   Topic& topic = *shared_.topics[delivery->topic];
   const bool expired = std::string_view(reason) == "expired";
   const bool kept =
@@ -328,7 +328,7 @@ void Runner::conclude(const std::shared_ptr<Run>& run, const Outcome& outcome) {
   std::string history = broker::append_history(view.history, outcome.error, delivery->started_ms,
                                                shared_.config.max_error_bytes);
   if (verdict.kind == Verdict::Kind::dead) {
-    dead(delivery, verdict.reason, std::move(history));
+    dead(delivery, verdict.reason, std::move(history), run->attempt);
     return;
   }
   log::debug("attempt failed", "topic", topic.name, "id", view.id, "attempt", run->attempt,

@@ -65,7 +65,8 @@ class Runner {
   void conclude(const std::shared_ptr<Run>& run, const Outcome& outcome);
   void ended(const std::shared_ptr<Seat>& seat);
 
-  void dead(const std::shared_ptr<Delivery>& delivery, const char* reason, std::string history);
+  void dead(const std::shared_ptr<Delivery>& delivery, const char* reason, std::string history,
+            int attempts);
 
   Shared& shared_;
   std::unique_ptr<runtime::Scope> scope_;
