@@ -300,8 +300,7 @@ void Runner::dead(const std::shared_ptr<Delivery>& delivery, const char* reason,
     settlement.ack = expired ? broker::AckKind::expired_discarded : broker::AckKind::discarded;
   }
   log::warn(topic.outcome_gate, kept ? "dead letter" : "dropped, as configured", "topic",
-            topic.name, "id", delivery->view->id, "reason", reason, "attempts",
-            delivery->view->attempts);
+            topic.name, "id", delivery->view->id, "reason", reason, "attempts", attempts);
   topic.consumer->settle(std::move(settlement));
 }
 
