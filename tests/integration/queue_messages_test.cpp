@@ -1,0 +1,264 @@
+// Messages from the outside: payloads, ids, bad arguments, cancelling, dead letters.
+#include <atomic>
+#include <limits>
+#include <set>
+
+#include "support/queue_fixture.hpp"
+
+namespace mx_rmq::test {
+namespace {
+
+class QueueMessages : public QueueTest {
+ protected:
+  // Makes that many dead letters, one after the other; their ids, oldest first.
+  static Strings make_dead(RedisMessageQueue& queue, int count) {
+    Strings ids;
+    for (int i = 0; i < count; ++i) {
+      ids.push_back(produce(queue, "t", i));
+      const auto dead = i + 1;
+      EXPECT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "dead") == dead; }));
+    }
+    return ids;
+  }
+};
+
+auto rejecting(std::shared_ptr<std::atomic<bool>> reject, std::shared_ptr<Journal> journal) {
+  return [reject, journal](Context& context) -> Task<> {
+    journal->add(context);
+    if (*reject) throw Reject("as told");
+    co_return;
+  };
+}
+
+TEST_F(QueueMessages, PayloadsArriveAsTheyWereSent) {
+  const std::vector<json> payloads{
+      nullptr,
+      true,
+      json::array(),
+      json::object(),
+      json{{"a", json::array()}, {"o", json::object()}},
+      std::numeric_limits<std::int64_t>::max(),
+      std::numeric_limits<std::int64_t>::min(),
+      std::numeric_limits<std::uint64_t>::max(),
+      9007199254740993,
+      0.1,
+      -1e300,
+      "",
+      std::string("nul\0inside", 10),
+      "tab\t newline\n quote\" backslash\\ \x01",
+      "\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80",
+      std::string((1 << 20) - 2, 'x'),
+  };
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(config());
+  queue.register_handler("t", recorder(journal), HandlerOptions{}.max_concurrency(1));
+  for (const auto& payload : payloads) produce(queue, "t", payload);
+  start(queue);
+  ASSERT_TRUE(journal->wait_size(payloads.size()));
+  const auto got = journal->payloads();
+  for (std::size_t i = 0; i < payloads.size(); ++i) {
+    EXPECT_TRUE(got[i] == payloads[i]) << i;
+    EXPECT_EQ(got[i].type(), payloads[i].is_number_integer() && !payloads[i].is_number_unsigned() &&
+                                     payloads[i].get<std::int64_t>() >= 0
+                                 ? json::value_t::number_unsigned
+                                 : payloads[i].type())
+        << i;
+  }
+}
+
+TEST_F(QueueMessages, BadArgumentsAreNamedAndNothingIsSent) {
+  MQConfig small = config();
+  small.max_payload_bytes = 100;
+  RedisMessageQueue queue(small);
+  sync_wait(queue.initialize());
+  server().command({"CONFIG", "RESETSTAT"});
+  json deep = 1;
+  for (int i = 0; i < 101; ++i) deep = json::array({deep});
+  const auto produced = [&](const std::string& topic, const json& payload,
+                            const ProduceOptions& options) {
+    return [&queue, topic, payload, options] {
+      static_cast<void>(queue.produce(topic, payload, options));
+    };
+  };
+  const ProduceOptions none;
+  const auto soon = std::chrono::system_clock::now();
+  const std::vector<std::pair<std::string, std::function<void()>>> bad{
+      {"topic", produced("", 1, none)},
+      {"topic", produced("a b", 1, none)},
+      {"topic", produced("{t}", 1, none)},
+      {"topic", produced(std::string(129, 't'), 1, none)},
+      {"delay", produced("t", 1, ProduceOptions{}.delay(-1ms))},
+      {"ttl", produced("t", 1, ProduceOptions{}.ttl(-1ms))},
+      {"at", produced("t", 1, ProduceOptions{}.delay(1ms).at(soon))},
+      {"message_id", produced("t", 1, ProduceOptions{}.message_id(""))},
+      {"message_id", produced("t", 1, ProduceOptions{}.message_id(std::string(257, 'x')))},
+      {"message_id", produced("t", 1, ProduceOptions{}.message_id("\xff"))},
+      {"payload", produced("t", std::string(101, 'x'), none)},
+      {"payload", produced("t", deep, none)},
+      {"payload", produced("t", "\xc3", none)},
+      {"payload", produced("t", std::numeric_limits<double>::quiet_NaN(), none)},
+      {"topic", [&] { static_cast<void>(queue.cancel("a b", "x")); }},
+      {"message_id", [&] { static_cast<void>(queue.cancel("t", "")); }},
+      {"topic", [&] { static_cast<void>(queue.dead_letters().count("")); }},
+      {"offset", [&] { static_cast<void>(queue.dead_letters().list("t", -1)); }},
+      {"count", [&] { static_cast<void>(queue.dead_letters().list("t", 0, -1)); }},
+      {"id", [&] { static_cast<void>(queue.dead_letters().get("t", "")); }},
+      {"topic",
+       [&] {
+         static_cast<void>(queue.metrics().collect({"ok", ""}));
+       }},
+      {"topic",
+       [&] {
+         std::vector<OutgoingMessage> batch(2, OutgoingMessage("t", 1));
+         batch[1].topic = "a b";
+         static_cast<void>(queue.produce_batch(batch));
+       }},
+  };
+  for (const auto& [name, call] : bad) {
+    try {
+      call();
+      ADD_FAILURE() << "nothing was thrown for a bad " << name;
+    } catch (const std::invalid_argument& e) {
+      EXPECT_EQ(std::string(e.what()).substr(0, name.size()), name) << e.what();
+    } catch (const std::exception& e) {
+      ADD_FAILURE() << name << ": " << e.what();
+    }
+  }
+  const std::string sent = server().command({"INFO", "commandstats"}).str();
+  EXPECT_EQ(sent.find("cmdstat_eval"), std::string::npos) << sent;
+  EXPECT_EQ(server().command({"DBSIZE"}).num(), 0);
+}
+
+TEST_F(QueueMessages, ABatchGivesItsIdsInOrderAndKeepsTheOrderOfATopic) {
+  const auto journal = std::make_shared<Journal>();
+  MQConfig one = config();
+  one.max_workers = 1;
+  RedisMessageQueue queue(one);
+  std::vector<OutgoingMessage> messages;
+  for (int i = 0; i < 50; ++i) messages.emplace_back(i % 2 == 0 ? "even" : "odd", i);
+  messages.emplace_back("even", "chosen", ProduceOptions{}.message_id("mine"));
+  const Strings ids = sync_wait(queue.produce_batch(std::move(messages)));
+  ASSERT_EQ(ids.size(), 51u);
+  EXPECT_EQ(ids.back(), "mine");
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 51u);
+  queue.register_handler("even", recorder(journal));
+  start(queue);
+  ASSERT_TRUE(journal->wait_size(26));
+  const auto runs = journal->runs();
+  for (std::size_t i = 0; i < 25; ++i) EXPECT_EQ(runs[i].id, ids[2 * i]);
+  EXPECT_TRUE(sync_wait(queue.produce_batch({})).empty());
+}
+
+TEST_F(QueueMessages, AMessageProducedForATimeIsDueThen) {
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(config());
+  queue.register_handler("t", recorder(journal));
+  start(queue);
+  const auto at = std::chrono::system_clock::now() + 400ms;
+  produce(queue, "t", "later", ProduceOptions{}.at(at));
+  produce(queue, "t", "past", ProduceOptions{}.at(at - 1h));
+  ASSERT_TRUE(journal->wait_size(1));
+  EXPECT_EQ(journal->payloads()[0], "past");
+  ASSERT_TRUE(journal->wait_size(2));
+  EXPECT_GE(std::chrono::system_clock::now(), at - 5ms);
+}
+
+TEST_F(QueueMessages, CancelFindsDelayedAndDeeplyWaitingOnesAndNothingElse) {
+  RedisMessageQueue queue(config());
+  const std::string delayed = produce(queue, "t", 1, ProduceOptions{}.delay(1h));
+  std::vector<OutgoingMessage> many(3000, OutgoingMessage("t", 2));
+  const Strings ids = sync_wait(queue.produce_batch(std::move(many)));
+  EXPECT_TRUE(sync_wait(queue.cancel("t", delayed)));
+  EXPECT_FALSE(sync_wait(queue.cancel("t", delayed)));
+  EXPECT_TRUE(sync_wait(queue.cancel("t", ids[0])));
+  EXPECT_TRUE(sync_wait(queue.cancel("t", ids[1500])));
+  EXPECT_TRUE(sync_wait(queue.cancel("t", ids[2999])));
+  EXPECT_FALSE(sync_wait(queue.cancel("t", "unknown")));
+  EXPECT_FALSE(sync_wait(queue.cancel("other", ids[1])));
+  EXPECT_EQ(stat(server(), "t", "cancelled"), 4);
+  const auto journal = std::make_shared<Journal>();
+  queue.register_handler("t", recorder(journal));
+  start(queue);
+  ASSERT_TRUE(wait_drained(server(), "t"));
+  EXPECT_EQ(journal->size(), 2997u);
+  for (const std::size_t i : {0u, 1500u, 2999u}) EXPECT_EQ(journal->count(ids[i]), 0u);
+  EXPECT_TRUE(sound(audit(server(), "t")));
+}
+
+TEST_F(QueueMessages, CancelOfAMessageInWorkIsFalseAndItRunsOn) {
+  const auto journal = std::make_shared<Journal>();
+  const auto go = std::make_shared<std::atomic<bool>>(false);
+  RedisMessageQueue queue(config());
+  queue.register_handler("t", [journal, go](Context& context) -> Task<> {
+    journal->add(context);
+    while (!*go) co_await sleep_for(5ms);
+  });
+  start(queue);
+  const std::string id = produce(queue, "t", 1);
+  ASSERT_TRUE(journal->wait_size(1));
+  EXPECT_FALSE(sync_wait(queue.cancel("t", id)));
+  *go = true;
+  ASSERT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "completed") == 1; }));
+  EXPECT_FALSE(sync_wait(queue.cancel("t", id))) << "settled";
+}
+
+TEST_F(QueueMessages, DeadLettersAreListedNewestFirstGotRemovedAndPurged) {
+  const auto reject = std::make_shared<std::atomic<bool>>(true);
+  RedisMessageQueue queue(config());
+  queue.register_handler("t", rejecting(reject, std::make_shared<Journal>()));
+  start(queue);
+  const Strings ids = make_dead(queue, 5);
+  DeadLetterQueue letters = queue.dead_letters();
+  EXPECT_EQ(sync_wait(letters.count("t")), 5);
+  EXPECT_EQ(sync_wait(letters.count("unknown")), 0);
+  const auto all = sync_wait(letters.list("t"));
+  ASSERT_EQ(all.size(), 5u);
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(all[i].message.id, ids[4 - i]);
+    EXPECT_EQ(all[i].message.payload, 4 - static_cast<int>(i));
+    EXPECT_EQ(all[i].last_error, "as told");
+    EXPECT_GT(all[i].dead_at, 0);
+  }
+  const auto page = sync_wait(letters.list("t", 1, 2));
+  ASSERT_EQ(page.size(), 2u);
+  EXPECT_EQ(page[0].message.id, ids[3]);
+  EXPECT_TRUE(sync_wait(letters.get("t", ids[0])).has_value());
+  EXPECT_FALSE(sync_wait(letters.get("t", "unknown")).has_value());
+  EXPECT_TRUE(sync_wait(letters.remove("t", ids[0])));
+  EXPECT_FALSE(sync_wait(letters.remove("t", ids[0])));
+  EXPECT_EQ(sync_wait(letters.purge("t")), 4);
+  EXPECT_EQ(sync_wait(letters.purge("t")), 0);
+  EXPECT_EQ(stat(server(), "t", "removed"), 5);
+  EXPECT_TRUE(sound(audit(server(), "t")));
+}
+
+TEST_F(QueueMessages, RequeuedDeadLettersBeginAnew) {
+  MQConfig quick = config();
+  quick.max_retries = 1;
+  const auto reject = std::make_shared<std::atomic<bool>>(true);
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(quick);
+  queue.register_handler("t", [reject, journal](Context& context) -> Task<> {
+    journal->add(context);
+    if (*reject) throw std::runtime_error("not yet");
+    co_return;
+  });
+  start(queue);
+  const Strings ids = make_dead(queue, 3);
+  EXPECT_EQ(journal->size(), 6u);
+  DeadLetterQueue letters = queue.dead_letters();
+  EXPECT_FALSE(sync_wait(letters.requeue("t", "unknown")));
+  EXPECT_TRUE(sync_wait(letters.requeue("t", ids[1])));
+  ASSERT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "dead") == 4; }));
+  EXPECT_EQ(journal->runs()[6].attempt, 1) << "attempts start anew";
+  EXPECT_EQ(journal->runs()[7].attempt, 2);
+  *reject = false;
+  EXPECT_EQ(sync_wait(letters.requeue_all("t")), 3);
+  ASSERT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "completed") == 3; }));
+  EXPECT_EQ(sync_wait(letters.count("t")), 0);
+  EXPECT_EQ(sync_wait(letters.requeue_all("t")), 0);
+  EXPECT_TRUE(sound(audit(server(), "t")));
+}
+
+}  // namespace
+}  // namespace mx_rmq::test
