@@ -1,10 +1,10 @@
-// How many messages a second pass through one process beside one Redis: produced one at a time by concurrent
-// coroutines, handled by a coroutine that does nothing, acknowledged.
+// How many messages a second pass through one process beside one Redis: produced one at a time by
+// concurrent coroutines, handled by a coroutine that does nothing, acknowledged.
 //
 //   end_to_end [messages] [producers] [task_queue_size] [rounds]
 //
-// On a private redis-server that it starts, or on REDIS_URL (a scratch one). Prints a row a round and the
-// median.
+// On a private redis-server that it starts, or on REDIS_URL (a scratch one). Prints a row a round
+// and the median.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -77,7 +77,8 @@ double round(const std::string& url, long messages, int producers, int queue_siz
   mx_rmq::sync_wait(queue.start_background());
   const auto begin = Clock::now();
   for (int i = 0; i < producers; ++i) launch(&work);
-  while (work.handled < messages) mx_rmq::sync_wait(mx_rmq::sleep_for(std::chrono::milliseconds(1)));
+  while (work.handled < messages)
+    mx_rmq::sync_wait(mx_rmq::sleep_for(std::chrono::milliseconds(1)));
   const double took = seconds_since(begin);
   while (work.producing > 0) mx_rmq::sync_wait(mx_rmq::sleep_for(std::chrono::milliseconds(1)));
   mx_rmq::sync_wait(queue.cleanup());
@@ -88,7 +89,8 @@ double round(const std::string& url, long messages, int producers, int queue_siz
 
 int main(int argc, char** argv) {
   if (argc > 1 && std::string(argv[1]) == "--help") {
-    std::printf("usage: end_to_end [messages=200000] [producers=100] [task_queue_size=256] [rounds=5]\n");
+    std::printf(
+        "usage: end_to_end [messages=200000] [producers=100] [task_queue_size=256] [rounds=5]\n");
     return 0;
   }
   const long messages = argc > 1 ? std::atol(argv[1]) : 200'000;

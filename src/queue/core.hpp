@@ -25,8 +25,8 @@
 
 namespace mx_rmq::detail {
 
-/// The body of RedisMessageQueue: its life, and the wiring of its parts. Shared by the facade, its handles and
-/// every task under way. Members are for the loop thread unless said otherwise.
+/// The body of RedisMessageQueue: its life, and the wiring of its parts. Shared by the facade, its
+/// handles and every task under way. Members are for the loop thread unless said otherwise.
 class QueueCore : public std::enable_shared_from_this<QueueCore> {
  public:
   QueueCore(MQConfig config, std::shared_ptr<Runtime> runtime);

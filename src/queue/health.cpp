@@ -29,7 +29,8 @@ class Probe {
   bool await_ready() const noexcept { return runtime_.on_loop_thread(); }
 
   void await_suspend(std::coroutine_handle<> coroutine) {
-    // The frame may be running again before this returns: nothing of it is used after the first post.
+    // The frame may be running again before this returns: nothing of it is used after the first
+    // post.
     auto state = std::make_shared<State>();
     state->coroutine = coroutine;
     state->stalled = &stalled_;

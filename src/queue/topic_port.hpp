@@ -15,8 +15,8 @@
 
 namespace mx_rmq::queue {
 
-/// What the facade does with one topic besides consuming it: produces over the client's first lane, and
-/// looks and moves things over its second. Loop thread only.
+/// What the facade does with one topic besides consuming it: produces over the client's first lane,
+/// and looks and moves things over its second. Loop thread only.
 struct TopicPort {
   TopicPort(redis::Client& client, runtime::Scope& scope, const MQConfig& config,
             const std::string& topic);

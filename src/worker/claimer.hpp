@@ -11,8 +11,8 @@
 
 namespace mx_rmq::worker {
 
-/// Fills the local queue: claims for one topic after the other, as long as there is room and Redis has
-/// something. Keeps the alarms of delayed messages. Loop thread only.
+/// Fills the local queue: claims for one topic after the other, as long as there is room and Redis
+/// has something. Keeps the alarms of delayed messages. Loop thread only.
 class Claimer {
  public:
   /// What the claimer finds out by the way.
@@ -30,8 +30,8 @@ class Claimer {
   /// Room in the local queue that this topic may fill.
   [[nodiscard]] std::size_t room(const Topic& topic) const;
 
-  /// No further claims (Shared::consuming is false); waits until none is under way, up to `deadline`. What a
-  /// later one brings is given back.
+  /// No further claims (Shared::consuming is false); waits until none is under way, up to
+  /// `deadline`. What a later one brings is given back.
   Task<> stop(runtime::TimePoint deadline);
 
  private:

@@ -22,9 +22,9 @@
 
 namespace mx_rmq::worker {
 
-/// One queue's consumer on one topic: its claims, its lease, its settlements, over one lane. Carries
-/// out what Lease decides. Loop thread only; all tasks end on it. stop() and the end of the scope it
-/// was started in come before it is destroyed.
+/// One queue's consumer on one topic: its claims, its lease, its settlements, over one lane.
+/// Carries out what Lease decides. Loop thread only; all tasks end on it. stop() and the end of the
+/// scope it was started in come before it is destroyed.
 class Consumer final : private Settler::Owner {
  public:
   struct Options {

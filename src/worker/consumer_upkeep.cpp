@@ -11,8 +11,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// No consumer may have a lease longer than the longest that a configuration allows; one further ahead means that
-// the server's clock was set back.
+// No consumer may have a lease longer than the longest that a configuration allows; one further
+// ahead means that the server's clock was set back.
 constexpr std::chrono::milliseconds kLongestLease = 1h;
 
 void tell_dropped(const std::string& topic, const std::vector<std::string>& members) {

@@ -23,9 +23,9 @@
 
 namespace mx_rmq::worker {
 
-/// The consuming side of one queue, wired together. Made, used and destroyed on the loop thread; status figures
-/// may be read from any. stop(), then the client's close, then finish() come before it is destroyed. Handlers that were
-/// given up keep it alive until they end.
+/// The consuming side of one queue, wired together. Made, used and destroyed on the loop thread;
+/// status figures may be read from any. stop(), then the client's close, then finish() come before
+/// it is destroyed. Handlers that were given up keep it alive until they end.
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
   /// `client` is the engine's own.
@@ -35,9 +35,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void add(std::string topic, detail::ErasedHandler handler, const HandlerOptions& options);
   void start();
 
-  /// No new claims; what has not started goes back; handlers get `timeout`, then their stop tokens fire; what still runs
-  /// is given back with its attempt counted; the consumers leave. Never throws; takes little more than
-  /// `timeout` whatever Redis does.
+  /// No new claims; what has not started goes back; handlers get `timeout`, then their stop tokens
+  /// fire; what still runs is given back with its attempt counted; the consumers leave. Never
+  /// throws; takes little more than `timeout` whatever Redis does.
   Task<> stop(std::chrono::milliseconds timeout);
   /// After the client was closed.
   Task<> finish();

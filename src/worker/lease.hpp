@@ -18,14 +18,14 @@ using runtime::TimePoint;
 
 struct Delivery;
 
-/// What one consumer (a queue on one topic) knows about itself: its name, the numbers of its claims,
-/// what it holds, until when. Pure: it is told what was sent and answered and says what may be done;
-/// no clock, no socket. Thread: one.
+/// What one consumer (a queue on one topic) knows about itself: its name, the numbers of its
+/// claims, what it holds, until when. Pure: it is told what was sent and answered and says what may
+/// be done; no clock, no socket. Thread: one.
 ///
 /// The rules it keeps: one claim under way at a time; a claim number is never used twice; after a
-/// claim without an answer, and after a new connection, a tend comes before anything else; a tag that
-/// the server misses is lost unless its settlement is unanswered; once lost, all that was held is
-/// lost and the consumer goes on under another name.
+/// claim without an answer, and after a new connection, a tend comes before anything else; a tag
+/// that the server misses is lost unless its settlement is unanswered; once lost, all that was held
+/// is lost and the consumer goes on under another name.
 class Lease {
  public:
   using Item = std::shared_ptr<Delivery>;
@@ -45,8 +45,8 @@ class Lease {
   std::uint64_t begin_claim();
   /// Whether the consumer holds and settles nothing: it need not be registered.
   [[nodiscard]] bool fresh() const noexcept { return held_.empty(); }
-  /// The claim of `incarnation` that was sent at `sent` was answered; hold() of each message that it
-  /// `took_any` of follows. False if the consumer has another name by now: they are not ours.
+  /// The claim of `incarnation` that was sent at `sent` was answered; hold() of each message that
+  /// it `took_any` of follows. False if the consumer has another name by now: they are not ours.
   bool claim_answered(std::uint64_t incarnation, bool took_any, TimePoint sent);
   void hold(Tag tag, Item item) { held_.emplace(tag, Entry{std::move(item)}); }
   /// Provably nothing was taken.

@@ -13,8 +13,8 @@ namespace mx_rmq::worker {
 struct Delivery;
 
 /// What was claimed and has not started: by priority, and within a priority by topic in turn, so
-/// that no topic waits behind another one's backlog. First in first out within a topic and priority.
-/// Pure; the bound is kept by whoever claims. Thread: one.
+/// that no topic waits behind another one's backlog. First in first out within a topic and
+/// priority. Pure; the bound is kept by whoever claims. Thread: one.
 class LocalQueue {
  public:
   using Item = std::shared_ptr<Delivery>;

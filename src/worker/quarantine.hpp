@@ -10,11 +10,12 @@
 namespace mx_rmq::worker {
 
 /// The rule that a suspect runs alone: a message that was recovered from dead consumers twice or
-/// more runs only while its *process* holds nothing else, so that a further crash condemns it and no
-/// innocent that happened to be held beside it.
+/// more runs only while its *process* holds nothing else, so that a further crash condemns it and
+/// no innocent that happened to be held beside it.
 ///
-/// Process-wide: all workers of all queues in the process are members of one. Thread-safe; hooks are
-/// called on the thread that caused them, without a lock held, and must only post to their own loop.
+/// Process-wide: all workers of all queues in the process are members of one. Thread-safe; hooks
+/// are called on the thread that caused them, without a lock held, and must only post to their own
+/// loop.
 class Quarantine {
  public:
   using Hook = std::function<void()>;

@@ -38,8 +38,8 @@ struct Verdict {
   std::chrono::milliseconds delay{0};  // retry
 };
 
-/// Pure. `failures` attempts have failed before this one; the message expires at `expire_at`, and it
-/// is `now` by the server's clock. A retry that would fall due after expiry is a dead letter.
+/// Pure. `failures` attempts have failed before this one; the message expires at `expire_at`, and
+/// it is `now` by the server's clock. A retry that would fall due after expiry is a dead letter.
 [[nodiscard]] Verdict decide(const Policy& policy, const Outcome& outcome, int failures,
                              std::int64_t expire_at, std::int64_t now);
 

@@ -13,8 +13,8 @@
 
 namespace mx_rmq::worker {
 
-/// One run of a handler, shared by whoever runs it, its context, and the deadline. What a blocking handler
-/// reads from its thread is constant or atomic.
+/// One run of a handler, shared by whoever runs it, its context, and the deadline. What a blocking
+/// handler reads from its thread is constant or atomic.
 struct Run {
   Run(runtime::EventLoop& loop_of, std::shared_ptr<Delivery> delivery_of)
       : loop(loop_of), delivery(std::move(delivery_of)) {}

@@ -8,6 +8,7 @@
 #include "broker/history.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
+#include "worker/runner_seat.hpp"
 
 namespace mx_rmq::worker {
 
@@ -54,17 +55,6 @@ Outcome outcome_of(const std::exception_ptr& error) {
 
 }  // namespace
 
-struct Runner::Seat {
-  explicit Seat(runtime::EventLoop& loop) : wake(loop) {}
-
-  runtime::Event wake;
-  std::shared_ptr<Run> run;  // the one that counts
-  runtime::TimerId timer;
-  TimePoint timer_due{};
-  bool warned = false;  // the stop token fired at the deadline
-  bool zombie = false;
-};
-
 Runner::Runner(Shared& shared)
     : shared_(shared), none_runs_(shared.loop), seats_left_(shared.loop) {
   none_runs_.set();
@@ -96,8 +86,8 @@ void Runner::wake(std::size_t messages) {
 bool Runner::may_run(std::size_t id) const {
   const Topic& topic = *shared_.topics[id];
   if (topic.max_concurrency != 0 && topic.running >= topic.max_concurrency) return false;
-  // The last free worker is kept while there is a topic of which nothing runs, so that slow ones cannot
-  // occupy them all while another one waits.
+  // The last free worker is kept while there is a topic of which nothing runs, so that slow ones
+  // cannot occupy them all while another one waits.
   const auto workers = static_cast<std::size_t>(shared_.config.max_workers);
   if (workers <= 2 || topic.running == 0 || runs_.size() + 1 < workers) return true;
   return std::ranges::none_of(shared_.topics, [](const auto& each) { return each->running == 0; });
@@ -277,150 +267,11 @@ void Runner::give_up(const std::shared_ptr<Seat>& seat, Outcome outcome) {
 }
 
 void Runner::lost(const std::shared_ptr<Delivery>& delivery) {
-  // Its stop token has fired. A run that goes on keeps its seat until it ends or its deadline comes.
+  // Its stop token has fired. A run that goes on keeps its seat until it ends or its deadline
+  // comes.
   log::debug("the run of a lost message does not count", "topic",
              shared_.topics[delivery->topic]->name, "id",
              delivery->view ? delivery->view->id : std::string_view("?"));
-}
-
-// --- outcomes ---
-
-void Runner::dead(const std::shared_ptr<Delivery>& delivery, const char* reason,
-                  std::string history, int attempts) {
-  Topic& topic = *shared_.topics[delivery->topic];
-  const bool expired = std::string_view(reason) == "expired";
-  const bool kept =
-      shared_.config.enable_dead_letter && (!expired || shared_.config.dead_letter_expired);
-  Settlement settlement;
-  settlement.delivery = delivery;
-  if (kept) {
-    settlement.kind = Settlement::Kind::dead;
-    settlement.text = broker::dead_line(reason, history);
-  } else {
-    settlement.ack = expired ? broker::AckKind::expired_discarded : broker::AckKind::discarded;
-  }
-  log::warn(topic.outcome_gate, kept ? "dead letter" : "dropped, as configured", "topic",
-            topic.name, "id", delivery->view->id, "reason", reason, "attempts", attempts);
-  topic.consumer->settle(std::move(settlement));
-}
-
-void Runner::conclude(const std::shared_ptr<Run>& run, const Outcome& outcome) {
-  const auto& delivery = run->delivery;
-  Topic& topic = *shared_.topics[delivery->topic];
-  const TimePoint now = shared_.loop.now();
-  topic.times.add(now - delivery->started);
-  if (delivery->state != Delivery::State::running) return;  // lost: not ours to settle
-  Outcome counted = outcome;
-  const bool failed =
-      outcome.kind == Outcome::Kind::failed || outcome.kind == Outcome::Kind::retry_after;
-  if (interrupting_ && failed) counted.kind = Outcome::Kind::interrupted;
-  const broker::EnvelopeView& view = *delivery->view;
-  const Verdict verdict =
-      decide(topic.policy, counted, view.attempts, view.expire_at, shared_.server_now());
-  if (verdict.kind == Verdict::Kind::ack) {
-    shared_.completed.add(now, 1);
-    Settlement settlement;
-    settlement.delivery = delivery;
-    topic.consumer->settle(std::move(settlement));
-    return;
-  }
-  std::string history = broker::append_history(view.history, outcome.error, delivery->started_ms,
-                                               shared_.config.max_error_bytes);
-  if (verdict.kind == Verdict::Kind::dead) {
-    dead(delivery, verdict.reason, std::move(history), run->attempt);
-    return;
-  }
-  log::debug("attempt failed", "topic", topic.name, "id", view.id, "attempt", run->attempt,
-             "retry_in", verdict.delay, "error", outcome.error);
-  broker::EnvelopeView next = view;
-  next.attempts = view.attempts + 1;
-  next.history = history;
-  Settlement settlement;
-  settlement.delivery = delivery;
-  settlement.text = broker::encode_head(next);
-  settlement.delay = verdict.delay;
-  settlement.kind =
-      verdict.kind == Verdict::Kind::retry ? Settlement::Kind::retry : Settlement::Kind::release;
-  topic.consumer->settle(std::move(settlement));
-}
-
-void Runner::ended(const std::shared_ptr<Seat>& seat) {
-  seat->run->over = true;
-  --shared_.topics[seat->run->delivery->topic]->running;
-  seat->run.reset();
-  runs_.erase(seat);
-  shared_.active.store(runs_.size(), std::memory_order_relaxed);
-  if (runs_.empty()) none_runs_.set();
-  wake(1);  // a topic at its bound may go on
-  shared_.work();
-}
-
-// --- the end ---
-
-void Runner::release_unstarted() {
-  auto items = shared_.queue.take_all();
-  shared_.note_queue();
-  // Each goes to the head of its list, so the newest first.
-  std::ranges::stable_sort(items, [](const auto& a, const auto& b) { return a->tag > b->tag; });
-  for (auto& item : items) {
-    if (item->state != Delivery::State::queued) continue;
-    release(std::move(item));
-  }
-}
-
-void Runner::release(std::shared_ptr<Delivery> delivery) {
-  Consumer& consumer = *shared_.topics[delivery->topic]->consumer;
-  Settlement settlement;
-  settlement.delivery = std::move(delivery);
-  settlement.kind = Settlement::Kind::release;
-  consumer.settle(std::move(settlement));
-}
-
-Task<bool> Runner::wait_idle(TimePoint deadline) {
-  if (runs_.empty()) co_return true;
-  co_return co_await none_runs_.wait_until(deadline);
-}
-
-void Runner::interrupt() {
-  interrupting_ = true;
-  const auto running = runs_;
-  for (const auto& seat : running) seat->run->delivery->stop.request_stop();
-}
-
-void Runner::abandon() {
-  finishing_ = true;
-  const auto running = runs_;
-  for (const auto& seat : running) {
-    const std::shared_ptr<Run> run = seat->run;
-    log::warn("a handler was still running when the queue stopped; its message is given back",
-              "topic", shared_.topics[run->delivery->topic]->name, "id", run->message.id, "attempt",
-              run->attempt);
-    give_up(seat, outcome_of(Outcome::Kind::interrupted, "interrupted: the queue stopped"));
-  }
-}
-
-Task<> Runner::finish() {
-  finishing_ = true;
-  for (const auto& seat : idle_) seat->wake.set();
-  idle_.clear();
-  if (seats_ > 0) co_await seats_left_.wait();
-}
-
-void Runner::check() const {
-  const TimePoint now = shared_.loop.now();
-  for (const auto& seat : runs_) {
-    const auto& run = seat->run;
-    if (!run || run->delivery->state != Delivery::State::running) continue;
-    const Duration took = now - run->delivery->started;
-    const Duration left = run->due() - now;
-    if (left < took / 4)
-      log::warn("a handler is close to its deadline", "topic",
-                shared_.topics[run->delivery->topic]->name, "id", run->message.id, "attempt",
-                run->attempt, "running_ms", took, "left_ms", left);
-  }
-  const auto zombies = shared_.zombies.load(std::memory_order_relaxed);
-  if (zombies > 0)
-    log::warn("handlers that were given up at their deadline are still running", "count", zombies);
 }
 
 }  // namespace mx_rmq::worker

@@ -13,9 +13,9 @@
 
 namespace mx_rmq::worker {
 
-/// The worker coroutines: max_workers of them take messages from the local queue and run their handlers. A run
-/// that has not ended at its deadline counts as failed: its coroutine is given up (a zombie, counted) and
-/// another one takes its place. Loop thread only.
+/// The worker coroutines: max_workers of them take messages from the local queue and run their
+/// handlers. A run that has not ended at its deadline counts as failed: its coroutine is given up
+/// (a zombie, counted) and another one takes its place. Loop thread only.
 class Runner {
  public:
   explicit Runner(Shared& shared);
@@ -23,7 +23,8 @@ class Runner {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  /// Starts the coroutines. `keep` is held by each until it ends, zombies included: it keeps alive what they refer to.
+  /// Starts the coroutines. `keep` is held by each until it ends, zombies included: it keeps alive
+  /// what they refer to.
   void start(std::shared_ptr<void> keep);
   /// So many messages were queued, or may run now.
   void wake(std::size_t messages);

@@ -6,7 +6,8 @@
 namespace mx_rmq::worker {
 namespace {
 
-// Acks are tags only; the others carry heads or move bodies inside Redis, so a call of them is kept short.
+// Acks are tags only; the others carry heads or move bodies inside Redis, so a call of them is kept
+// short.
 constexpr std::size_t kMostAcks = 1000;
 constexpr std::size_t kMostOthers = 100;
 

@@ -29,9 +29,9 @@ struct Settlement {
   std::string member;                  // dead: instead of the id, for what has none
 };
 
-/// Group commit of settlements: those that come while a call is under way form the next one, grouped
-/// by kind. Each is sent again, unchanged, until it is answered; the consumer's gate says when.
-/// Loop thread only.
+/// Group commit of settlements: those that come while a call is under way form the next one,
+/// grouped by kind. Each is sent again, unchanged, until it is answered; the consumer's gate says
+/// when. Loop thread only.
 class Settler {
  public:
   /// What the settler needs of its consumer.

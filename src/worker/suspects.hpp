@@ -8,8 +8,9 @@
 
 namespace mx_rmq::worker {
 
-/// Runs suspects, one at a time, while the process holds nothing else (see Quarantine). An idle process does
-/// so at once, a busy one after a random part of a lease, so that idle ones come first. Loop thread only.
+/// Runs suspects, one at a time, while the process holds nothing else (see Quarantine). An idle
+/// process does so at once, a busy one after a random part of a lease, so that idle ones come
+/// first. Loop thread only.
 class Suspects {
  public:
   Suspects(Shared& shared, Runner& runner, runtime::Scope& scope);

@@ -76,8 +76,10 @@ void Upkeep::dead_letters(Topic& topic, std::int64_t count) {
 Task<> Upkeep::watch_loop() {
   while (co_await pause(Duration(shared_.config.processing_monitor_interval))) {
     runner_.check();
-    // Sweeps tell of consumers whose lease ran out; where they are rarer, a claim, even of nothing, does.
-    if (shared_.config.processing_monitor_interval >= shared_.config.expired_check_interval) continue;
+    // Sweeps tell of consumers whose lease ran out; where they are rarer, a claim, even of nothing,
+    // does.
+    if (shared_.config.processing_monitor_interval >= shared_.config.expired_check_interval)
+      continue;
     for (const auto& topic : shared_.topics) {
       topic->alarm_due = true;
       claimer_.want(*topic);

@@ -12,8 +12,8 @@
 
 namespace mx_rmq::worker {
 
-/// What is done at intervals: sweeps, taking over from consumers whose lease ran out, watching the handlers.
-/// Loop thread only.
+/// What is done at intervals: sweeps, taking over from consumers whose lease ran out, watching the
+/// handlers. Loop thread only.
 class Upkeep {
  public:
   Upkeep(Shared& shared, Claimer& claimer, Runner& runner, runtime::Scope& scope,
@@ -28,7 +28,8 @@ class Upkeep {
   /// All loops end.
   void stop();
 
-  /// What is wrong with consuming; empty if nothing. Each topic hears from Redis at least once a sweep.
+  /// What is wrong with consuming; empty if nothing. Each topic hears from Redis at least once a
+  /// sweep.
   [[nodiscard]] std::string trouble() const;
 
  private:

@@ -17,8 +17,9 @@
 
 namespace mx_rmq::worker {
 
-/// Waits at Redis for the markers of topics that have room and no known backlog: connections that block, at most
-/// 64 topics each. A marker is a duty: it leads to a claim, or is armed again. Loop thread only.
+/// Waits at Redis for the markers of topics that have room and no known backlog: connections that
+/// block, at most 64 topics each. A marker is a duty: it leads to a claim, or is armed again. Loop
+/// thread only.
 class Waker {
  public:
   Waker(Shared& shared, Claimer& claimer, runtime::Scope& scope);
@@ -29,9 +30,11 @@ class Waker {
   void add(Topic& topic);
   /// Starts waiting for what was added and is not waited for yet.
   void start();
-  /// Room or backlogs have changed: waits that leave out a topic they should name are ended and begun anew.
+  /// Room or backlogs have changed: waits that leave out a topic they should name are ended and
+  /// begun anew.
   void update();
-  /// Ends all waits, up to `deadline`. Topic::marker is true for topics whose marker came meanwhile.
+  /// Ends all waits, up to `deadline`. Topic::marker is true for topics whose marker came
+  /// meanwhile.
   Task<> stop(runtime::TimePoint deadline);
   /// After the client was closed, which ends the others.
   Task<> finish();
