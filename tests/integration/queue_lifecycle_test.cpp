@@ -1,0 +1,244 @@
+// Starting, stopping, status, and the end, as DESIGN's public contract has them.
+#include <atomic>
+#include <thread>
+
+#include "support/queue_fixture.hpp"
+
+namespace mx_rmq::test {
+namespace {
+
+class QueueLifecycle : public QueueTest {};
+
+using Flag = std::shared_ptr<std::atomic<bool>>;
+
+auto waits_for(std::shared_ptr<Journal> journal, Flag go) {
+  return [journal, go](Context& context) -> Task<> {
+    journal->add(context);
+    while (!*go) co_await sleep_for(5ms);
+  };
+}
+
+TEST_F(QueueLifecycle, StatusTellsWhatItDoes) {
+  const auto journal = std::make_shared<Journal>();
+  const auto go = std::make_shared<std::atomic<bool>>(false);
+  MQConfig one = config();
+  one.max_workers = 1;
+  one.task_queue_size = 2;
+  RedisMessageQueue queue(one);
+  EXPECT_FALSE(queue.status().initialized);
+  sync_wait(queue.initialize());
+  EXPECT_TRUE(queue.status().initialized);
+  EXPECT_FALSE(queue.status().running);
+  queue.register_handler("b", waits_for(journal, go));
+  queue.register_handler("a", waits_for(journal, go));
+  for (int i = 0; i < 3; ++i) produce(queue, "a", i);
+  start(queue);
+  EXPECT_TRUE(queue.status().running);
+  EXPECT_TRUE(queue.is_running());
+  EXPECT_EQ(queue.status().registered_topics, (Strings{"a", "b"}));
+  ASSERT_TRUE(wait_for(patience, [&] {
+    const QueueStatus status = queue.status();
+    // One of the two places is kept for the other topic.
+    return status.active_handlers == 1 && status.local_queue_size == 1;
+  }));
+  EXPECT_TRUE(wait_for(patience, [&] { return queue.status().uptime >= 1s; }));
+  std::thread stopper([&] { stop(queue); });
+  EXPECT_TRUE(wait_for(patience, [&] { return queue.status().shutting_down; }));
+  *go = true;
+  stopper.join();
+  const QueueStatus status = queue.status();
+  EXPECT_FALSE(status.running);
+  EXPECT_FALSE(status.shutting_down);
+  EXPECT_EQ(status.active_handlers + status.local_queue_size, 0u);
+  EXPECT_EQ(status.uptime, 0s);
+}
+
+TEST_F(QueueLifecycle, StopTwiceFromSeveralThreadsAndBeforeStartIsHarmless) {
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(config());
+  stop(queue);
+  queue.register_handler("t", recorder(journal));
+  start(queue);
+  start(queue);
+  produce(queue, "t", 1);
+  ASSERT_TRUE(journal->wait_size(1));
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) threads.emplace_back([&] { stop(queue); });
+  }
+  stop(queue);
+  EXPECT_FALSE(queue.is_running());
+  EXPECT_EQ(server().command({"ZCARD", key_of("t", "consumers")}).num(), 0);
+}
+
+TEST_F(QueueLifecycle, ProducingWorksAfterStopAndNotAfterCleanupAndAStartBeginsAnew) {
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(config());
+  queue.register_handler("t", recorder(journal));
+  start(queue);
+  stop(queue);
+  produce(queue, "t", "after stop");
+  EXPECT_EQ(journal->size(), 0u);
+  sync_wait(queue.cleanup());
+  sync_wait(queue.cleanup());
+  EXPECT_THROW(sync_wait(queue.produce("t", 1)), ShutdownError);
+  EXPECT_THROW(sync_wait(queue.dead_letters().count("t")), ShutdownError);
+  EXPECT_THROW(sync_wait(queue.metrics().collect({"t"})), ShutdownError);
+  EXPECT_THROW(sync_wait(queue.cancel("t", "x")), ShutdownError);
+  sync_wait(queue.initialize());
+  produce(queue, "t", "after initialize");
+  start(queue);
+  ASSERT_TRUE(journal->wait_size(2));
+  EXPECT_EQ(journal->payloads(), (std::vector<json>{"after stop", "after initialize"}));
+}
+
+TEST_F(QueueLifecycle, AHandlerRegisteredWhileRunningConsumes) {
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(config());
+  queue.register_handler("first", recorder(journal));
+  start(queue);
+  produce(queue, "second", 2);
+  queue.register_handler("second", recorder(journal));
+  EXPECT_TRUE(journal->wait_size(1));
+  produce(queue, "second", 3);
+  EXPECT_TRUE(journal->wait_size(2));
+}
+
+TEST_F(QueueLifecycle, AHandlerThatOutlastsTheShutdownTimeIsToldAndItsMessageGivenBack) {
+  for (const auto timeout : {0ms, 300ms}) {
+    server().command({"FLUSHALL"});
+    MQConfig hasty = config();
+    hasty.shutdown_timeout = timeout;
+    const auto journal = std::make_shared<Journal>();
+    const auto told = std::make_shared<std::atomic<bool>>(false);
+    const auto go = std::make_shared<std::atomic<bool>>(false);
+    const auto ended = std::make_shared<std::atomic<bool>>(false);
+    RedisMessageQueue queue(hasty);
+    queue.register_handler("t", [journal, told, go, ended](Context& context) -> Task<> {
+      journal->add(context);
+      while (!*go) {
+        if (context.stop_token().stop_requested()) *told = true;
+        co_await sleep_for(5ms);
+      }
+      *ended = true;
+    });
+    start(queue);
+    const std::string id = produce(queue, "t", 1);
+    ASSERT_TRUE(journal->wait_size(1));
+    const auto began = WaitClock::now();
+    stop(queue);
+    EXPECT_LT(WaitClock::now() - began, 10s) << "bounded";
+    EXPECT_TRUE(*told);
+    EXPECT_FALSE(*ended);
+    Audit numbers = audit(server(), "t");
+    EXPECT_EQ(numbers["ready"], 1);
+    EXPECT_EQ(numbers["processing"], 0);
+    const auto second = std::make_shared<Journal>();
+    RedisMessageQueue next(config());
+    next.register_handler("t", recorder(second));
+    start(next);
+    ASSERT_TRUE(second->wait_size(1));
+    EXPECT_EQ(second->runs()[0].id, id);
+    EXPECT_EQ(second->runs()[0].attempt, 2) << "the attempt counts";
+    *go = true;
+    EXPECT_TRUE(wait_for(patience, [&] { return ended->load(); }));
+    ASSERT_TRUE(wait_drained(server(), "t"));
+    EXPECT_EQ(stat(server(), "t", "completed"), 1) << "a late result is ignored";
+  }
+}
+
+TEST_F(QueueLifecycle, TheDestructorStopsWhatRuns) {
+  const auto journal = std::make_shared<Journal>();
+  const auto go = std::make_shared<std::atomic<bool>>(true);
+  {
+    RedisMessageQueue queue(config());
+    queue.register_handler("t", [journal](Context& context) -> Task<> {
+      journal->add(context);
+      co_await sleep_for(200ms);
+    });
+    start(queue);
+    produce(queue, "t", 1);
+    ASSERT_TRUE(journal->wait_size(1));
+  }
+  EXPECT_EQ(stat(server(), "t", "completed"), 1);
+  EXPECT_EQ(server().command({"ZCARD", key_of("t", "consumers")}).num(), 0);
+  EXPECT_TRUE(wait_for(patience, [&] {
+    return occurrences(server().command({"CLIENT", "LIST"}).str(), "name=mx-rmq") == 0;
+  })) << "its connections are closed";
+}
+
+TEST_F(QueueLifecycle, StoppingWhileRedisIsAwayIsBounded) {
+  RedisServer away;
+  MQConfig hasty = quick_config(away.url());
+  hasty.shutdown_timeout = 300ms;
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(hasty);
+  queue.register_handler("t", recorder(journal));
+  start(queue);
+  produce(queue, "t", 1);
+  ASSERT_TRUE(journal->wait_size(1));
+  away.pause();
+  const auto began = WaitClock::now();
+  stop(queue);
+  sync_wait(queue.cleanup());
+  EXPECT_LT(WaitClock::now() - began, 15s);
+  away.resume();
+}
+
+TEST_F(QueueLifecycle, StartingWithoutRedisIsAnErrorAndNothingRuns) {
+  MQConfig nowhere = config();
+  nowhere.redis_url = "unix://" + server().directory() + "/nobody.sock";
+  nowhere.connect_timeout = 300ms;
+  nowhere.produce_timeout = 300ms;
+  RedisMessageQueue queue(nowhere);
+  queue.register_handler("t", [](const json&) -> Task<> { co_return; });
+  EXPECT_THROW(start(queue), Error);
+  EXPECT_FALSE(queue.is_running());
+  const auto began = WaitClock::now();
+  EXPECT_THROW(produce(queue, "t", 1), Error);
+  EXPECT_LT(WaitClock::now() - began, 10s);
+  EXPECT_THROW(queue.run(100ms), Error);
+}
+
+TEST_F(QueueLifecycle, BlockingCallsOnTheLoopThreadAreErrorsNotDeadlocks) {
+  RedisMessageQueue queue(config());
+  const auto error = std::make_shared<std::string>();
+  queue.register_handler("t", [error, facade = &queue](const json&) -> Task<> {
+    try {
+      facade->run(1ms);
+    } catch (const std::logic_error& e) {
+      *error = e.what();
+    }
+    co_return;
+  });
+  start(queue);
+  produce(queue, "t", 1);
+  ASSERT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "completed") == 1; }));
+  EXPECT_FALSE(error->empty());
+}
+
+TEST_F(QueueLifecycle, AHandlerMayProduceAndCancel) {
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(config());
+  queue.register_handler(
+      "t", [journal, facade = &queue](const json& payload, Context& context) -> Task<> {
+        journal->add(context);
+        const int n = payload.get<int>();
+        if (n == 0) co_return;
+        auto next = facade->produce("t", n - 1);
+        co_await std::move(next);
+        auto later = facade->produce("t", 100, ProduceOptions{}.delay(1h));
+        const std::string id = co_await std::move(later);
+        auto cancelled = facade->cancel("t", id);
+        const bool gone = co_await std::move(cancelled);
+        if (!gone) throw Reject("not cancelled");
+      });
+  start(queue);
+  produce(queue, "t", 5);
+  ASSERT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "completed") == 6; }));
+  EXPECT_EQ(journal->payloads(), (std::vector<json>{5, 4, 3, 2, 1, 0}));
+  EXPECT_EQ(stat(server(), "t", "cancelled"), 5);
+}
+
+}  // namespace
+}  // namespace mx_rmq::test
