@@ -167,6 +167,15 @@ std::int64_t QueueCore::reconnects() const {
 
 // --- producing ---
 
+QueueCore::Pending::Pending(QueueCore& core, std::size_t messages)
+    : core_(core), messages_(messages) {
+  const std::size_t most = core_.config_.max_pending_produces;
+  if (messages > most || core_.pending_ > most - messages)
+    throw Overloaded("produce: " + std::to_string(core_.pending_) +
+                     " messages are under way, and at most " + std::to_string(most) + " may be");
+  core_.pending_ += messages;
+}
+
 Task<std::string> QueueCore::produce(std::string topic, broker::OutgoingEnvelope envelope) {
   return run_produce(shared_from_this(), std::move(topic), std::move(envelope));
 }
@@ -175,6 +184,7 @@ Task<std::string> QueueCore::run_produce(std::shared_ptr<QueueCore> self, std::s
                                          broker::OutgoingEnvelope envelope) {
   co_await self->loop_.schedule();
   const Use use(self);
+  const Pending pending(*self, 1);
   queue::TopicPort& port = self->port(topic);
   self->note(topic, port);
   std::string id = envelope.id;
@@ -208,6 +218,7 @@ Task<std::vector<std::string>> QueueCore::run_batch(
     std::vector<broker::OutgoingEnvelope> envelopes) {
   co_await self->loop_.schedule();
   const Use use(self);
+  const Pending pending(*self, envelopes.size());
   std::vector<std::string> ids;
   std::map<std::string, std::vector<broker::OutgoingEnvelope>> by_topic;
   for (std::size_t i = 0; i < topics.size(); ++i) {

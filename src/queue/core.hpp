@@ -102,6 +102,19 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   static Task<> run_stop(std::shared_ptr<QueueCore> self);
   static Task<> run_cleanup(std::shared_ptr<QueueCore> self);
 
+  /// Messages whose produce call is under way, of all topics; throws Overloaded beyond the bound.
+  class Pending {
+   public:
+    Pending(QueueCore& core, std::size_t messages);
+    ~Pending() { core_.pending_ -= messages_; }
+    Pending(const Pending&) = delete;
+    Pending& operator=(const Pending&) = delete;
+
+   private:
+    QueueCore& core_;
+    const std::size_t messages_;
+  };
+
   void open();
   void adopt_handlers();
   void note(const std::string& topic, queue::TopicPort& port);
@@ -129,6 +142,7 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   bool closed_ = false;                      // cleanup() has been done
   bool was_started_ = false;
   std::size_t uses_ = 0;
+  std::size_t pending_ = 0;  // see Pending
   runtime::Event unused_;   // set while uses_ is 0
   bool changing_ = false;   // a start, stop or cleanup is under way
   runtime::Event settled_;  // set while none is
