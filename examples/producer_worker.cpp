@@ -37,10 +37,12 @@ std::string who(const char* role) { return std::string(role) + " " + std::to_str
 // --- the producer ---
 
 Task<> produce_jobs(RedisMessageQueue* queue) {
+  std::vector<OutgoingMessage> jobs;
   for (int number = 1; number <= kMessages; ++number) {
     json job = {{"number", number}};
-    co_await queue->produce(kJobs, std::move(job));
+    jobs.emplace_back(kJobs, std::move(job));
   }
+  co_await queue->produce_batch(std::move(jobs));
 }
 
 int producer() {
@@ -57,14 +59,19 @@ Task<> work(int* handled) {
   ++*handled;
 }
 
+Task<> report(RedisMessageQueue* queue, std::string what, int handled) {
+  json payload = {{"what", what}, {"handled", handled}};
+  co_await queue->produce(kReports, std::move(payload));
+}
+
 int worker() {
   int handled = 0;
   RedisMessageQueue queue(MQConfig::from_env());
   queue.register_handler(kJobs, [&handled](const json&) { return work(&handled); });
+  mx_rmq::sync_wait(report(&queue, "begins", 0));
   queue.run();  // until SIGTERM or SIGINT; what runs then ends first
   std::cout << who("worker  ") << ": handled  " << handled << " messages" << std::endl;
-  json report = {{"handled", handled}};
-  mx_rmq::sync_wait(queue.produce(kReports, std::move(report)));  // a stopped queue still produces
+  mx_rmq::sync_wait(report(&queue, "ends", handled));  // a stopped queue still produces
   return 0;
 }
 
@@ -72,18 +79,20 @@ int worker() {
 
 struct Reports {
   int handled = 0;
-  int workers = 0;
   int idle_workers = 0;
-  example::Countdown left{2};
+  example::Countdown begun{2};
+  example::Countdown ended{2};
 };
 
 Task<> add(Reports* reports, json report) {
+  if (report.at("what") == "begins") {
+    reports->begun.count_down();
+    co_return;
+  }
   const int handled = report.at("handled").get<int>();
   reports->handled += handled;
-  ++reports->workers;
   if (handled == 0) ++reports->idle_workers;
-  reports->left.count_down();
-  co_return;
+  reports->ended.count_down();
 }
 
 Task<bool> wait_for_completed(RedisMessageQueue* queue, std::int64_t count) {
@@ -118,20 +127,21 @@ int watch() {
   ::setenv("MQ_QUEUE_PREFIX", config.queue_prefix.c_str(), 1);
   const pid_t first = start_process("worker");
   const pid_t second = start_process("worker");
-  const pid_t source = start_process("producer");
 
   Reports reports;
   RedisMessageQueue queue(config);
   queue.register_handler(kReports,
                          [&reports](const json& report) { return add(&reports, report); });
   mx_rmq::sync_wait(queue.start_background());
-  const bool produced = ended_well(source);
+  const bool begun = reports.begun.wait_for(20s);
+  const pid_t source = start_process("producer");
+  const bool produced = ended_well(source) && begun;
   const bool completed = produced && mx_rmq::sync_wait(wait_for_completed(&queue, kMessages));
   ::kill(first, SIGTERM);
   ::kill(second, SIGTERM);
   const bool first_ended = ended_well(first);
   const bool stopped = ended_well(second) && first_ended;
-  const bool reported = reports.left.wait_for(10s);
+  const bool reported = reports.ended.wait_for(20s);
   mx_rmq::sync_wait(queue.stop());
 
   std::cout << '\n';

@@ -39,7 +39,7 @@ int run() {
   queue.register_handler("orders",
                          [&handled](const json& order) { return handle_order(&handled, order); });
   mx_rmq::sync_wait(produce_orders(&queue));
-  queue.run(500ms);  // without a time: until SIGINT or SIGTERM
+  queue.run(2s);  // without a time: until SIGINT or SIGTERM
 
   std::cout << handled.size() << " of 3 orders handled\n";
   return handled.size() == 3 ? 0 : 1;
