@@ -52,17 +52,10 @@ function(mx_rmq_target_defaults target)
   mx_rmq_sanitize(${target})
 endfunction()
 
-# One program for each <dir>/*.cpp, named after its file, linked with the library;
-# <dir>/common/*.cpp, if there are any, go into each of them.
+# One program for each <dir>/*.cpp, named after its file, linked with the library. Headers they share are
+# in <dir>/support.
 function(mx_rmq_add_programs dir)
   file(GLOB programs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${dir}/*.cpp")
-  file(GLOB common CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${dir}/common/*.cpp")
-  if(common)
-    add_library(mxrmq_${dir}_common STATIC EXCLUDE_FROM_ALL ${common})
-    mx_rmq_target_defaults(mxrmq_${dir}_common)
-    target_include_directories(mxrmq_${dir}_common PUBLIC "${PROJECT_SOURCE_DIR}/${dir}")
-    target_link_libraries(mxrmq_${dir}_common PUBLIC mx_rmq::mx_rmq)
-  endif()
   foreach(file IN LISTS programs)
     get_filename_component(name "${file}" NAME_WE)
     add_executable(${dir}_${name} "${file}")
@@ -72,8 +65,5 @@ function(mx_rmq_add_programs dir)
     mx_rmq_target_defaults(${dir}_${name})
     target_include_directories(${dir}_${name} PRIVATE "${PROJECT_SOURCE_DIR}/${dir}")
     target_link_libraries(${dir}_${name} PRIVATE mx_rmq::mx_rmq)
-    if(common)
-      target_link_libraries(${dir}_${name} PRIVATE mxrmq_${dir}_common)
-    endif()
   endforeach()
 endfunction()
