@@ -54,6 +54,18 @@ Command::Command(std::span<const std::string_view> arguments) {
   bytes_.size = static_cast<std::size_t>(size);
 }
 
+std::string_view Command::name() const noexcept {
+  std::string_view left = bytes_.view();
+  std::size_t size = 0;
+  for (const char mark : {'*', '$'}) {
+    const std::size_t end = left.find("\r\n");
+    if (!left.starts_with(mark) || end == std::string_view::npos) return {};
+    std::from_chars(left.data() + 1, left.data() + end, size);
+    left.remove_prefix(end + 2);
+  }
+  return left.substr(0, size);
+}
+
 void CommandBuilder::begin_evalsha(CommandBuilder& builder, const lua::Script& script,
                                    std::size_t keys) {
   builder.add("EVALSHA").add(script.sha1).add(keys);

@@ -41,6 +41,8 @@ class Command {
   [[nodiscard]] const SharedBytes& bytes() const noexcept { return bytes_; }
   [[nodiscard]] std::size_t size() const noexcept { return bytes_.size; }
   [[nodiscard]] bool empty() const noexcept { return bytes_.size == 0; }
+  /// Its first argument, as "EVALSHA"; for the log.
+  [[nodiscard]] std::string_view name() const noexcept;
 
  private:
   SharedBytes bytes_;

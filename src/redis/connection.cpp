@@ -26,8 +26,8 @@ std::optional<Address> local_address(const ConnectOptions& options) {
 Connection::Connection(std::shared_ptr<Context> context, bool blocking)
     : context_(std::move(context)),
       blocking_(blocking),
-      fsm_(context_->options.connection, local_address(context_->options.connect), context_->plan,
-           *context_->seams.rng) {
+      fsm_(context_->options.connection, local_address(context_->options.connect),
+           blocking ? context_->blocking_plan : context_->plan, *context_->seams.rng) {
   context_->add(*this);
 }
 
@@ -40,6 +40,7 @@ Connection::~Connection() {
 std::uint64_t Connection::submit(Answer& answer, Command command, TimePoint deadline,
                                  std::uint64_t only_epoch) {
   const std::uint64_t number = ++submissions_;
+  log::trace("to Redis", "command", command.name(), "bytes", command.size(), "number", number);
   fsm_.submit(context_->loop.now(), reinterpret_cast<WaiterToken>(&answer), std::move(command),
               deadline, only_epoch, actions_);
   perform();
@@ -155,6 +156,7 @@ void Connection::perform_one(Action& action) {
       close_transport();
       break;
     case Action::Kind::reply:
+      log::trace("from Redis", "reply", Reply::name(action.reply.kind()));
       reinterpret_cast<Answer*>(action.waiter)->complete(std::move(action.reply));
       break;
     case Action::Kind::fail:

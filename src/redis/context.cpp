@@ -14,6 +14,7 @@ Context::Context(runtime::EventLoop& the_loop, ClientOptions the_options, Seams 
       options(std::move(the_options)),
       seams(std::move(the_seams)),
       plan(std::make_shared<const SetupPlan>(make_setup_plan(options.connect, options.scripts))),
+      blocking_plan(std::make_shared<const SetupPlan>(make_setup_plan(options.connect, {}))),
       clock(the_loop),
       closed(the_loop),
       log_ready(1s),

@@ -39,6 +39,7 @@ class Context final : private runtime::ShutdownListener {
   const ClientOptions options;
   const Seams seams;
   const std::shared_ptr<const SetupPlan> plan;
+  const std::shared_ptr<const SetupPlan> blocking_plan;  ///< runs no scripts, so loads none
   ServerClock clock;
   runtime::Event closed;  ///< set whenever a connection has closed for good
 

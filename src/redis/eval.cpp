@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 
 constexpr auto shortest_pause = 10ms;
 constexpr auto longest_pause = 1s;
+constexpr auto longest_answer_time = 250ms;
 
 /// What came of sending the script once.
 struct Attempt {
@@ -137,9 +138,12 @@ Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* s
       }
     }
     if (!pause) continue;
-    const TimePoint now = loop.now();
-    const TimePoint until = now + backoff.next(*connection->context().seams.rng);
-    if (until >= deadline) std::rethrow_exception(error);
+    const runtime::Duration rest = backoff.next(*connection->context().seams.rng);
+    const TimePoint until = loop.now() + rest;
+    // A last try needs time for its answer: better the refusal that is known than an unknown outcome.
+    const runtime::Duration answer_time =
+        std::min<runtime::Duration>(rest / 2, longest_answer_time);
+    if (until + answer_time >= deadline) std::rethrow_exception(error);
     co_await never.wait_until(until);
   }
 }

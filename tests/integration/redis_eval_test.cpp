@@ -240,7 +240,7 @@ TEST(RedisEval, AServerThatRunsALongScriptIsWaitedFor) {
     const Value reply = server.try_command({"PING"});
     return reply.is_error() && reply.text.starts_with("BUSY");
   }));
-  EXPECT_EQ(outcome(redis, own.script, 300ms), "server BUSY");
+  EXPECT_EQ(outcome(redis, own.script, 1s), "server BUSY");
   std::thread later([&] {
     std::this_thread::sleep_for(200ms);
     EXPECT_FALSE(server.try_command({"SCRIPT", "KILL"}).is_error());

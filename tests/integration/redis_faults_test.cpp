@@ -7,12 +7,14 @@
 
 #include <atomic>
 #include <filesystem>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "integration/redis_fixture.hpp"
 #include "mx_rmq/errors.hpp"
+#include "mx_rmq/log.hpp"
 #include "runtime/event.hpp"
 #include "runtime/scope.hpp"
 #include "support/redis_server.hpp"
@@ -291,6 +293,69 @@ TEST(RedisFaults, AServerThatStopsIsLeftAndMemoryStaysBounded) {
   EXPECT_TRUE(wait_for(5s, left));
   server.resume();
   EXPECT_EQ(redis.send(Command::of("PING"), 10s).as_string(), "PONG");
+}
+
+// --- the log ---
+
+// Keeps what the library logs while it lives.
+class Log {
+ public:
+  Log() {
+    set_log_sink([this](LogLevel, std::string_view line) {
+      const std::lock_guard lock(mutex_);
+      lines_.emplace_back(line);
+    });
+  }
+  ~Log() { set_log_sink({}); }
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+  std::vector<std::string> lines() {
+    const std::lock_guard lock(mutex_);
+    return lines_;
+  }
+  std::size_t count(std::string_view part) {
+    std::size_t found = 0;
+    for (const std::string& line : lines()) found += line.find(part) != std::string::npos ? 1 : 0;
+    return found;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
+
+TEST(RedisFaults, TheLogTellsWhatChangesWithoutAFloodAndWithoutAPassword) {
+  Log log;
+  RedisOptions server_options;
+  server_options.users = {"bob on >s3cr3t ~* &* +@all"};
+  RedisServer server(server_options);
+  redis::ClientOptions options = quick_options("unix://bob:s3cr3t@" + server.socket_path());
+  options.pool_size = 20;
+  options.connection.refused_retry = 5ms;
+  RedisLoop redis(options);
+  const auto use_all = [&] {
+    for (std::size_t i = 0; i < 20; ++i) {
+      try {
+        redis.send(Command::of("PING"), 100ms, i);
+      } catch (const Error&) {
+        // Only what is logged counts here.
+      }
+    }
+  };
+  use_all();
+  EXPECT_EQ(log.count("connected to Redis"), 1U) << "twenty at the same moment";
+  server.command({"ACL", "SETUSER", "bob", "resetpass", ">0ther"});
+  server.command({"CLIENT", "KILL", "USER", "bob"});
+  EXPECT_TRUE(wait_for(5s, [&] { return log.count("Redis refuses us") > 0; }));
+  const auto begin = WaitClock::now();
+  while (WaitClock::now() - begin < 500ms) use_all();
+  server.kill9();
+  const auto later = WaitClock::now();
+  while (WaitClock::now() - later < 500ms) use_all();
+  EXPECT_EQ(log.count("connection to Redis lost"), 1U);
+  EXPECT_EQ(log.count("Redis refuses us"), 1U) << "hundreds of refusals";
+  EXPECT_EQ(log.count("no connection to Redis, trying again"), 1U);
+  EXPECT_EQ(log.count("s3cr3t"), 0U);
 }
 
 // --- resources ---

@@ -52,6 +52,11 @@ TEST(Command, CopiesShareTheirBytes) {
   EXPECT_EQ(one.bytes().data.get(), two.bytes().data.get());
 }
 
+TEST(Command, KnowsItsName) {
+  EXPECT_EQ(Command::of("EVALSHA", "x").name(), "EVALSHA");
+  EXPECT_EQ(Command().name(), "");
+}
+
 TEST(Command, OfNothingIsRefused) {
   EXPECT_THROW(Command(std::span<const std::string_view>()), std::invalid_argument);
 }
