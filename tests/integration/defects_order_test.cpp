@@ -150,6 +150,34 @@ TEST_F(Defects, F10_a_retried_message_keeps_its_priority) {
   EXPECT_LT(second - payloads.begin(), 5) << "before the low ones, but for those prefetched";
 }
 
+TEST_F(Defects, F10_what_is_recovered_goes_to_the_head_in_order) {
+  MQConfig one = config();
+  one.max_workers = 1;
+  one.task_queue_size = 1;
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(one);
+  for (int i = 0; i < 8; ++i) produce(queue, "t", i);
+  // What a consumer that took the first two and died has left.
+  for (const char* tag : {"1.1", "1.2"}) {
+    const Value envelope = server().command({"LPOP", key_of("t", "ready:normal")});
+    server().command({"HSET", key_of("t", "processing:dead.1"), tag, envelope.str()});
+  }
+  server().command({"ZADD", key_of("t", "consumers"), "1", "dead.1"});
+  queue.register_handler("t", [journal](Context& context) -> Task<> {
+    journal->add(context);
+    co_await sleep_for(100ms);  // time for the rest to be taken over
+  });
+  start(queue);
+  ASSERT_TRUE(journal->wait_size(8));
+  const auto payloads = journal->payloads();
+  const auto place = [&](int payload) {
+    return std::find(payloads.begin(), payloads.end(), json(payload)) - payloads.begin();
+  };
+  EXPECT_EQ(place(1), place(0) + 1) << "in its consumer's order";
+  EXPECT_LT(place(1), place(6)) << "before what waits";
+  EXPECT_EQ(stat(server(), "t", "recovered"), 2);
+}
+
 TEST_P(DefectsPrefixed, F22_ids_of_any_bytes_do_not_collide) {
   const Strings ids{"a:queue",
                     "a",

@@ -166,6 +166,28 @@ TEST_F(QueueConnection, MaxRecoveriesMakesADeadLetterPoison) {
   EXPECT_EQ(stat(server(), "t", "completed"), 0);
 }
 
+TEST_F(QueueConnection, ProcessingMonitorIntervalFindsDeadConsumersWhereSweepsAreRare) {
+  MQConfig rare = config();
+  rare.expired_check_interval = 1h;
+  rare.processing_monitor_interval = 100ms;
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(rare);
+  queue.register_handler("t", recorder(journal));
+  const std::string delayed = produce(queue, "t", "held", ProduceOptions{}.delay(1h));
+  start(queue);
+  produce(queue, "t", "first");
+  ASSERT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "completed") == 1; }));
+  // A consumer that took it and died.
+  const Value envelope = server().command({"HGET", key_of("t", "delayed:data"), delayed});
+  ASSERT_FALSE(envelope.is_nil());
+  server().command({"ZREM", key_of("t", "delayed"), delayed});
+  server().command({"HDEL", key_of("t", "delayed:data"), delayed});
+  server().command({"HSET", key_of("t", "processing:dead.1"), "1.1", envelope.str()});
+  server().command({"ZADD", key_of("t", "consumers"), "1", "dead.1"});
+  EXPECT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "completed") == 2; }));
+  EXPECT_EQ(stat(server(), "t", "recovered"), 1);
+}
+
 TEST_F(QueueConnection, BatchSizeBoundsWhatOneScriptPromotes) {
   MQConfig small = config();
   small.batch_size = 2;
