@@ -28,7 +28,7 @@ class BlockingLane {
   /// it was blocked. False: nothing was under way, or the command was not blocked (yet); whoever
   /// must end a wait repeats this until the wait has ended. A wait that has not been written yet is
   /// not touched. Where the server gave no client id (a right is missing), the connection is
-  /// dropped instead and the wait ends with OutcomeUnknown. Throws as Lane::send.
+  /// dropped instead and the wait ends with OutcomeUnknown. Throws as Lane::send. `via` must outlive the call.
   Task<bool> interrupt(Lane& via, TimePoint deadline);
 
   [[nodiscard]] bool waiting() const noexcept;

@@ -41,7 +41,8 @@ std::unique_ptr<BlockingLane> Client::open_blocking() {
 
 std::shared_ptr<Connection> Client::open(bool blocking) {
   auto connection = std::make_shared<Connection>(context_, blocking);
-  if (closing_) connection->abort();
+  // A loop that ends has no timers any more.
+  if (closing_ || context_->loop.stopping()) connection->abort();
   return connection;
 }
 

@@ -43,8 +43,9 @@ class Lane {
   /// Runs a script and applies the table of error replies: loads it and sends again when the server
   /// does not know it; waits out what passes by itself, with jittered pauses, to the deadline;
   /// connects anew when the node's role changed. Returns only what is no error. Throws as `send`
-  /// does, and ServerError for a refusal (the code kept; it did not happen) and OutcomeUnknown with
-  /// Redis's text for an error raised inside the script. `script` must outlive the call.
+  /// does, and ServerError for a refusal (the code kept; it did not happen; of several, the last one)
+  /// and ScriptError, an OutcomeUnknown, with Redis's text for an error raised inside the script.
+  /// `script` must outlive the call.
   Task<Reply> eval(const lua::Script& script, Command evalsha, TimePoint deadline,
                    std::uint64_t only_epoch = 0);
 
