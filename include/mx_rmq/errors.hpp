@@ -13,17 +13,12 @@
 ///
 /// The type tells what is known about Redis:
 ///
-/// | type              | did anything happen at Redis?          | what to do |
-/// |-------------------|----------------------------------------|-------------------------------------------|
-/// | `ConfigError`     | no                                     | correct the configuration | |
-/// `ConnectionError` | no, nothing was sent                   | call again when Redis is back | |
-/// `TimeoutError`    | no, nothing was sent in time           | call again, or allow more time | |
-/// `Overloaded`      | no, nothing was sent                   | produce more slowly; call again
-/// later     | | `OutcomeUnknown`  | perhaps                                | look, or repeat with
-/// a chosen message id  | | `ServerError`     | no, Redis refused                      | depends on
-/// `code()`                       | | `LeaseLost`       | the message is somebody else's by now  |
-/// stop working on it; it will be redelivered| | `ShutdownError`   | no | the queue has been
-/// stopped                |
+/// - Nothing was sent, so nothing happened: `ConfigError` (correct the configuration),
+///   `ConnectionError` (call again when Redis is back), `TimeoutError` (call again, or allow more
+///   time), `Overloaded` (produce more slowly), `ShutdownError` (the queue has been stopped).
+/// - It was sent and may have happened: `OutcomeUnknown` (look, or repeat with a chosen message id).
+/// - Redis refused, so nothing happened: `ServerError` (what to do depends on its `code()`).
+/// - The message is somebody else's by now: `LeaseLost` (stop working on it).
 namespace mx_rmq {
 
 /// Base of all errors of this library; catching it catches every type below.
@@ -62,8 +57,8 @@ class TimeoutError : public Error {
 /// it may or may not have happened. The library re-sends by itself whatever is idempotent (numbered
 /// produce batches, settlements) and throws this only when the time for that has run out, or for
 /// operations that cannot tell "I did it before" from "there was nothing to do" (cancel, requeue,
-/// remove). To be sure about a produce, choose the message's id
-/// (`ProduceOptions::message_id`) and produce it again: it is enqueued at most once.
+/// remove). To be sure about a produce, choose the message's id (`ProduceOptions::message_id`) and
+/// produce it again: it is enqueued at most once.
 class OutcomeUnknown : public Error {
  public:
   using Error::Error;

@@ -15,28 +15,35 @@
 
 /// What a program hands in to have its messages handled.
 ///
-/// A handler is any callable (a lambda, also one with captures or move-only; a function; a std::function)
-/// that returns `Task<>` or `void`:
+/// A handler is any callable (a lambda, also one with captures or move-only; a function; a
+/// std::function) that returns `Task<>` or `void`:
 ///
-/// - Returning `Task<>`: it runs as a coroutine on the loop thread of the queue's Runtime and must not
-///   block. The handler object, with what it captured, the message and a decoded payload stay alive until that run has
-///   ended, so references to them are safe in the coroutine.
+/// - Returning `Task<>`: it runs as a coroutine on the loop thread of the queue's Runtime and must
+///   not block. The handler object, with what it captured, the message and a decoded payload stay
+///   alive until that run has ended, so references to them are safe in the coroutine.
 /// - Returning `void`: it may block; it runs on the Runtime's blocking pool.
 ///
-/// Its arguments, with their types written out:
+/// Its arguments, with their types written out (`json` is `nlohmann::json`):
 ///
-/// - `register_handler(topic, h)`: `(const nlohmann::json&)`, `(Context&)` or `(const nlohmann::json&, Context&)`
-/// - `register_handler<T>(topic, h)`: `(T)` or `(T, Context&)`, where T may also be taken as `const T&`
+/// - For `register_handler(topic, h)`:
+///   `(const json&)`, `(Context&)` or `(const json&, Context&)`.
+/// - For `register_handler<T>(topic, h)`:
+///   `(T)` or `(T, Context&)`, where T may also be taken as `const T&`.
 ///
-/// A json may be taken by value, too. Anything else does not compile. One handler object serves all runs:
-/// runs overlap as far as HandlerOptions::max_concurrency allows, coroutines interleaved on one thread,
-/// blocking handlers on several threads at once, so state in it needs the corresponding care.
+/// A json may be taken by value, too. Anything else does not compile. One handler object serves all
+/// runs: runs overlap as far as HandlerOptions::max_concurrency allows, coroutines interleaved on
+/// one thread, blocking handlers on several threads at once, so what it captured needs the
+/// corresponding care.
 ///
-/// **Outcome of a run.** A normal return acknowledges the message. `Reject` makes it a dead letter at
-/// once. `RetryAfter` retries after the given delay. Any other exception, std or not, retries after
-/// `retry_delays[attempt - 1]`; when `max_retries` retries have failed it becomes a dead letter. The worker gives
-/// every run a deadline; at the deadline its stop token fires and the run counts as failed,
-/// whatever it still does.
+/// With T, nlohmann's own conversions to integers truncate silently (2^40 read as int is 0), so
+/// range checks are from_json(T)'s business. Whatever from_json throws makes the message a dead
+/// letter with the reason "decode".
+///
+/// **Outcome of a run.** A normal return acknowledges the message. `Reject` makes it a dead letter
+/// at once. `RetryAfter` retries after the given delay. Any other exception, std or not, retries
+/// after `retry_delays[attempt - 1]`; when `max_retries` retries have failed it becomes a dead
+/// letter. The worker gives every run a deadline; at the deadline its stop token fires and the run
+/// counts as failed, whatever it still does.
 namespace mx_rmq {
 
 /// Thrown by a handler: this message can never succeed. It becomes a dead letter at once with the
@@ -53,8 +60,9 @@ class Reject : public std::exception {
   std::shared_ptr<const std::string> why_;  // shared: copying an exception must not throw
 };
 
-/// Thrown by a handler: try this message again after `delay` instead of the configured one. Counts as
-/// an attempt: after max_retries retries the message becomes a dead letter as with any other failure.
+/// Thrown by a handler: try this message again after `delay` instead of the configured one. Counts
+/// as an attempt: after max_retries retries the message becomes a dead letter as with any other
+/// failure.
 class RetryAfter : public std::exception {
  public:
   /// `delay`: 0 to 100 years; std::invalid_argument otherwise.
@@ -73,7 +81,8 @@ class RetryAfter : public std::exception {
 
 namespace detail {
 
-/// What a worker supplies behind a Context. All members are called on the thread that runs the handler.
+/// What a worker supplies behind a Context. All members are called on the thread that runs the
+/// handler.
 class ContextImpl {
  public:
   ContextImpl() = default;
@@ -91,9 +100,10 @@ class ContextImpl {
 
 }  // namespace detail
 
-/// What a handler may know about, and do to, the run it is in. Valid from the start of the run to its
-/// end; the handler gets a reference and must not keep it longer. Use it from the handler's own thread, or from one
-/// thread at a time; the stop token may be used from anywhere and as long as wanted.
+/// What a handler may know about, and do to, the run it is in. Valid from the start of the run to
+/// its end; the handler gets a reference and must not keep it longer. Use it from the handler's own
+/// thread, or from one thread at a time; the stop token may be used from anywhere and as long as
+/// wanted.
 class Context {
  public:
   /// For workers and tests. `impl` must not be null.
@@ -107,23 +117,25 @@ class Context {
   /// Its id and its topic: those of message().
   [[nodiscard]] const std::string& id() const noexcept;
   [[nodiscard]] const std::string& topic() const noexcept;
-  /// Which attempt this is, from 1. An attempt that ended with its worker (a crash, a lost lease) is not counted here
-  /// but in message().meta.recoveries.
+  /// Which attempt this is, from 1. An attempt that ended with its worker (a crash, a lost lease)
+  /// is not counted here but in message().meta.recoveries.
   [[nodiscard]] int attempt() const noexcept;
   /// How many attempts there can be: max_retries + 1.
   [[nodiscard]] int max_attempts() const noexcept;
   /// When this run will count as failed (the handler's timeout): a time of the steady clock of this
-  /// machine, so `deadline() - std::chrono::steady_clock::now()` is what is left. Moves with extend().
+  /// machine, so `deadline() - std::chrono::steady_clock::now()` is what is left. Moves with
+  /// extend().
   [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept;
-  /// Fires when the deadline has passed, when the message's lease was lost (its result will be ignored), and when
-  /// the queue is stopping and the shutdown time is over. A handler that runs long should look at it.
+  /// Fires when the deadline has passed, when the message's lease was lost (its result will be
+  /// ignored), and when the queue is stopping and the shutdown time is over. A handler that runs
+  /// long should look at it.
   [[nodiscard]] std::stop_token stop_token() const noexcept;
-  /// Lets this run go on for at least `duration` from now: moves the deadline to then if it was earlier.
-  /// The lease at Redis is renewed by the library all the while; this needs no round trip as long as
-  /// the lease is known to hold.
-  /// From a coroutine: `co_await context.extend(5min)`; from a blocking handler: `sync_wait(context.extend(5min))`.
-  /// Ends on the loop thread. Throws std::invalid_argument (at once) unless duration is 1 ms to 30 days, LeaseLost if somebody
-  /// else has the message by now, TimeoutError if the deadline has passed already.
+  /// Lets this run go on for at least `duration` from now: moves the deadline to then if it was
+  /// earlier. The lease at Redis is renewed by the library all the while; this needs no round trip
+  /// as long as the lease is known to hold. From a coroutine: `co_await context.extend(5min)`; from
+  /// a blocking handler: `sync_wait(context.extend(5min))`. Ends on the loop thread. Throws
+  /// std::invalid_argument (at once) unless duration is 1 ms to 30 days, LeaseLost if somebody else
+  /// has the message by now, TimeoutError if the deadline has passed already.
   Task<> extend(std::chrono::milliseconds duration);
 
  private:
@@ -131,21 +143,22 @@ class Context {
 };
 
 /// How the messages of one handler are treated. Fluent:
-/// `HandlerOptions{}.timeout(30s).max_concurrency(4)`. What is not set comes from MQConfig. Checked by
-/// register_handler: std::invalid_argument naming the option.
+/// `HandlerOptions{}.timeout(30s).max_concurrency(4)`. What is not set comes from MQConfig. Checked
+/// by register_handler: std::invalid_argument naming the option.
 class HandlerOptions {
  public:
   HandlerOptions();
 
   /// Deadline of each run, 1 ms to 30 days. Default: MQConfig::processing_timeout.
   HandlerOptions& timeout(std::chrono::milliseconds timeout);
-  /// Most runs of this handler at the same moment in this process, 1 or more. Default: no bound of its own;
-  /// MQConfig::max_workers bounds all handlers of the queue together.
+  /// Most runs of this handler at the same moment in this process, 1 or more. Default: no bound of
+  /// its own; MQConfig::max_workers bounds all handlers of the queue together.
   HandlerOptions& max_concurrency(int max_concurrency);
-  /// Retries after the first attempt, 0 to 1000; overrides what the message was produced with. Default: MQConfig::max_retries.
+  /// Retries after the first attempt, 0 to 1000; overrides what the message was produced with.
+  /// Default: MQConfig::max_retries.
   HandlerOptions& max_retries(int max_retries);
-  /// Pause before each retry, 0 to 365 days each; the last one repeats; not empty if there are retries. Default:
-  /// MQConfig::retry_delays.
+  /// Pause before each retry, 0 to 365 days each; the last one repeats; not empty if there are
+  /// retries. Default: MQConfig::retry_delays.
   HandlerOptions& retry_delays(std::vector<std::chrono::milliseconds> delays);
 
   /// What was set; none = MQConfig's.

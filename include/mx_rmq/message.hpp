@@ -11,9 +11,9 @@
 
 namespace mx_rmq {
 
-/// Which messages of a topic start first: all waiting `high` ones before any `normal` one, and those
-/// before any `low` one (strictly: enough high ones starve low ones). Within a priority, in the order in
-/// which Redis took them. Kept through delay, retry and recovery.
+/// Which messages of a topic start first: all waiting `high` ones before any `normal` one, and
+/// those before any `low` one (strictly: enough high ones starve low ones). Within a priority, in
+/// the order in which Redis took them. Kept through delay, retry and recovery.
 enum class MessagePriority : std::uint8_t { low, normal, high };
 
 /// What a message is doing.
@@ -35,8 +35,8 @@ enum class MessageStatus : std::uint8_t {
 /// The status of that name (lower case, exactly); std::invalid_argument otherwise.
 [[nodiscard]] MessageStatus message_status_from_string(std::string_view name);
 
-/// Bookkeeping of a message. All times are milliseconds since 1970-01-01 UTC by the clock of the Redis
-/// server; "none" means that it has not happened.
+/// Bookkeeping of a message. All times are milliseconds since 1970-01-01 UTC by the clock of the
+/// Redis server; "none" means that it has not happened.
 struct MessageMeta {
   MessageMeta();
 
@@ -49,7 +49,7 @@ struct MessageMeta {
   int max_retries = 3;
   /// Pause before each retry; the last one repeats.
   std::vector<std::chrono::milliseconds> retry_delays;
-  /// What the last failed attempt ended with, cut to MQConfig::max_error_bytes; none if none failed.
+  /// What the last failed attempt ended with, cut to MQConfig::max_error_bytes.
   std::optional<std::string> last_error;
   /// When it expires if no worker has begun it; due time + time to live.
   std::int64_t expire_at = 0;
@@ -73,7 +73,8 @@ class Message {
  public:
   Message();
 
-  /// Chosen by the producer (ProduceOptions::message_id) or a UUID (version 7). Any 1 to 256 bytes of UTF-8.
+  /// Chosen by the producer (ProduceOptions::message_id) or a UUID (version 7). Any 1 to 256 bytes
+  /// of UTF-8.
   std::string id;
   /// Version of the message format.
   std::string version = "1.0";
@@ -88,10 +89,10 @@ class Message {
   friend bool operator==(const Message&, const Message&) = default;
 };
 
-/// JSON forms: enumerations as their names, times and durations as integers in milliseconds, "none" as
-/// null, all names as the members are called. from_json throws std::invalid_argument naming the member that
-/// is missing, of the wrong type or out of range; members of `meta` may be absent (their default
-/// then), unknown members are ignored.
+/// JSON forms: enumerations as their names, times and durations as integers in milliseconds, "none"
+/// as null, all names as the members are called. from_json throws std::invalid_argument naming the
+/// member that is missing, of the wrong type or out of range; members of `meta` may be absent
+/// (their default then), unknown members are ignored.
 void to_json(nlohmann::json& json, MessagePriority priority);
 void from_json(const nlohmann::json& json, MessagePriority& priority);
 void to_json(nlohmann::json& json, MessageStatus status);
@@ -101,26 +102,28 @@ void from_json(const nlohmann::json& json, MessageMeta& meta);
 void to_json(nlohmann::json& json, const Message& message);
 void from_json(const nlohmann::json& json, Message& message);
 
-/// How one message is produced. Fluent: `ProduceOptions{}.delay(5min).priority(MessagePriority::high)`.
-/// Nothing is checked here; produce() throws std::invalid_argument, naming the option, before anything is
-/// sent.
+/// How one message is produced. Fluent:
+/// `ProduceOptions{}.delay(5min).priority(MessagePriority::high)`. Nothing is checked here;
+/// produce() throws std::invalid_argument, naming the option, before anything is sent.
 class ProduceOptions {
  public:
   ProduceOptions();
 
-  /// Due this long after Redis takes it: 0 (at once, the default) to 100 years. Not together with at().
+  /// Due this long after Redis takes it: 0 (at once, the default) to 100 years. Not together with
+  /// at().
   ProduceOptions& delay(std::chrono::milliseconds delay);
-  /// Due at this time of the day and year, rounded down to milliseconds; at once if it is past. The Redis server's clock
-  /// decides when that is. At most 100 years ahead. Not together with delay().
+  /// Due at this point in time, rounded down to milliseconds; at once if it is past. The Redis
+  /// server's clock decides when that is. At most 100 years ahead. Not together with delay().
   ProduceOptions& at(std::chrono::system_clock::time_point due);
   /// Default: MessagePriority::normal.
   ProduceOptions& priority(MessagePriority priority);
-  /// How long after it is due it may wait for a worker before it expires: 1 ms to 100 years. Default:
-  /// MQConfig::message_ttl.
+  /// How long after it is due it may wait for a worker before it expires: 1 ms to 100 years.
+  /// Default: MQConfig::message_ttl.
   ProduceOptions& ttl(std::chrono::milliseconds ttl);
-  /// The message's id: any 1 to 256 bytes of UTF-8, NUL included. While a message of the same topic with the same chosen id
-  /// is waiting, delayed, in work or dead, producing it again changes nothing and returns the same
-  /// id. Default: a UUID (version 7), which is not compared with anything.
+  /// The message's id: any 1 to 256 bytes of UTF-8, NUL included. While a message of the same topic
+  /// with the same chosen id is waiting, delayed, in work or dead, producing it again changes
+  /// nothing and returns the same id. Default: a UUID (version 7), which is not compared with
+  /// anything.
   ProduceOptions& message_id(std::string id);
 
   /// What was set; none = the default applies.

@@ -13,8 +13,8 @@
 
 namespace mx_rmq {
 
-/// What has happened to the messages of a topic since its counters began, over all processes: kept in Redis,
-/// changed by the same script that moves the message.
+/// What has happened to the messages of a topic since its counters began, over all processes: kept
+/// in Redis, changed by the same script that moves the message.
 struct MessageCounters {
   MessageCounters();
 
@@ -23,8 +23,7 @@ struct MessageCounters {
   std::int64_t completed = 0;   ///< handled and acknowledged
   std::int64_t retried = 0;     ///< attempts that failed and were scheduled again
   std::int64_t dead = 0;        ///< became dead letters, for whatever reason
-  std::int64_t dropped =
-      0;  ///< thrown away on the user's word: a cap, or dead letters switched off
+  std::int64_t dropped = 0;     ///< thrown away by a cap, or as dead letters are off
   std::int64_t expired = 0;     ///< expired before a worker began them
   std::int64_t cancelled = 0;   ///< removed by cancel()
   std::int64_t lease_lost = 0;  ///< settlements refused because the lease had been lost
@@ -41,10 +40,10 @@ struct TopicMetrics {
   std::int64_t processing = 0;    ///< held by consumers, waiting locally or being handled
   std::int64_t delayed = 0;       ///< delayed or waiting for a retry
   std::int64_t dead_letters = 0;  ///< in its dead letters
-  std::int64_t suspects =
-      0;  ///< of the pending ones: waiting to be run alone, after two recoveries
-  std::int64_t consumers = 0;  ///< that hold, or held lately, messages of it, in all processes
-  /// Handler runs that ended in this process, since the queue was made: mean and longest, in milliseconds; 0 without any.
+  std::int64_t suspects = 0;      ///< of those pending: to be run alone, after two recoveries
+  std::int64_t consumers = 0;     ///< that hold, or held lately, messages of it, in all processes
+  /// Handler runs that ended in this process, since the queue was made: mean and longest, in
+  /// milliseconds; 0 without any.
   double avg_time_ms = 0;
   double max_time_ms = 0;
   MessageCounters counters;
@@ -59,7 +58,8 @@ struct MetricsSnapshot {
 
   /// By topic.
   std::map<std::string, TopicMetrics> topics;
-  /// Messages that this process completed a minute, over the last minute (or since start, if that is shorter).
+  /// Messages that this process completed a minute, over the last minute (or since start, if that
+  /// is shorter).
   double messages_per_minute = 0;
 
   // This process and queue:
@@ -71,9 +71,9 @@ struct MetricsSnapshot {
   /// Dead letters of all `topics` together.
   [[nodiscard]] std::int64_t dlq_count() const noexcept;
 
-  /// One flat object: queue.<topic>.pending|processing|delayed|total|dead_letters|suspects|consumers,
-  /// queue.dlq.count,
-  /// processing.<topic>.avg_time|max_time (ms), throughput.messages_per_minute,
+  /// One flat object:
+  /// queue.<topic>.pending|processing|delayed|total|dead_letters|suspects|consumers,
+  /// queue.dlq.count, processing.<topic>.avg_time|max_time (ms), throughput.messages_per_minute,
   /// counters.<topic>.<counter> and local.handlers_active|zombies|queue_size|reconnects.
   [[nodiscard]] nlohmann::json to_json() const;
 
@@ -97,16 +97,17 @@ class MetricsOps {
 
 }  // namespace detail
 
-/// Collects figures of a queue. A cheap handle; copies speak to the same queue and may be used after
-/// it, when collect ends with ShutdownError. Thread-safe.
+/// Collects figures of a queue. A cheap handle; copies speak to the same queue and may be used
+/// after it, when collect ends with ShutdownError. Thread-safe.
 class MetricsCollector {
  public:
   /// For queues and tests. `ops` must not be null.
   explicit MetricsCollector(std::shared_ptr<detail::MetricsOps> ops);
 
-  /// The figures of these topics (each once; none: only those of this process). A few commands a topic, none of them
-  /// longer for a longer queue. Ends on the loop thread of the queue's Runtime. Throws
-  /// std::invalid_argument, at once, for a bad topic; by its task ConnectionError, TimeoutError, ServerError.
+  /// The figures of these topics (each once; none: only those of this process). A few commands a
+  /// topic, none of them longer for a longer queue. Ends on the loop thread of the queue's Runtime.
+  /// Throws std::invalid_argument, at once, for a bad topic; by its task ConnectionError,
+  /// TimeoutError, ServerError.
   Task<MetricsSnapshot> collect(std::vector<std::string> topics);
 
  private:

@@ -14,7 +14,8 @@ struct MQConfig;
 /// name of the argument and says what is allowed, and does nothing else. Pure, any thread.
 namespace mx_rmq::api {
 
-/// Longest delay and time to live: beyond any use, and far from where times stop being exact in Lua.
+/// Longest delay and time to live: beyond any use, and far from where times stop being exact in
+/// Lua.
 inline constexpr std::chrono::milliseconds max_delay = std::chrono::hours(24) * 36500;
 /// Longest deadline of one run of a handler.
 inline constexpr std::chrono::milliseconds max_run_time = std::chrono::hours(24) * 30;
@@ -28,14 +29,15 @@ void validate_topic(std::string_view topic);
 /// 1 to 256 bytes of UTF-8, NUL included.
 void validate_message_id(std::string_view id);
 
-/// A name in the dead letters: a message id, or what the library named it by (longer, any bytes); 1 to 512 bytes.
+/// A name in the dead letters: a message id, or what the library named it by (longer, any bytes); 1
+/// to 512 bytes.
 void validate_dead_letter_id(std::string_view id);
 
 /// delay and at, their ranges, ttl, priority, id.
 void validate_produce_options(const ProduceOptions& options);
 
-/// Ranges; and that there is a delay if there are retries, with the configuration's values where the
-/// handler has none of its own.
+/// Ranges; and that there is a delay if there are retries, with the configuration's values where
+/// the handler has none of its own.
 void validate_handler_options(const HandlerOptions& options, const MQConfig& config);
 
 }  // namespace mx_rmq::api

@@ -7,8 +7,9 @@
 #include <string_view>
 #include <vector>
 
-/// Values of configuration fields as text, as environment variables and documents have them. Parsers take spaces and
-/// tabs around a value and return nothing for what is malformed or does not fit. Pure.
+/// Values of configuration fields as text, as environment variables and documents have them.
+/// Parsers take spaces and tabs around a value and return nothing for what is malformed or does not
+/// fit. Pure.
 namespace mx_rmq::api {
 
 /// A decimal integer, optionally with a sign.
@@ -17,7 +18,8 @@ namespace mx_rmq::api {
 /// true false 1 0 yes no on off, in any case.
 [[nodiscard]] std::optional<bool> parse_bool(std::string_view text);
 
-/// A number of seconds, or a number followed by ms, s, m, h or d; decimals as far as they make whole milliseconds.
+/// A number of seconds, or a number followed by ms, s, m, h or d; decimals as far as they make
+/// whole milliseconds.
 [[nodiscard]] std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 /// Durations separated by commas; an empty text is the empty list.

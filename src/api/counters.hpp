@@ -8,7 +8,8 @@
 
 namespace mx_rmq::api {
 
-/// One field of MessageCounters: its name is that in JSON, in Prometheus and in the stats hash in Redis.
+/// One field of MessageCounters: its name is that in JSON, in Prometheus and in the stats hash in
+/// Redis.
 struct Counter {
   std::string_view name;
   std::int64_t MessageCounters::*member;

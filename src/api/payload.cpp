@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "mx_rmq/detail/erase_handler.hpp"
+#include "mx_rmq/detail/payload_decode_error.hpp"
 #include "runtime/text.hpp"
 
 namespace mx_rmq::api {
@@ -57,8 +57,9 @@ void check_tree(const json& root) {
   }
 }
 
-/// Why a parse must not even be tried; nothing if it may. Depth counts brackets outside of strings. A raw NUL is
-/// never JSON, but nlohmann takes it for the end of the text and would ignore what follows.
+/// Why a parse must not even be tried; nothing if it may. Depth counts brackets outside of strings.
+/// A raw NUL is never JSON, but nlohmann takes it for the end of the text and would ignore what
+/// follows.
 std::optional<std::string> scan(std::string_view text) {
   int depth = 0;
   bool in_string = false;

@@ -11,28 +11,40 @@ namespace {
 constexpr std::string_view separator = "://";
 constexpr std::size_t max_url_bytes = 4096;
 
+/// The parts as written. Not well_formed: they are not to be trusted, nor shown, as a piece of a
+/// password that was not percent-encoded may be anywhere.
 struct Split {
-  std::string_view scheme, credentials, rest;
+  std::string scheme;  // in lower case
+  std::string_view credentials, address, path, query;
   bool has_credentials = false;
+  bool well_formed = false;
 };
 
-/// The credentials end at the last @ (a raw one in a password is common), in unix URLs at the first
-/// "@/" (the path may have an @, too).
 Split split(std::string_view url) {
   Split out;
   const std::size_t colon = url.find(separator);
   if (colon == std::string_view::npos) return out;
   out.scheme = url.substr(0, colon);
-  out.rest = url.substr(colon + separator.size());
-  std::size_t at = std::string_view::npos;
-  if (out.scheme != "unix")
-    at = out.rest.rfind('@');
-  else if (!out.rest.starts_with('/'))
-    at = out.rest.find("@/");
-  if (at == std::string_view::npos) return out;
-  out.has_credentials = true;
-  out.credentials = out.rest.substr(0, at);
-  out.rest.remove_prefix(at + 1);
+  for (char& c : out.scheme)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  std::string_view rest = url.substr(colon + separator.size());
+  if (const std::size_t mark = rest.find('?'); mark != std::string_view::npos) {
+    out.query = rest.substr(mark + 1);
+    rest = rest.substr(0, mark);
+  }
+  if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
+    out.path = rest.substr(slash);
+    rest = rest.substr(0, slash);
+  }
+  if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
+    out.has_credentials = true;
+    out.credentials = rest.substr(0, at);
+    rest.remove_prefix(at + 1);
+  }
+  out.address = rest;
+  out.well_formed = url.find('#') == std::string_view::npos &&
+                    out.path.find('@') == std::string_view::npos &&
+                    out.query.find('@') == std::string_view::npos;
   return out;
 }
 
@@ -60,25 +72,18 @@ std::string percent_decoded(std::string_view text) {
   return out;
 }
 
-/// host[:port][/...][?...]. A text of another form may be a password without its @, so it is not let
-/// through to where it could be shown.
-bool has_host(std::string_view rest) {
-  std::string_view address = rest.substr(0, rest.find_first_of("/?"));
+/// [host][:port], where an IPv6 host is in brackets.
+bool valid_address(std::string_view address) {
   std::string_view port;
   if (address.starts_with('[')) {
     const std::size_t end = address.find(']');
-    if (end == std::string_view::npos || end == 1) return false;
+    if (end == std::string_view::npos || address.substr(0, end).find(':') == std::string_view::npos)
+      return false;
     port = address.substr(end + 1);
-    address = address.substr(1, end - 1);
   } else if (const std::size_t colon = address.find(':'); colon != std::string_view::npos) {
     port = address.substr(colon);
-    address = address.substr(0, colon);
   }
-  const auto host_character = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           std::string_view(".-_:%").find(c) != std::string_view::npos;
-  };
-  if (address.empty() || !std::all_of(address.begin(), address.end(), host_character)) return false;
+  if (address.find(' ') != std::string_view::npos) return false;
   if (port.empty()) return true;
   const auto number = port.front() == ':' ? parse_integer(port.substr(1)) : std::nullopt;
   return number && *number >= 1 && *number <= 65535;
@@ -98,16 +103,16 @@ std::optional<std::string> db_in_query(std::string_view query) {
 
 }  // namespace
 
-std::string_view url_scheme(std::string_view url) { return split(url).scheme; }
+std::string url_scheme(std::string_view url) { return split(url).scheme; }
 
 bool valid_redis_url(std::string_view url) {
   const Split parts = split(url);
   const bool clean = std::none_of(url.begin(), url.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
   });
-  if (!clean || url.size() > max_url_bytes) return false;
-  if (parts.scheme == "redis") return has_host(parts.rest);
-  return parts.scheme == "unix" && parts.rest.size() > 1 && parts.rest.front() == '/';
+  if (!parts.well_formed || !clean || url.size() > max_url_bytes) return false;
+  if (parts.scheme == "redis") return valid_address(parts.address);
+  return parts.scheme == "unix" && parts.address.empty() && parts.path.size() > 1;
 }
 
 UrlParts split_redis_url(std::string_view url) {
@@ -120,27 +125,19 @@ UrlParts split_redis_url(std::string_view url) {
     if (colon != std::string_view::npos)
       out.password = percent_decoded(parts.credentials.substr(colon + 1));
   }
-  std::string_view rest = parts.rest;
-  if (const std::size_t query = rest.find('?'); query != std::string_view::npos) {
-    out.db = db_in_query(rest.substr(query + 1));
-    rest = rest.substr(0, query);
-  }
-  const std::size_t slash = rest.find('/');
-  if (parts.scheme == "redis" && slash != std::string_view::npos && slash + 1 < rest.size())
-    out.db = std::string(rest.substr(slash + 1));
+  out.db = db_in_query(parts.query);
+  if (parts.scheme == "redis" && parts.path.size() > 1) out.db = std::string(parts.path.substr(1));
   return out;
 }
 
 std::string redact_redis_url(const std::string& url) {
+  if (!valid_redis_url(url)) return "(not shown)";
   const Split parts = split(url);
-  if (!valid_redis_url(url) && !parts.has_credentials) return "(not shown)";
-  std::string out;
-  runtime::text::append_escaped(out, parts.scheme);
-  out += separator;
+  std::string out = parts.scheme + std::string(separator);
   if (parts.has_credentials) out += "***@";
-  const std::size_t query = parts.rest.find('?');
-  runtime::text::append_escaped(out, parts.rest.substr(0, query));
-  if (query != std::string_view::npos) out += "?...";
+  runtime::text::append_escaped(out, parts.address);
+  runtime::text::append_escaped(out, parts.path);
+  if (!parts.query.empty()) out += "?...";
   return out;
 }
 

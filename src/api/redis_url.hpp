@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-/// As much of a Redis URL as the configuration's own rules need. The connection's parser decides about the
-/// rest of it.
+/// As much of a Redis URL as the configuration's own rules need. The connection's parser decides
+/// about the rest of it.
 namespace mx_rmq::api {
 
 inline constexpr std::string_view redis_url_allowed =
@@ -16,11 +16,11 @@ inline constexpr std::string_view tls_not_built_in =
     "rediss:// (TLS) is not built in, and it is never replaced by an unencrypted connection; "
     "allowed are redis:// and unix://";
 
-/// redis:// with a host, or unix:// with an absolute path; at most 4096 bytes, no control bytes.
+/// redis:// with [host][:port], or unix:// with an absolute path; at most 4096 bytes, no control bytes.
 [[nodiscard]] bool valid_redis_url(std::string_view url);
 
-/// "rediss" of "rediss://host"; empty if there is none.
-[[nodiscard]] std::string_view url_scheme(std::string_view url);
+/// "rediss" of "RedisS://host"; empty if there is none.
+[[nodiscard]] std::string url_scheme(std::string_view url);
 
 /// What the URL says about fields that exist beside it. Percent-decoded.
 struct UrlParts {
@@ -29,8 +29,8 @@ struct UrlParts {
 };
 [[nodiscard]] UrlParts split_redis_url(std::string_view url);
 
-/// The URL with its credentials as *** and without query arguments. What is no URL, so that nobody knows where a password would be,
-/// is not shown at all.
+/// The URL with its credentials as *** and without query arguments. What is no URL, so that nobody
+/// knows where a password would be, is not shown at all.
 [[nodiscard]] std::string redact_redis_url(const std::string& url);
 
 }  // namespace mx_rmq::api

@@ -7,9 +7,9 @@
 
 namespace mx_rmq::api {
 
-/// Makes UUIDs of version 7: 48 bits of unix ms, then 74 bits that begin at random in each millisecond and
-/// count up within it. So each id is greater than the one before, as text too, also when the clock
-/// steps back. Not thread-safe; the seams are for tests.
+/// Makes UUIDs of version 7: 48 bits of unix ms, then 74 bits that begin at random in each
+/// millisecond and count up within it. So each id is greater than the one before, as text too, also
+/// when the clock steps back. Not thread-safe; the seams are for tests.
 class Uuid7Generator {
  public:
   /// `now_ms`: the wall clock. `random`: 64 random bits a call.
@@ -18,8 +18,8 @@ class Uuid7Generator {
   /// "0190163d-8694-739b-aea5-966c26f8ad91"
   [[nodiscard]] std::string next();
 
-  /// Makes the next id begin at new random bits: a forked child must not count on from where
-  /// its parent does.
+  /// Makes the next id begin at new random bits: a forked child must not count on from where its
+  /// parent does.
   void reseed() noexcept { reseed_ = true; }
 
  private:
@@ -33,8 +33,8 @@ class Uuid7Generator {
   std::uint64_t low_ = 0;   // 62 bits
 };
 
-/// The next id of this process: thread-safe, increasing over all threads, different in a forked child.
-/// Costs well under a microsecond.
+/// The next id of this process: thread-safe, increasing over all threads, different in a forked
+/// child. Costs well under a microsecond.
 [[nodiscard]] std::string make_uuid7();
 
 }  // namespace mx_rmq::api

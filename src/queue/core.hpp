@@ -143,10 +143,10 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   bool was_started_ = false;
   std::size_t uses_ = 0;
   std::size_t pending_ = 0;  // see Pending
-  runtime::Event unused_;   // set while uses_ is 0
-  bool changing_ = false;   // a start, stop or cleanup is under way
-  runtime::Event settled_;  // set while none is
-  runtime::Event stopped_;  // set while not running
+  runtime::Event unused_;    // set while uses_ is 0
+  bool changing_ = false;    // a start, stop or cleanup is under way
+  runtime::Event settled_;   // set while none is
+  runtime::Event stopped_;   // set while not running
 
   // Any thread.
   mutable std::mutex mutex_;

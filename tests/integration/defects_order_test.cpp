@@ -68,8 +68,10 @@ TEST_F(Defects, F09_F16_a_stop_gives_back_its_own_at_the_head_in_order_and_ends_
   const auto second = std::make_shared<Journal>();
   const auto go = std::make_shared<std::atomic<bool>>(false);
   RedisMessageQueue stopping(one);
-  stopping.register_handler("t", [first](Context& context) -> Task<> {
+  const auto stops = std::make_shared<std::atomic<bool>>(false);
+  stopping.register_handler("t", [first, stops](Context& context) -> Task<> {
     first->add(context);
+    while (!*stops) co_await sleep_for(5ms);
     co_await sleep_for(500ms);
   });
   RedisMessageQueue staying(one);
@@ -86,6 +88,7 @@ TEST_F(Defects, F09_F16_a_stop_gives_back_its_own_at_the_head_in_order_and_ends_
   ASSERT_TRUE(second->wait_size(1));
   ASSERT_TRUE(wait_for(patience, [&] { return audit(server(), "t")["processing"] == 10; }));
   produce(staying, "t", 10);
+  *stops = true;
   stop(stopping);
   EXPECT_EQ(first->payloads(), std::vector<json>{0});
   EXPECT_EQ(stat(server(), "t", "completed"), 1) << "the run under way ended and was acknowledged";

@@ -116,7 +116,7 @@ TEST_F(Defects, F30_a_slow_topic_beside_a_fast_one_and_many_topics_on_few_connec
     while (!*go) co_await sleep_for(5ms);
   });
   queue.register_handler("fast", recorder(fast));
-  const int topics = 200;
+  const int topics = sanitized ? 70 : 200;  // more than one waiting connection serves
   for (int i = 0; i < topics; ++i)
     queue.register_handler("topic" + std::to_string(i), recorder(fast));
   std::vector<OutgoingMessage> messages(100, OutgoingMessage("slow", 1));

@@ -1,5 +1,5 @@
-// Every message is delivered: without faults once and in order; with faults at least once, and each further time
-// explained by a fault.
+// Every message is delivered: without faults once and in order; with faults at least once, and each
+// further time explained by a fault.
 #include <atomic>
 #include <random>
 #include <set>

@@ -1,4 +1,4 @@
-// The client's side of the delivery protocol (DESIGN §5) on the real scripts, through a network that loses and delays
+// The client's side of the delivery protocol on the real scripts, through a network that loses and delays
 // and a server that may fall back to an older state.
 #pragma once
 

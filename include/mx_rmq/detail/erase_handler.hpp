@@ -11,17 +11,11 @@
 #include <utility>
 
 #include "mx_rmq/detail/call_signature.hpp"
+#include "mx_rmq/detail/payload_decode_error.hpp"
 #include "mx_rmq/handler.hpp"
 #include "mx_rmq/task.hpp"
 
 namespace mx_rmq::detail {
-
-/// A payload that cannot be read: not JSON, or not a T. Thrown before the handler runs; the worker makes
-/// such a message a dead letter with the reason "decode".
-class PayloadDecodeError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 /// A handler in the form workers keep: one of the two functions is set. Copyable; copies share the
 /// handler object. Each function may be called again while earlier runs are under way.
@@ -29,7 +23,8 @@ struct ErasedHandler {
   ErasedHandler() {}
 
   bool blocking = false;
-  /// Not blocking: the run, as a task that keeps handler, context and decoded payload alive by itself.
+  /// Not blocking: the run, as a task that keeps handler, context and decoded payload alive by
+  /// itself.
   std::function<Task<>(std::shared_ptr<Context>)> coroutine;
   /// Blocking: the run. The context must live until it returns.
   std::function<void(Context&)> plain;
@@ -80,9 +75,9 @@ constexpr HandlerArguments match_arguments() {
   return HandlerArguments::none;
 }
 
-/// For callables whose parameter types are not written out (generic lambdas, overloads): with two arguments, or with
-/// one where T says what it is, there is one reading; every other is ambiguous and is not even tried, because trying
-/// instantiates the body.
+/// For callables whose parameter types are not written out (generic lambdas, overloads): with two
+/// arguments, or with one where T says what it is, there is one reading; every other is ambiguous
+/// and is not even tried, because trying instantiates the body.
 template <class T, class H>
 constexpr HandlerArguments probe_arguments() {
   using Passed = PassedPayload<T>;
@@ -146,8 +141,8 @@ decltype(auto) call_handler(H& handler, P&& payload, Context& context) {
   }
 }
 
-/// One run of a coroutine handler. Its frame keeps alive whatever the handler's own frame may refer to: a lambda's
-/// captures live in the handler object, not in its coroutine.
+/// One run of a coroutine handler. Its frame keeps alive whatever the handler's own frame may refer
+/// to: a lambda's captures live in the handler object, not in its coroutine.
 template <class T, HandlerArguments Arguments, class H>
 Task<> run_handler(std::shared_ptr<H> handler, std::shared_ptr<Context> context) {
   if constexpr (std::is_void_v<T>) {
@@ -189,22 +184,20 @@ template <class T>
 concept DecodablePayload =
     std::is_void_v<T> || requires(const nlohmann::json& payload) { payload.template get<T>(); };
 
-/// Checks a handler at compile time and wraps it. T: type of the payload, void for json as it is. Note that nlohmann's
-/// own conversions to integers truncate silently (a payload of 2^40 read as int is 0): range checks
-/// are from_json(T)'s. Throws std::invalid_argument for a null handler.
+/// Checks a handler at compile time and wraps it. T: type of the payload, void for json as it is.
+/// Note that nlohmann's own conversions to integers truncate silently (a payload of 2^40 read as
+/// int is 0): range checks are from_json(T)'s. Throws std::invalid_argument for a null handler.
 template <class T = void, class H>
 ErasedHandler erase_handler(H handler) {
-  static_assert(
-      is_handler<T, H>,
-      "mx_rmq: a handler returns Task<> (a coroutine, runs on the loop) or void (may block, runs "
-      "on the blocking pool) "
-      "and takes, with the types written out, (const nlohmann::json&), (Context&) or (const "
-      "nlohmann::json&, Context&); "
-      "registered for a payload type T it takes (T) or (T, Context&), T by value or as const T&");
+  static_assert(is_handler<T, H>,
+                "mx_rmq: a handler returns Task<> (a coroutine, runs on the loop) or void (may "
+                "block, runs on the blocking pool) and takes, with the types written out, "
+                "(const nlohmann::json&), (Context&) or (const nlohmann::json&, Context&); "
+                "registered for a payload type T it takes (T) or (T, Context&), T by value or as "
+                "const T&");
   static_assert(!is_handler<T, H> || DecodablePayload<T>,
                 "mx_rmq: the payload type T needs from_json(const nlohmann::json&, T&) in its "
-                "namespace and a default "
-                "constructor (or a specialised nlohmann::adl_serializer)");
+                "namespace and a default constructor (or a specialised nlohmann::adl_serializer)");
   ErasedHandler erased;
   if constexpr (is_handler<T, H> && DecodablePayload<T>) {
     if (is_null_handler(handler)) throw std::invalid_argument("handler: it is null");

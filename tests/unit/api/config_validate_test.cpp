@@ -141,12 +141,14 @@ TEST(ConfigValidate, RedisUrl) {
   for (const char* good :
        {"redis://h", "redis://h:1", "redis://h:65535/0", "redis://u:p@h", "redis://:p@h:6379/15",
         "redis://[::1]:6379", "redis://[fe80::1%25eth0]", "unix:///run/redis.sock",
-        "unix://u:p@/run/r.sock?db=3", "redis://:p@ss:w/rd@h", "redis://127.0.0.1:6379/"})
+        "unix://u:p@/run/r.sock?db=3", "redis://:p@ss:w%2frd@h", "REDIS://h", "redis://",
+        "redis:///2", "redis://:6379", "redis://127.0.0.1:6379/"})
     EXPECT_EQ(url(good), "accepted") << good;
-  for (const char* bad : {"", "localhost", "localhost:6379", "http://h", "redis://", "redis:///0",
-                          "unix://", "unix://relative", "redis://h:0", "redis://h:65536",
-                          "redis://h:x", "redis://h/x", "redis://h/-1", "redis://h/65536",
-                          "redis://[::1", "redis://h\n", "redis://a b", "redis+sentinel://h"})
+  for (const char* bad :
+       {"", "localhost", "localhost:6379", "http://h", "redis://:p/w@h", "redis://h#f",
+        "redis://[h]", "unix://", "unix://relative", "redis://h:0", "redis://h:65536",
+        "redis://h:x", "redis://h/x", "redis://h/-1", "redis://h/65536", "redis://[::1",
+        "redis://h\n", "redis://a b", "redis+sentinel://h"})
     EXPECT_TRUE(url(bad).starts_with("redis_url: ")) << bad << ": " << url(bad);
 }
 

@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "mx_rmq/detail/erase_handler.hpp"
+#include "mx_rmq/detail/payload_decode_error.hpp"
 #include "runtime/utf8.hpp"
 
 namespace mx_rmq {
