@@ -87,7 +87,7 @@ int run() {
   const example::PrivateRedis redis;
   Work work;
   mx_rmq::MQConfig config = redis.config();
-  // One for each, and the one that is kept for a topic of which nothing runs.
+  // One for each, and one to spare.
   config.max_workers = 2 * kPieces + 2;
   config.blocking_threads = 2 * kPieces;
   RedisMessageQueue queue(config);
