@@ -33,19 +33,26 @@ struct Shared {
       wall_clock_ms, [this] { return (std::uint64_t{device()} << 32) | std::uint64_t{device()}; }};
 
   static Shared& instance() {
-    static Shared* shared = [] {
-      auto* made = new Shared;
+    if (made == nullptr) {
+      made = new Shared;
       // Held over a fork, so that the child gets an unlocked mutex and whole numbers.
-      pthread_atfork([] { instance().mutex.lock(); }, [] { instance().mutex.unlock(); },
+      pthread_atfork([] { made->mutex.lock(); }, [] { made->mutex.unlock(); },
                      [] {
-                       instance().generator.reseed();
-                       instance().mutex.unlock();
+                       made->generator.reseed();
+                       made->mutex.unlock();
                      });
-      return made;
-    }();
-    return *shared;
+    }
+    return *made;
   }
+
+  static Shared* made;
 };
+
+constinit Shared* Shared::made = nullptr;
+
+// Made while the program is loaded, before there are threads: made at first use, a fork in the middle
+// of that would leave the child waiting for ever.
+[[maybe_unused]] const Shared& made_at_load = Shared::instance();
 
 }  // namespace
 

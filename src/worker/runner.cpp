@@ -166,7 +166,10 @@ Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> del
     ended(seat);
     co_return;
   }
+  // Two estimates of one clock: nothing starts before it was produced.
   delivery->started_ms = shared_.server_now();
+  if (delivery->view)
+    delivery->started_ms = std::max(delivery->started_ms, delivery->view->created_at);
   if (settle_unfit(delivery, delivery->started_ms)) {
     ended(seat);
     co_return;

@@ -109,6 +109,8 @@ TEST_F(Defects, F30_a_slow_topic_beside_a_fast_one_and_many_topics_on_few_connec
   MQConfig few = config();
   few.max_workers = 4;
   few.task_queue_size = 8;
+  few.expired_check_interval = 10s;  // 200 topics swept five times a second are a load of their own
+  few.processing_monitor_interval = 30s;
   const auto fast = std::make_shared<Journal>();
   const auto go = std::make_shared<std::atomic<bool>>(false);
   RedisMessageQueue queue(few);
