@@ -346,7 +346,7 @@ TEST(BrokerProducerFaults, AServerThatIsKilledAndStartedAgainLosesNothingThatWas
   std::vector<std::thread> running;
   for (int t = 0; t < 2; ++t) {
     running.emplace_back([&rig, &done, t] {
-      for (int i = 0; i < 300; ++i) {
+      for (int i = 0; i < 75; ++i) {
         const std::string id = std::to_string(t) + "." + std::to_string(i);
         EXPECT_EQ(rig.produce(message(id), 30s), Produced::enqueued);
         ++done;
@@ -354,7 +354,7 @@ TEST(BrokerProducerFaults, AServerThatIsKilledAndStartedAgainLosesNothingThatWas
     });
   }
   for (int kill = 1; kill <= 3; ++kill) {
-    const bool in_time = wait_for(60s, [&] { return done >= kill * 120; });
+    const bool in_time = wait_for(60s, [&] { return done >= kill * 30; });
     EXPECT_TRUE(in_time);
     if (!in_time) break;
     server.kill9();
@@ -362,8 +362,8 @@ TEST(BrokerProducerFaults, AServerThatIsKilledAndStartedAgainLosesNothingThatWas
   }
   for (std::thread& thread : running) thread.join();
   const Strings ids = ids_in(server, normal(rig));
-  EXPECT_EQ(ids.size(), 600U);
-  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 600U);
+  EXPECT_EQ(ids.size(), 150U);
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 150U);
 }
 
 }  // namespace
