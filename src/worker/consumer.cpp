@@ -147,7 +147,7 @@ Task<Consumer::Claimed> Consumer::take(int most, bool suspect) {
   last_answer_ = loop_.now();
   const bool ours = lease_.claim_answered(incarnation, !envelopes.empty(), sent);
   if (claimed.result.lost) {
-    lose(lease_.lost(incarnation, false));
+    lose(lease_.lost(incarnation));
     claimed.state = Claimed::State::lost;
     co_return claimed;
   }

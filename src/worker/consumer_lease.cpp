@@ -102,7 +102,7 @@ Task<bool> Consumer::tend_once() {
   }
   last_answer_ = loop_.now();
   if (result.lost) {
-    lose(lease_.lost(tend.incarnation, true));
+    lose(lease_.lost(tend.incarnation));
   } else {
     lose(lease_.tend_answered(tend, result.missing, sent));
     tended_at_ = sent;

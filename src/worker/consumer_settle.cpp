@@ -98,7 +98,7 @@ Task<bool> Consumer::carry_out(std::vector<Settlement> group) {
     }
     last_answer_ = loop_.now();
     if (result.lost) {
-      lose(lease_.lost(incarnation, false));
+      lose(lease_.lost(incarnation));
       continue;
     }
     answered(group);

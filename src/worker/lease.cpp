@@ -85,11 +85,10 @@ std::vector<Lease::Item> Lease::tend_answered(const Tend& tend, const std::vecto
   return gone;
 }
 
-std::vector<Lease::Item> Lease::lost(std::uint64_t incarnation, bool keep_name) {
+std::vector<Lease::Item> Lease::lost(std::uint64_t incarnation) {
   std::vector<Item> gone;
   if (incarnation != incarnation_) return gone;
   owes_tend_ = false;
-  if (held_.empty() && keep_name) return gone;
   gone.reserve(held_.size());
   for (auto& [tag, entry] : held_) gone.push_back(std::move(entry.item));
   held_.clear();

@@ -83,9 +83,8 @@ class Lease {
   std::vector<Item> tend_answered(const Tend& tend, const std::vector<Tag>& missing,
                                   TimePoint sent);
   /// The server says that the consumer is not registered or being reaped, to a call made under
-  /// `incarnation`. Gives everything that was held. Another name from now on, unless nothing was
-  /// held and `keep_name` (a tend can find a consumer gone that merely held nothing).
-  std::vector<Item> lost(std::uint64_t incarnation, bool keep_name);
+  /// `incarnation`. Gives everything that was held. Another name from now on.
+  std::vector<Item> lost(std::uint64_t incarnation);
 
   // --- time ---
 

@@ -153,7 +153,7 @@ TEST(Lease, AMissingTagThatIsNotHeldAnyMoreIsNoLoss) {
 TEST(Lease, LostTakesAllAndGoesOnUnderAnotherName) {
   Lease lease("a", 30s);
   take(lease, 3, t0);
-  const auto gone = lease.lost(1, false);
+  const auto gone = lease.lost(1);
   EXPECT_EQ(gone.size(), 3u);
   EXPECT_EQ(lease.name(), "a.2");
   EXPECT_TRUE(lease.fresh());
@@ -165,19 +165,19 @@ TEST(Lease, LostTakesAllAndGoesOnUnderAnotherName) {
 TEST(Lease, LostIsSaidOnceForEachName) {
   Lease lease("a", 30s);
   take(lease, 1, t0);
-  EXPECT_EQ(lease.lost(1, false).size(), 1u);
+  EXPECT_EQ(lease.lost(1).size(), 1u);
   take(lease, 1, t0);
-  EXPECT_TRUE(lease.lost(1, false).empty()) << "a late answer to a call under the old name";
+  EXPECT_TRUE(lease.lost(1).empty()) << "a late answer to a call under the old name";
   EXPECT_EQ(lease.held(), 1u);
   EXPECT_EQ(lease.name(), "a.2");
 }
 
-TEST(Lease, ATendThatFindsAnIdleConsumerGoneKeepsTheName) {
+TEST(Lease, ATendThatFindsAnIdleConsumerGoneGivesItAnotherName) {
   Lease lease("a", 30s);
   lease.begin_claim();
   lease.claim_unanswered(t0);
-  EXPECT_TRUE(lease.lost(1, true).empty());
-  EXPECT_EQ(lease.name(), "a.1");
+  EXPECT_TRUE(lease.lost(1).empty());
+  EXPECT_EQ(lease.name(), "a.2");
   EXPECT_FALSE(lease.owes_tend());
 }
 
@@ -185,7 +185,7 @@ TEST(Lease, AClaimAnsweredUnderTheOldNameIsNotOurs) {
   Lease lease("a", 30s);
   take(lease, 1, t0);
   lease.begin_claim();
-  lease.lost(1, false);
+  lease.lost(1);
   EXPECT_FALSE(lease.claim_answered(1, true, t0));
   EXPECT_TRUE(lease.may_claim());
   EXPECT_FALSE(lease.holds(1, Tag{1, 1}));
@@ -195,7 +195,7 @@ TEST(Lease, ATendAnsweredUnderTheOldNameChangesNothing) {
   Lease lease("a", 30s);
   take(lease, 1, t0);
   const auto tend = lease.begin_tend();
-  lease.lost(1, false);
+  lease.lost(1);
   EXPECT_TRUE(lease.tend_answered(tend, {Tag{1, 1}}, t0 + 5s).empty());
   EXPECT_EQ(lease.until(), TimePoint{});
 }
