@@ -1,0 +1,25 @@
+// The command line.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace bench {
+
+struct Options {
+  bool help = false;
+  bool list = false;
+  bool quick = false;  // small sizes: shows that everything runs, and no figure that counts
+  int rounds = 5;
+  std::vector<std::string> only;
+  std::string json;  // file
+
+  // The full size, or the small one for --quick.
+  [[nodiscard]] long size(long full, long small) const { return quick ? small : full; }
+};
+
+// Throws std::invalid_argument with what is wrong.
+Options parse_options(int argc, char** argv);
+std::string usage();
+
+}  // namespace bench
