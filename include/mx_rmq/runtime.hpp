@@ -14,9 +14,13 @@
 
 namespace mx_rmq {
 
+class Runtime;
+
 namespace runtime {
 class BlockingPool;
+class Clock;
 class EventLoop;
+std::shared_ptr<Runtime> make_hand_driven(const Clock& clock);
 }  // namespace runtime
 
 /// How a Runtime is made.
@@ -87,6 +91,9 @@ class Runtime {
 
  private:
   struct Impl;
+  friend std::shared_ptr<Runtime> runtime::make_hand_driven(const runtime::Clock& clock);
+  explicit Runtime(std::unique_ptr<Impl> impl) noexcept;
+
   std::unique_ptr<Impl> impl_;
 };
 

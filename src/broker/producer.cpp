@@ -1,22 +1,21 @@
 #include "broker/producer.hpp"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "broker/producer_core.hpp"
 #include "mx_rmq/errors.hpp"
+#include "redis/seams.hpp"
 
 // The public side, and who waits for what and how long; producer_pump.cpp sends.
 namespace mx_rmq::broker {
 
-std::string random_id() {
+std::string random_id(redis::Rng& rng) {
   static constexpr char hex[] = "0123456789abcdef";
-  std::random_device source;
   std::string out;
-  for (int word = 0; word < 4; ++word) {
-    std::uint32_t bits = source();
-    for (int i = 0; i < 8; ++i, bits >>= 4) out += hex[bits & 15];
+  for (int word = 0; word < 2; ++word) {
+    std::uint64_t bits = rng.next();
+    for (int i = 0; i < 16; ++i, bits >>= 4) out += hex[bits & 15];
   }
   return out;
 }
@@ -46,7 +45,7 @@ ProducerCounts Producer::counts() const noexcept { return core_->counts(); }
 Producer::Core::Core(runtime::Scope& scope, ScriptCaller caller, const TopicKeys& keys,
                      ProducerOptions options)
     : scope_(scope), caller_(caller), keys_(keys), options_(std::move(options)), idle_(loop()) {
-  if (options_.id.empty()) options_.id = random_id();
+  if (options_.id.empty()) options_.id = random_id(lane().rng());
   key_ = keys_.producer(options_.id);
 }
 
@@ -158,7 +157,7 @@ void Producer::Core::fail_batch(const std::exception_ptr& error) {
 }
 
 void Producer::Core::renew_id() {
-  options_.id = random_id();
+  options_.id = random_id(lane().rng());
   key_ = keys_.producer(options_.id);
   number_ = 0;
 }

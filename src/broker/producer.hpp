@@ -19,7 +19,7 @@
 namespace mx_rmq::broker {
 
 struct ProducerOptions {
-  std::string id;  ///< unique among all producers of the topic; empty = random_id()
+  std::string id;  ///< unique among all producers of the topic; empty = a random one
   /// The longest time between a submit and its deadline. The number of a batch is kept for twice that.
   std::chrono::milliseconds longest_timeout{30'000};
   /// After so long without a reply the batch is sent again: a dead connection must not cost the whole time.
@@ -34,7 +34,7 @@ struct ProducerOptions {
 };
 
 /// 128 random bits in hex.
-[[nodiscard]] std::string random_id();
+[[nodiscard]] std::string random_id(redis::Rng& rng);
 
 /// How a produced message ended up.
 enum class Produced : std::uint8_t {

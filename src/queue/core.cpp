@@ -29,9 +29,10 @@ std::size_t facade_lanes(const MQConfig& config) {
 
 }  // namespace
 
-QueueCore::QueueCore(MQConfig config, std::shared_ptr<Runtime> runtime)
+QueueCore::QueueCore(MQConfig config, std::shared_ptr<Runtime> runtime, queue::Seams seams)
     : config_(std::move(config)),
       runtime_(std::move(runtime)),
+      seams_(std::move(seams)),
       loop_(runtime_->event_loop()),
       unused_(loop_),
       settled_(loop_),
@@ -113,13 +114,18 @@ QueueCore::Use::~Use() {
   if (--core_->uses_ == 0) core_->unused_.set();
 }
 
+std::shared_ptr<redis::Client> QueueCore::make_client(std::size_t lanes) const {
+  redis::ClientOptions options = queue::client_options(config_, lanes);
+  redis::Seams seams = seams_.redis(loop_, options.connection);
+  return std::make_shared<redis::Client>(loop_, std::move(options), std::move(seams));
+}
+
 void QueueCore::open() {
   if (closed_) throw ShutdownError("the queue was cleaned up; call initialize() or a start first");
   if (client_) return;
   scope_ = std::make_unique<runtime::Scope>(
       loop_, [loop = &loop_](std::exception_ptr error) { loop->report(std::move(error)); });
-  client_ =
-      std::make_shared<redis::Client>(loop_, queue::client_options(config_, facade_lanes(config_)));
+  client_ = make_client(facade_lanes(config_));
   topic_set_ = std::make_unique<broker::TopicSet>(
       broker::ScriptCaller(loop_, client_->lane(1), client_->clock()), config_.queue_prefix);
 }

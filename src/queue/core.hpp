@@ -16,6 +16,7 @@
 #include "broker/producer.hpp"
 #include "broker/topic_set.hpp"
 #include "mx_rmq/queue.hpp"
+#include "queue/seams.hpp"
 #include "queue/topic_port.hpp"
 #include "redis/client.hpp"
 #include "runtime/event.hpp"
@@ -29,7 +30,7 @@ namespace mx_rmq::detail {
 /// handles and every task under way. Members are for the loop thread unless said otherwise.
 class QueueCore : public std::enable_shared_from_this<QueueCore> {
  public:
-  QueueCore(MQConfig config, std::shared_ptr<Runtime> runtime);
+  QueueCore(MQConfig config, std::shared_ptr<Runtime> runtime, queue::Seams seams = {});
   ~QueueCore();
 
   // --- any thread ---
@@ -126,8 +127,11 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   void leave_change();
   [[nodiscard]] runtime::TimePoint closing_deadline() const;
 
+  [[nodiscard]] std::shared_ptr<redis::Client> make_client(std::size_t lanes) const;
+
   const MQConfig config_;
   const std::shared_ptr<Runtime> runtime_;
+  const queue::Seams seams_;
   runtime::EventLoop& loop_;
 
   // Loop thread.

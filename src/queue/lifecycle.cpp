@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "mx_rmq/errors.hpp"
-#include "queue/client_options.hpp"
 #include "queue/core.hpp"
 #include "runtime/log.hpp"
 #include "runtime/signal_waiter.hpp"
@@ -74,9 +73,8 @@ Task<> QueueCore::begin() {
   co_await ping(loop_.now() + Duration(config_.connect_timeout));
   initialized_ = true;
   const std::size_t pool = static_cast<std::size_t>(config_.connection_pool_size);
-  engine_client_ = std::make_shared<redis::Client>(
-      loop_, queue::client_options(config_, pool > 2 ? pool - 2 : 1));
-  engine_ = std::make_shared<worker::Engine>(runtime_, engine_client_, config_);
+  engine_client_ = make_client(pool > 2 ? pool - 2 : 1);
+  engine_ = std::make_shared<worker::Engine>(runtime_, engine_client_, config_, *seams_.quarantine);
   adopted_.clear();
   adopt_handlers();
   engine_->start();

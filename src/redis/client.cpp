@@ -49,6 +49,8 @@ std::shared_ptr<Connection> Client::open(bool blocking) {
 ServerClock& Client::clock() noexcept { return context_->clock; }
 runtime::EventLoop& Client::loop() noexcept { return context_->loop; }
 
+Rng& Client::rng() noexcept { return *context_->seams.rng; }
+
 ClientHealth Client::health() const {
   ClientHealth health;
   for (const Connection* const each : context_->connections()) {

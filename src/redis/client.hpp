@@ -45,6 +45,7 @@ class Client {
 
   [[nodiscard]] ServerClock& clock() noexcept;
   [[nodiscard]] runtime::EventLoop& loop() noexcept;
+  [[nodiscard]] Rng& rng() noexcept;
   [[nodiscard]] ClientHealth health() const;
 
   /// No new command is taken; what was written is awaited up to `deadline`, then everything is

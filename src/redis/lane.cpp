@@ -28,6 +28,8 @@ std::optional<TimePoint> Lane::last_heard() const noexcept {
   return connection_->fsm().last_heard();
 }
 
+Rng& Lane::rng() const noexcept { return *connection_->context().seams.rng; }
+
 std::uint64_t Lane::on_ready(OnReady callback) {
   return connection_->on_ready(std::move(callback));
 }

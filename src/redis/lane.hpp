@@ -15,6 +15,7 @@
 namespace mx_rmq::redis {
 
 class Connection;
+class Rng;
 
 /// One slot of the pool: keeps one pipelined connection alive, connecting again by itself. Loop
 /// thread only; tasks resume on the loop thread. Commands are written in the order of the calls of
@@ -61,6 +62,9 @@ class Lane {
   [[nodiscard]] std::string last_error() const;
   /// When the last byte came from the server; nothing before the first.
   [[nodiscard]] std::optional<TimePoint> last_heard() const noexcept;
+
+  /// The client's randomness.
+  [[nodiscard]] Rng& rng() const noexcept;
 
   /// Calls back from the ready list (never inside a C callback) at each new epoch, before commands
   /// that wait for a connection are written. Returns a number for `remove_on_ready`, after which it

@@ -14,12 +14,15 @@ class SystemRng final : public Rng {
   std::uint64_t next() override { return engine_(); }
 
  private:
-  static std::uint64_t seed() {
+  // Ids are made of it: no two processes may begin with the same.
+  static std::mt19937_64 seeded() {
     std::random_device device;
-    return (std::uint64_t{device()} << 32) | device();
+    std::seed_seq seed{device(), device(), device(), device(),
+                       device(), device(), device(), device()};
+    return std::mt19937_64(seed);
   }
 
-  std::mt19937_64 engine_{seed()};
+  std::mt19937_64 engine_ = seeded();
 };
 
 }  // namespace

@@ -15,7 +15,7 @@ class EventLoop;
 
 namespace mx_rmq::redis {
 
-/// Where jitter comes from. Loop thread only.
+/// Where jitter and the ids of consumers and producers come from. Loop thread only.
 class Rng {
  public:
   virtual ~Rng() = default;

@@ -45,7 +45,7 @@ void ServerClock::observe(std::int64_t server_ms, TimePoint sent, TimePoint rece
 
 std::int64_t ServerClock::offset(TimePoint at) const noexcept {
   if (!known_) {
-    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    const auto wall = wall_(source_).time_since_epoch();
     return std::chrono::duration_cast<std::chrono::nanoseconds>(wall).count() - ns(at);
   }
   return bounds_.low + (bounds_.high - bounds_.low) / 2;

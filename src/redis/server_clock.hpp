@@ -19,11 +19,15 @@ using runtime::TimePoint;
 class ServerClock {
  public:
   using NowFunction = TimePoint (*)(const void*);
+  using WallFunction = std::chrono::system_clock::time_point (*)(const void*);
 
-  /// `loop` anything with `TimePoint now() const` that outlives this.
+  /// `loop` anything with `TimePoint now() const` and `system_clock::time_point wall() const` that
+  /// outlives this.
   template <class Loop>
   explicit ServerClock(const Loop& loop)
-      : source_(&loop), now_([](const void* p) { return static_cast<const Loop*>(p)->now(); }) {}
+      : source_(&loop),
+        now_([](const void* p) { return static_cast<const Loop*>(p)->now(); }),
+        wall_([](const void* p) { return static_cast<const Loop*>(p)->wall(); }) {}
 
   /// The server said `server_ms` (unix ms, cut down to whole ms) in a reply to a command that was
   /// sent at `sent` and whose reply arrived at `received`.
@@ -50,6 +54,7 @@ class ServerClock {
 
   const void* source_;
   NowFunction now_;
+  WallFunction wall_;
   bool known_ = false;
   Bounds bounds_{0, 0};
   TimePoint as_of_{};

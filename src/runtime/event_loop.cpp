@@ -147,6 +147,14 @@ void EventLoop::run() {
   current_loop = nullptr;
 }
 
+bool EventLoop::turn() {
+  EventLoop* const outer = std::exchange(current_loop, this);
+  take_posted();
+  run_ready(clock_.now());
+  current_loop = outer;
+  return !ready_.empty();
+}
+
 void EventLoop::take_posted() noexcept {
   {
     const std::lock_guard lock(mutex_);

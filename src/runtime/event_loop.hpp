@@ -68,6 +68,8 @@ class EventLoop {
 
   /// Fresh, through the Clock seam.
   TimePoint now() const noexcept { return clock_.now(); }
+  /// The wall clock, through the same seam.
+  std::chrono::system_clock::time_point wall() const noexcept { return clock_.wall(); }
 
   /// For how long the loop has been busy since it last waited for input; zero while it waits.
   Duration stalled_for() const noexcept;
@@ -128,6 +130,11 @@ class EventLoop {
 
   /// Runs the loop on the calling thread until finish() and all handles are closed.
   void run();
+  /// For who drives the loop by hand, on a clock of his own, instead of run(): one turn on the
+  /// calling thread, without libuv. True if something is ready still.
+  bool turn();
+  /// When the earliest timer is due; between turns.
+  std::optional<TimePoint> next_timer() const { return timers_.next(); }
   /// Any thread. Tells the listeners and drops the timers; the loop runs on.
   void begin_shutdown();
   /// Any thread, after begin_shutdown(). Lets run() return once nothing is ready and every handle

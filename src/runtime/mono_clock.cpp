@@ -19,6 +19,10 @@ class RealClock final : public Clock {
 
 }  // namespace
 
+std::chrono::system_clock::time_point Clock::wall() const noexcept {
+  return std::chrono::system_clock::now();
+}
+
 const Clock& Clock::real() noexcept {
   // Never destroyed: when exit() is called on another thread, the loop still runs while static
   // objects go.

@@ -7,6 +7,7 @@
 #include "runtime/blocking_pool.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/fork_guard.hpp"
+#include "runtime/hand_driven.hpp"
 #include "runtime/log.hpp"
 #include "runtime/thread_setup.hpp"
 
@@ -63,12 +64,25 @@ struct Runtime::Impl {
     });
   }
 
+  /// Without a thread: the caller drives the loop.
+  explicit Impl(const runtime::Clock& clock)
+      : fork_generation(runtime::fork_generation()),
+        shutdown_timeout(RuntimeOptions().shutdown_timeout),
+        loop(clock),
+        pool(loop, 1, RuntimeOptions().name, runtime::current_signal_mask()) {
+    loop.set_blocking_pool(&pool);
+  }
+
   /// Not on the loop thread.
   void end() noexcept {
     loop.begin_shutdown();
     pool.shutdown(shutdown_timeout);
     loop.finish(handle_grace);
-    thread.join();
+    if (thread.joinable()) {
+      thread.join();
+    } else {
+      loop.run();
+    }
   }
 
   const unsigned fork_generation;
@@ -80,6 +94,12 @@ struct Runtime::Impl {
 
 Runtime::Runtime(RuntimeOptions options)
     : impl_(std::make_unique<Impl>(checked(std::move(options)))) {}
+
+Runtime::Runtime(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+
+std::shared_ptr<Runtime> runtime::make_hand_driven(const Clock& clock) {
+  return std::shared_ptr<Runtime>(new Runtime(std::make_unique<Runtime::Impl>(clock)));
+}
 
 Runtime::~Runtime() {
   if (impl_->fork_generation != runtime::fork_generation()) {

@@ -36,9 +36,9 @@ Duration closing_time(std::chrono::milliseconds timeout) {
 }  // namespace
 
 Engine::Engine(std::shared_ptr<Runtime> runtime, std::shared_ptr<redis::Client> client,
-               MQConfig config)
+               MQConfig config, Quarantine& quarantine)
     : runtime_(std::move(runtime)),
-      shared_(runtime_->event_loop(), std::move(client), std::move(config)),
+      shared_(runtime_->event_loop(), std::move(client), std::move(config), quarantine),
       scope_(make_scope(shared_.loop)),
       runner_(shared_),
       claimer_(shared_, runner_, *scope_,
@@ -93,7 +93,7 @@ void Engine::add(std::string name, detail::ErasedHandler handler, const HandlerO
   hooks.progress = [this] { work(); };
   hooks.dead_letters = [this, &added](std::int64_t count) { upkeep_.dead_letters(added, count); };
   added.consumer = std::make_unique<Consumer>(shared_.loop, lane, added.broker, id,
-                                              broker::random_id(), own, std::move(hooks));
+                                              broker::random_id(lane.rng()), own, std::move(hooks));
   shared_.topics.push_back(std::move(topic));
   if (started_) {
     begin(added);

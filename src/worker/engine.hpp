@@ -29,7 +29,8 @@ namespace mx_rmq::worker {
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
   /// `client` is the engine's own.
-  Engine(std::shared_ptr<Runtime> runtime, std::shared_ptr<redis::Client> client, MQConfig config);
+  Engine(std::shared_ptr<Runtime> runtime, std::shared_ptr<redis::Client> client, MQConfig config,
+         Quarantine& quarantine);
   ~Engine();
 
   void add(std::string topic, detail::ErasedHandler handler, const HandlerOptions& options);

@@ -153,7 +153,8 @@ Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> del
   const auto run = std::make_shared<Run>(shared_.loop, delivery);
   seat->run = run;
   seat->warned = false;
-  runs_.insert(seat);
+  seat->place = runs_.size();
+  runs_.push_back(seat);
   none_runs_.reset();
   ++topic.running;
   shared_.active.store(runs_.size(), std::memory_order_relaxed);

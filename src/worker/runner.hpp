@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <unordered_set>
 #include <vector>
 
 #include "mx_rmq/task.hpp"
@@ -72,8 +71,8 @@ class Runner {
   Shared& shared_;
   std::unique_ptr<runtime::Scope> scope_;
   std::weak_ptr<void> keep_;
-  std::vector<std::shared_ptr<Seat>> idle_;         // wait for work, the last one is woken first
-  std::unordered_set<std::shared_ptr<Seat>> runs_;  // have a run that counts
+  std::vector<std::shared_ptr<Seat>> idle_;  // wait for work, the last one is woken first
+  std::vector<std::shared_ptr<Seat>> runs_;  // have a run that counts
   runtime::Event none_runs_;
   runtime::Event seats_left_;
   std::size_t seats_ = 0;  // coroutines that are no zombies

@@ -75,7 +75,9 @@ void Runner::ended(const std::shared_ptr<Seat>& seat) {
   seat->run->over = true;
   --shared_.topics[seat->run->delivery->topic]->running;
   seat->run.reset();
-  runs_.erase(seat);
+  runs_.back()->place = seat->place;
+  std::swap(runs_[seat->place], runs_.back());
+  runs_.pop_back();
   shared_.active.store(runs_.size(), std::memory_order_relaxed);
   if (runs_.empty()) none_runs_.set();
   wake(1);  // a topic at its bound may go on

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
 #include "runtime/event.hpp"
@@ -17,6 +18,7 @@ struct Runner::Seat {
   TimePoint timer_due{};
   bool warned = false;  // the stop token fired at the deadline
   bool zombie = false;
+  std::size_t place = 0;  // in Runner::runs_
 };
 
 }  // namespace mx_rmq::worker

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -13,6 +12,7 @@
 #include "mx_rmq/config.hpp"
 #include "mx_rmq/detail/erase_handler.hpp"
 #include "redis/client.hpp"
+#include "redis/seams.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/log.hpp"
 #include "runtime/scope.hpp"
@@ -65,8 +65,12 @@ struct Topic {
 
 /// What the parts of a worker have in common. Loop thread only, but for the atomics.
 struct Shared {
-  Shared(runtime::EventLoop& loop_of, std::shared_ptr<redis::Client> client_of, MQConfig config_of)
-      : loop(loop_of), client(std::move(client_of)), config(std::move(config_of)) {}
+  Shared(runtime::EventLoop& loop_of, std::shared_ptr<redis::Client> client_of, MQConfig config_of,
+         Quarantine& quarantine_of)
+      : loop(loop_of),
+        client(std::move(client_of)),
+        config(std::move(config_of)),
+        quarantine(quarantine_of) {}
 
   runtime::EventLoop& loop;
   const std::shared_ptr<redis::Client> client;
@@ -74,10 +78,8 @@ struct Shared {
   std::vector<std::unique_ptr<Topic>> topics;
   LocalQueue queue;
   std::size_t reserved = 0;  // room that claims under way may fill
-  Quarantine& quarantine = Quarantine::of_process();
+  Quarantine& quarantine;
   Quarantine::MemberId member = 0;
-
-  std::mt19937_64 random{std::random_device{}()};
 
   bool consuming = false;  // claims are made
   bool stopping = false;   // nothing starts any more
@@ -92,8 +94,8 @@ struct Shared {
 
   /// Uniform between the two.
   [[nodiscard]] runtime::Duration jitter(runtime::Duration low, runtime::Duration high) {
-    std::uniform_int_distribution<runtime::Duration::rep> pick(low.count(), high.count());
-    return runtime::Duration(pick(random));
+    const auto span = static_cast<std::uint64_t>((high - low).count()) + 1;
+    return low + runtime::Duration(static_cast<std::int64_t>(client->rng().next() % span));
   }
   [[nodiscard]] std::int64_t server_now() const { return client->clock().now_ms(); }
   void note_queue() { queued.store(queue.size(), std::memory_order_relaxed); }

@@ -10,6 +10,8 @@
 #include "broker/producer.hpp"
 #include "command_args.hpp"
 #include "redis/protocol_error.hpp"
+#include "redis/seams.hpp"
+#include "runtime/event_loop.hpp"
 
 namespace mx_rmq::broker {
 namespace {
@@ -175,10 +177,14 @@ TEST(ProduceReply, IsReadWithItsDuplicates) {
 }
 
 TEST(RandomId, Is128BitsInHexAndNotTheSameTwice) {
-  const std::string id = random_id();
+  runtime::EventLoop loop;
+  const auto rng = redis::Seams::real(loop, {}).rng;
+  const std::string id = random_id(*rng);
   EXPECT_EQ(id.size(), 32U);
   EXPECT_EQ(id.find_first_not_of("0123456789abcdef"), std::string::npos);
-  EXPECT_NE(id, random_id());
+  EXPECT_NE(id, random_id(*rng));
+  const auto another = redis::Seams::real(loop, {}).rng;
+  EXPECT_NE(id, random_id(*another));
 }
 
 }  // namespace
