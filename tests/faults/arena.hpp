@@ -1,0 +1,162 @@
+// Where a fault test takes place: a server, worker and producer processes, whoever injects the
+// faults, and the ledgers of them all. Two phases: faults, then healing and draining; then the
+// verdict.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "faults/checker.hpp"
+#include "faults/fault_proxy.hpp"
+#include "faults/ledger.hpp"
+#include "faults/programs/program.hpp"
+#include "faults/tail.hpp"
+#include "mx_rmq/mx_rmq.hpp"
+#include "support/child_process.hpp"
+#include "support/redis_server.hpp"
+#include "support/wait.hpp"
+
+namespace mx_rmq::faults {
+
+using namespace std::chrono_literals;
+using Strings = std::vector<std::string>;
+
+struct ArenaOptions {
+  std::string name;  // of the catalogue, as "B1 kill -9 in a handler"
+  test::RedisOptions redis = {};
+  std::vector<std::string> topics = {"jobs", "jobs.blocking"};
+  std::chrono::milliseconds lease = 2s;
+  bool proxied = false;  // workers and producers reach the server through proxy()
+  // The server's append-only file is read as a further witness. Not with rewriting or reloading.
+  bool history = false;
+  Strings worker_environment = {};  // beside what fits the lease
+  Strings worker_arguments = {};    // of fault_worker
+  Strings producer_environment = {};
+  Strings producer_arguments = {};  // of fault_producer
+};
+
+// The seed of this run: $MX_RMQ_FAULTS_SEED, or a random one.
+std::uint64_t seed_of_run();
+
+// One process of the arena, and those that took its place when it was killed.
+class Member {
+ public:
+  test::ChildProcess process;
+  std::string ledger;  // of the present process
+  std::string output;
+  Strings environment;
+  Strings arguments;
+  std::int64_t wanted = 0;  // a producer's goal
+  std::unique_ptr<LedgerTail> tail;
+  std::int64_t earlier_produced = 0;  // by the processes before
+
+  std::uint64_t pid() const { return static_cast<std::uint64_t>(process.pid()); }
+};
+
+// Not thread-safe: of the test's thread, but for the members that say otherwise.
+class Arena {
+ public:
+  explicit Arena(ArenaOptions options);
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  test::RedisServer& server() { return server_; }
+  FaultProxy& proxy() { return *proxy_; }
+  Dice& dice() { return dice_; }
+  std::uint64_t seed() const { return seed_; }
+  const ArenaOptions& options() const { return options_; }
+  std::string url() const;
+
+  // --- who takes part ---
+
+  std::size_t add_worker(Strings environment = {}, Strings arguments = {});
+  std::size_t add_producer(std::int64_t messages, Strings arguments = {});
+  std::vector<std::unique_ptr<Member>>& workers() { return workers_; }
+  std::vector<std::unique_ptr<Member>>& producers() { return producers_; }
+  // A message from the test itself, noted like any other; gives its number. Throws what produce()
+  // throws, noted as well.
+  std::uint64_t produce(nlohmann::json payload, ProduceOptions options = ProduceOptions(),
+                        std::size_t topic = 0);
+
+  // --- faults ---
+
+  void begin(Fault fault, std::uint64_t pid = 0);
+  void end(Fault fault, std::uint64_t pid = 0);
+  void note(Record record) { ledger_.write(record); }  // any thread
+  void kill_worker(std::size_t i);                     // and starts another in its place
+  void kill_producer(std::size_t i);
+  void stop_worker(std::size_t i);  // SIGTERM; starts another in its place
+  void pause_worker(std::size_t i);
+  void resume_worker(std::size_t i);
+  // In place of one that has died by itself.
+  void revive_worker(std::size_t i);
+  void kill_server(Fault fault = Fault::kill_server);  // and starts it again
+  void restart_server();
+
+  // --- the end ---
+
+  // By all producers and the test.
+  std::int64_t acknowledged();
+  // Runs that ended well, of all present and earlier workers.
+  std::int64_t handled();
+  // Waits until so many have been; false if that takes longer.
+  bool wait_handled(std::int64_t messages, std::chrono::milliseconds timeout = 120s);
+
+  // No more faults: the proxy heals, paused processes go on, the server is up.
+  void heal();
+  // Waits until the producers have ended and the server has nothing left to do; false, and a
+  // complaint in the verdict, if that takes longer.
+  bool drain(std::chrono::milliseconds timeout = 120s);
+  // Adds to the verdict's `seen`. Any thread.
+  void see(const std::string& what, std::int64_t times = 1);
+  // Ends the workers, reads everything, judges, reports. Once.
+  Verdict finish(Rules rules = {});
+
+  // What all processes wrote to stderr, the last of it.
+  std::string output() const;
+  RedisMessageQueue& queue();  // the test's own, straight to the server
+
+ private:
+  void start(Member& member, const std::string& program, Strings arguments);
+  void start_worker(Member& member);
+  void start_producer(Member& member);
+  void retire(Member& member);
+  void watch(const std::stop_token& over);
+  void sample(test::RedisClient& client);
+  bool all_empty();
+  void read_server(Facts& facts);
+  void complain(const std::string& what);
+  Strings environment(const Strings& more) const;
+
+  const ArenaOptions options_;
+  const std::uint64_t seed_;
+  Dice dice_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  test::RedisServer server_;
+  const std::string directory_;
+  std::unique_ptr<FaultProxy> proxy_;
+  const Ledger ledger_;
+  std::vector<std::unique_ptr<Member>> workers_;
+  std::vector<std::unique_ptr<Member>> producers_;
+  int processes_ = 0;
+  std::uint64_t bases_ = 1;  // of producers' numbers; 0 is the test's own
+  std::uint64_t next_key_ = 0;
+  std::int64_t produced_here_ = 0;
+  std::vector<std::unique_ptr<LedgerTail>> retired_;
+  std::unique_ptr<RedisMessageQueue> queue_;
+  std::mutex mutex_;  // of what follows
+  std::map<std::string, std::int64_t> seen_;
+  std::vector<std::string> complaints_;
+  std::atomic<bool> finished_{false};
+  std::jthread watcher_;
+};
+
+}  // namespace mx_rmq::faults

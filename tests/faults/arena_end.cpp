@@ -1,0 +1,186 @@
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "faults/arena.hpp"
+#include "faults/report.hpp"
+#include "faults/stored.hpp"
+
+// What the arena watches while a test runs, and how it ends.
+namespace mx_rmq::faults {
+namespace {
+
+constexpr std::int64_t kMostSampled = 3000;  // messages; an audit of more would hold up the server
+
+std::string last_of(const std::string& path, std::size_t bytes) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  std::string all = std::move(text).str();
+  return all.size() > bytes ? all.substr(all.size() - bytes) : all;
+}
+
+}  // namespace
+
+// Every 20 ms asks the server for a sign of life, so that a machine too busy to run it is not taken
+// for a fault of the library's; every so often audits it in the middle of everything.
+void Arena::watch(const std::stop_token& over) {
+  std::unique_ptr<test::RedisClient> client;
+  int turn = 0;
+  auto sound = monotonic_ns();
+  while (!over.stop_requested()) {
+    std::this_thread::sleep_for(20ms);
+    try {
+      if (!client) client = std::make_unique<test::RedisClient>(server_.connect());
+      client->try_command({"PING"}, 60s);
+      if (++turn % 25 == 0) sample(*client);
+    } catch (const std::runtime_error&) {
+      client.reset();  // it is down: the injector's word counts
+      continue;
+    }
+    const auto now = monotonic_ns();
+    if (now - sound > 100'000'000) {
+      Record record;
+      record.op = Op::stood_still;
+      record.value = now - sound;
+      ledger_.write(record);
+    }
+    sound = now;
+  }
+}
+
+void Arena::sample(test::RedisClient& client) {
+  for (const auto& topic : options_.topics) {
+    std::int64_t held = 0;
+    for (const char* list : {"ready:high", "ready:normal", "ready:low"}) {
+      const auto length = client.try_command({"LLEN", "mx:{" + topic + "}:" + list});
+      if (length.is_error()) return;
+      held += length.num();
+    }
+    if (held > kMostSampled) continue;
+    const Audited audited = audit_topic(client, topic);
+    if (!audited.done) continue;
+    see("audits");
+    if (!audited.wrong.empty()) complain("during the run: " + audited.wrong);
+  }
+}
+
+std::int64_t Arena::acknowledged() {
+  std::int64_t sum = produced_here_;
+  for (const auto& each : producers_)
+    sum += each->earlier_produced + each->tail->count(Op::produced);
+  return sum;
+}
+
+std::int64_t Arena::handled() {
+  std::int64_t sum = 0;
+  for (const auto& each : workers_) sum += each->tail->count(Op::run_ends, Outcome::ok);
+  for (const auto& each : retired_) sum += each->count(Op::run_ends, Outcome::ok);
+  return sum;
+}
+
+bool Arena::wait_handled(std::int64_t messages, std::chrono::milliseconds timeout) {
+  return test::wait_for(
+      timeout, [&] { return handled() >= messages; }, 5ms);
+}
+
+void Arena::heal() {
+  for (auto& each : workers_) each->process.resume();
+  for (auto& each : producers_) each->process.resume();
+  server_.resume();
+  if (proxy_) proxy_->heal();
+  Record record;
+  record.op = Op::healed;
+  ledger_.write(record);
+}
+
+bool Arena::all_empty() {
+  auto client = server_.connect();
+  for (const auto& topic : options_.topics) {
+    const Audited audited = audit_topic(client, topic);
+    if (!audited.done || audited.rest > 0) return false;
+  }
+  return true;
+}
+
+bool Arena::drain(std::chrono::milliseconds timeout) {
+  const auto until = test::WaitClock::now() + timeout;
+  for (auto& each : producers_) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - test::WaitClock::now());
+    const auto ended = each->process.wait(std::max(left, 0ms));
+    if (ended && ended->exited && ended->code == 0) continue;
+    complain("a producer did not end well:\n" + last_of(each->output, 2000));
+    return false;
+  }
+  const bool empty = test::wait_until(
+      until, [this] { return all_empty(); }, 20ms);
+  if (!empty) complain("not drained in time");
+  return empty;
+}
+
+void Arena::read_server(Facts& facts) {
+  auto client = server_.connect();
+  for (const auto& topic : options_.topics) {
+    const Audited audited = audit_topic(client, topic);
+    if (!audited.done) facts.audits.push_back(topic + ": consumers are left");
+    if (!audited.wrong.empty()) facts.audits.push_back("at the end: " + audited.wrong);
+    const Contents contents = read_contents(client, topic);
+    facts.dead.insert(facts.dead.end(), contents.dead.begin(), contents.dead.end());
+    facts.rest.insert(facts.rest.end(), contents.rest.begin(), contents.rest.end());
+  }
+  std::istringstream info(client.command({"INFO", "everything"}).str());
+  std::string line;
+  while (std::getline(info, line)) {
+    std::int64_t count = 0;
+    char name[64];
+    if (std::sscanf(line.c_str(), "errorstat_%63[^:]:count=%ld", name, &count) == 2)
+      facts.seen[name] += count;
+  }
+}
+
+Verdict Arena::finish(Rules rules) {
+  Facts facts;
+  for (auto& each : workers_) {
+    each->process.signal(SIGTERM);
+    const auto ended = each->process.wait(60s);
+    if (!ended || !ended->exited || ended->code != 0)
+      complain("a worker did not end well:\n" + last_of(each->output, 2000));
+  }
+  queue_.reset();
+  read_server(facts);
+  watcher_.request_stop();
+  watcher_.join();
+  facts.records = read_ledgers(directory_);
+  if (options_.history) {
+    const auto history = read_server_history(directory_);
+    facts.seen["server history"] = static_cast<std::int64_t>(history.size());
+    facts.records.insert(facts.records.end(), history.begin(), history.end());
+  }
+  if (proxy_) {
+    const auto counts = proxy_->counts();
+    facts.seen["proxied commands"] = static_cast<std::int64_t>(counts.commands);
+    facts.seen["ended connections"] = static_cast<std::int64_t>(counts.ended);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [what, times] : seen_) facts.seen[what] += times;
+    facts.audits.insert(facts.audits.end(), complaints_.begin(), complaints_.end());
+  }
+  rules.lease = options_.lease;
+  Verdict verdict = check(facts, rules);
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - began_);
+  report(options_.name, verdict, seed_, server_.command({"INFO", "server"}).str(), took);
+  return verdict;
+}
+
+std::string Arena::output() const {
+  std::string text;
+  for (const auto* members : {&workers_, &producers_})
+    for (const auto& each : *members) text += each->output + ":\n" + last_of(each->output, 3000);
+  return text;
+}
+
+}  // namespace mx_rmq::faults
