@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <random>
+#include <sstream>
 #include <stdexcept>
 #include <utility>
 
@@ -29,6 +30,21 @@ std::string milliseconds(std::chrono::milliseconds time) {
 
 }  // namespace
 
+std::string bad_end(const std::optional<test::ChildExit>& end) {
+  if (!end) return "did not end";
+  if (!end->exited) return "was ended by signal " + std::to_string(end->signal);
+  return end->code == 0 ? "" : "ended with " + std::to_string(end->code);
+}
+
+std::string last_of(const std::string& path) {
+  constexpr std::size_t most = 3000;
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  std::string all = std::move(text).str();
+  return all.size() > most ? all.substr(all.size() - most) : all;
+}
+
 std::uint64_t seed_of_run() {
   const char* const given = std::getenv("MX_RMQ_FAULTS_SEED");
   if (given != nullptr && *given != '\0') return std::strtoull(given, nullptr, 10);
@@ -37,7 +53,7 @@ std::uint64_t seed_of_run() {
 
 Arena::Arena(ArenaOptions options)
     : options_(std::move(options)),
-      seed_(seed_of_run()),
+      seed_(options_.seed ? *options_.seed : seed_of_run()),
       dice_(seed_),
       server_(server_options(options_)),
       directory_(server_.directory()),
@@ -132,6 +148,7 @@ RedisMessageQueue& Arena::queue() {
   if (!queue_) {
     MQConfig config;
     config.redis_url = server_.url();
+    config.max_recoveries = recoveries;
     config.reconnect_backoff_min = 10ms;
     config.reconnect_backoff_max = 200ms;
     queue_ = std::make_unique<RedisMessageQueue>(config);
@@ -210,12 +227,14 @@ void Arena::kill_producer(std::size_t i) {
 void Arena::stop_worker(std::size_t i) {
   Member& member = *workers_.at(i);
   const std::uint64_t pid = member.pid();
+  // Before that a SIGTERM just ends it.
+  if (!test::wait_for(10s, [&] { return member.tail->count(Op::started) > 0; })) return;
   begin(Fault::stop_worker, pid);
   member.process.signal(SIGTERM);
   const auto ended = member.process.wait(60s);
   end(Fault::stop_worker, pid);
-  if (!ended || !ended->exited || ended->code != 0)
-    complain("worker " + std::to_string(pid) + " did not end well on SIGTERM");
+  if (const auto why = bad_end(ended); !why.empty())
+    complain("worker " + std::to_string(pid) + ", told to stop, " + why);
   retire(member);
   start_worker(member);
 }
@@ -235,6 +254,8 @@ void Arena::resume_worker(std::size_t i) {
 void Arena::revive_worker(std::size_t i) {
   Member& member = *workers_.at(i);
   if (member.process.running()) return;
+  if (member.tail->count(Fault::poison) == 0)
+    complain("a worker " + bad_end(member.process.wait(0ms)) + ":\n" + last_of(member.output));
   retire(member);
   start_worker(member);
 }

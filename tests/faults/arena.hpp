@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -36,14 +37,20 @@ struct ArenaOptions {
   bool proxied = false;  // workers and producers reach the server through proxy()
   // The server's append-only file is read as a further witness. Not with rewriting or reloading.
   bool history = false;
-  Strings worker_environment = {};  // beside what fits the lease
-  Strings worker_arguments = {};    // of fault_worker
+  std::optional<std::uint64_t> seed = {};  // else seed_of_run()
+  Strings worker_environment = {};         // beside what fits the lease
+  Strings worker_arguments = {};           // of fault_worker
   Strings producer_environment = {};
   Strings producer_arguments = {};  // of fault_producer
 };
 
 // The seed of this run: $MX_RMQ_FAULTS_SEED, or a random one.
 std::uint64_t seed_of_run();
+
+// The end of a file.
+std::string last_of(const std::string& path);
+// What was wrong with the end of a process; empty if nothing was.
+std::string bad_end(const std::optional<test::ChildExit>& end);
 
 // One process of the arena, and those that took its place when it was killed.
 class Member {
@@ -96,7 +103,7 @@ class Arena {
   void stop_worker(std::size_t i);  // SIGTERM; starts another in its place
   void pause_worker(std::size_t i);
   void resume_worker(std::size_t i);
-  // In place of one that has died by itself.
+  // In place of one that a message has killed; any other death is a complaint in the verdict.
   void revive_worker(std::size_t i);
   void kill_server(Fault fault = Fault::kill_server);  // and starts it again
   void restart_server();
@@ -122,7 +129,9 @@ class Arena {
 
   // What all processes wrote to stderr, the last of it.
   std::string output() const;
-  RedisMessageQueue& queue();  // the test's own, straight to the server
+  // The test's own, straight to the server. What it produces may be recovered `recoveries` times.
+  RedisMessageQueue& queue();
+  static constexpr int recoveries = 2;
 
  private:
   void start(Member& member, const std::string& program, Strings arguments);
@@ -131,6 +140,7 @@ class Arena {
   void retire(Member& member);
   void watch(const std::stop_token& over);
   void sample(test::RedisClient& client);
+  void count_errors(test::RedisClient& client);
   bool all_empty();
   void read_server(Facts& facts);
   void complain(const std::string& what);
@@ -155,6 +165,8 @@ class Arena {
   std::mutex mutex_;  // of what follows
   std::map<std::string, std::int64_t> seen_;
   std::vector<std::string> complaints_;
+  std::string server_run_;                      // the server's run_id
+  std::map<std::string, std::int64_t> errors_;  // of that run
   std::atomic<bool> finished_{false};
   std::jthread watcher_;
 };

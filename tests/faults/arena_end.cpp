@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <csignal>
-#include <fstream>
 #include <iostream>
 #include <sstream>
 
@@ -13,14 +12,6 @@ namespace mx_rmq::faults {
 namespace {
 
 constexpr std::int64_t kMostSampled = 3000;  // messages; an audit of more would hold up the server
-
-std::string last_of(const std::string& path, std::size_t bytes) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  std::string all = std::move(text).str();
-  return all.size() > bytes ? all.substr(all.size() - bytes) : all;
-}
 
 }  // namespace
 
@@ -35,7 +26,8 @@ void Arena::watch(const std::stop_token& over) {
     try {
       if (!client) client = std::make_unique<test::RedisClient>(server_.connect());
       client->try_command({"PING"}, 60s);
-      if (++turn % 25 == 0) sample(*client);
+      if (++turn % 5 == 0) count_errors(*client);
+      if (turn % 25 == 0) sample(*client);
     } catch (const std::runtime_error&) {
       client.reset();  // it is down: the injector's word counts
       continue;
@@ -49,6 +41,27 @@ void Arena::watch(const std::stop_token& over) {
     }
     sound = now;
   }
+}
+
+// The server's counts of error replies; a restart begins them anew.
+void Arena::count_errors(test::RedisClient& client) {
+  std::istringstream info(client.try_command({"INFO", "everything"}).text);
+  std::map<std::string, std::int64_t> now;
+  std::string line;
+  std::string run;
+  while (std::getline(info, line)) {
+    std::int64_t count = 0;
+    char name[64];
+    if (std::sscanf(line.c_str(), "errorstat_%63[^:]:count=%ld", name, &count) == 2)
+      now[name] = count;
+    if (std::sscanf(line.c_str(), "run_id:%63s", name) == 1) run = name;
+  }
+  if (run.empty()) return;
+  const std::lock_guard lock(mutex_);
+  if (run != server_run_) errors_.clear();
+  server_run_ = run;
+  for (const auto& [name, count] : now) seen_[name] += count - errors_[name];
+  errors_ = std::move(now);
 }
 
 void Arena::sample(test::RedisClient& client) {
@@ -110,12 +123,18 @@ bool Arena::drain(std::chrono::milliseconds timeout) {
   for (auto& each : producers_) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - test::WaitClock::now());
     const auto ended = each->process.wait(std::max(left, 0ms));
-    if (ended && ended->exited && ended->code == 0) continue;
-    complain("a producer did not end well:\n" + last_of(each->output, 2000));
+    const std::string why = bad_end(ended);
+    if (why.empty()) continue;
+    complain("a producer " + why + ":\n" + last_of(each->output));
     return false;
   }
   const bool empty = test::wait_until(
-      until, [this] { return all_empty(); }, 20ms);
+      until,
+      [this] {
+        for (std::size_t i = 0; i < workers_.size(); ++i) revive_worker(i);
+        return all_empty();
+      },
+      20ms);
   if (!empty) complain("not drained in time");
   return empty;
 }
@@ -130,14 +149,6 @@ void Arena::read_server(Facts& facts) {
     facts.dead.insert(facts.dead.end(), contents.dead.begin(), contents.dead.end());
     facts.rest.insert(facts.rest.end(), contents.rest.begin(), contents.rest.end());
   }
-  std::istringstream info(client.command({"INFO", "everything"}).str());
-  std::string line;
-  while (std::getline(info, line)) {
-    std::int64_t count = 0;
-    char name[64];
-    if (std::sscanf(line.c_str(), "errorstat_%63[^:]:count=%ld", name, &count) == 2)
-      facts.seen[name] += count;
-  }
 }
 
 Verdict Arena::finish(Rules rules) {
@@ -145,13 +156,17 @@ Verdict Arena::finish(Rules rules) {
   for (auto& each : workers_) {
     each->process.signal(SIGTERM);
     const auto ended = each->process.wait(60s);
-    if (!ended || !ended->exited || ended->code != 0)
-      complain("a worker did not end well:\n" + last_of(each->output, 2000));
+    if (const auto why = bad_end(ended); !why.empty())
+      complain("a worker " + why + ":\n" + last_of(each->output));
   }
   queue_.reset();
   read_server(facts);
   watcher_.request_stop();
   watcher_.join();
+  {
+    auto client = server_.connect();
+    count_errors(client);
+  }
   facts.records = read_ledgers(directory_);
   if (options_.history) {
     const auto history = read_server_history(directory_);
@@ -179,7 +194,7 @@ Verdict Arena::finish(Rules rules) {
 std::string Arena::output() const {
   std::string text;
   for (const auto* members : {&workers_, &producers_})
-    for (const auto& each : *members) text += each->output + ":\n" + last_of(each->output, 3000);
+    for (const auto& each : *members) text += each->output + ":\n" + last_of(each->output);
   return text;
 }
 

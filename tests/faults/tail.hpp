@@ -16,6 +16,8 @@ class LedgerTail {
   // Of all written so far.
   std::int64_t count(Op op);
   std::int64_t count(Op op, Outcome outcome);
+  // How often the process said that it begins a fault itself.
+  std::int64_t count(Fault fault);
 
  private:
   void read_on();
@@ -23,6 +25,7 @@ class LedgerTail {
   std::string path_;
   std::uint64_t offset_ = 0;
   std::array<std::array<std::int64_t, 4>, 256> counts_{};
+  std::array<std::int64_t, 256> faults_{};
 };
 
 }  // namespace mx_rmq::faults

@@ -1,0 +1,305 @@
+#include "faults/mix.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <functional>
+#include <iostream>
+#include <vector>
+
+#include "faults/arena.hpp"
+
+namespace mx_rmq::faults {
+namespace {
+
+constexpr std::size_t kWorkers = 3;
+constexpr std::size_t kProducers = 2;
+constexpr auto kLease = 1500ms;
+constexpr auto kTick = 60ms;
+constexpr auto kEpoch = 1500ms;
+constexpr double kShare = 0.3;  // of the kinds of faults that are about in an epoch
+
+ArenaOptions arena_options(const MixOptions& mix) {
+  ArenaOptions options;
+  options.name = mix.name;
+  options.seed = mix.seed;
+  options.redis.appendfsync = "always";
+  options.history = true;
+  options.proxied = true;
+  options.lease = kLease;
+  options.worker_arguments = {"sleep_us=0:3000", "throw=0.02", "reject=0.002", "block=0.0001",
+                              "block_ms=200"};
+  options.worker_environment = {"MQ_TASK_QUEUE_SIZE=128", "MQ_MAX_WORKERS=50",
+                                "MQ_BLOCKING_THREADS=8"};
+  options.producer_arguments = {"concurrency=" + std::to_string(mix.concurrency),
+                                "chosen=0.1",
+                                "delayed=0.1",
+                                "delay_ms=0:500",
+                                "ranked=0.2",
+                                "size=0:60"};
+  options.producer_environment = {"MQ_PRODUCE_TIMEOUT=1500ms"};
+  return options;
+}
+
+class Mix {
+ public:
+  explicit Mix(const MixOptions& options) : options_(options), arena_(arena_options(options)) {}
+
+  Verdict run() {
+    for (std::size_t i = 0; i < kWorkers; ++i) arena_.add_worker();
+    for (std::size_t i = 0; i < kProducers; ++i)
+      arena_.add_producer(options_.messages / static_cast<std::int64_t>(kProducers));
+    std::vector<std::size_t> fresh(kinds_.size());
+    for (std::size_t i = 0; i < fresh.size(); ++i) fresh[i] = i;
+    for (std::size_t i = fresh.size(); i > 1; --i)
+      std::swap(fresh[i - 1], fresh[dice().next() % i]);
+    // A producer that is done must not leave the rest of the faults without load.
+    while (!fresh.empty() || arena_.acknowledged() < options_.messages) {
+      // At least one that has not had its turn, and some of the others.
+      std::vector<std::size_t> about;
+      if (!fresh.empty()) {
+        about.push_back(fresh.back());
+        fresh.pop_back();
+      }
+      for (std::size_t i = 0; i < kinds_.size(); ++i)
+        if (dice().chance(kShare)) about.push_back(i);
+      epoch(about);
+      if (arena_.acknowledged() >= options_.messages && !fresh.empty()) more_load();
+    }
+    undo(true);
+    arena_.heal();
+    arena_.drain(180s);
+    Rules rules;
+    for (const Kind& each : kinds_) rules.must_see.emplace_back(kind_of(each.fault).name);
+    for (const char* each : {"redelivery", "audits", "server history", "NOSCRIPT", "OOM"})
+      rules.must_see.emplace_back(each);
+    return arena_.finish(rules);
+  }
+
+ private:
+  struct Kind {
+    Fault fault;
+    double chance;  // a tick, while it is about
+    void (Mix::*inject)();
+  };
+  struct Undo {
+    test::WaitClock::time_point at;
+    std::function<void()> action;
+  };
+
+  Dice& dice() { return arena_.dice(); }
+  std::chrono::milliseconds between(int from, int to) {
+    return std::chrono::milliseconds(dice().between(from, to));
+  }
+  std::size_t any_worker() { return dice().next() % kWorkers; }
+  void later(std::chrono::milliseconds after, std::function<void()> action) {
+    undo_.push_back({test::WaitClock::now() + after, std::move(action)});
+  }
+  void undo(bool all) {
+    const auto now = test::WaitClock::now();
+    for (std::size_t i = 0; i < undo_.size();) {
+      if (!all && undo_[i].at > now) {
+        ++i;
+        continue;
+      }
+      const auto action = std::move(undo_[i].action);
+      undo_.erase(undo_.begin() + static_cast<std::ptrdiff_t>(i));
+      action();
+    }
+  }
+
+  void epoch(const std::vector<std::size_t>& about) {
+    const auto until = test::WaitClock::now() + kEpoch;
+    std::vector<bool> injected(kinds_.size(), false);
+    bool first = true;
+    while (test::WaitClock::now() < until) {
+      for (const std::size_t i : about) {
+        // The one whose turn it is comes for sure.
+        const bool sure = first && i == about.front();
+        if (sure || dice().chance(kinds_[i].chance)) (this->*kinds_[i].inject)();
+      }
+      first = false;
+      undo(false);
+      for (std::size_t i = 0; i < kWorkers; ++i) arena_.revive_worker(i);
+      std::this_thread::sleep_for(kTick);
+    }
+  }
+  void more_load() { arena_.add_producer(500); }
+
+  // A fault that is on for a while, once at a time.
+  void lasting(Fault fault, std::chrono::milliseconds time, const std::function<void()>& on,
+               std::function<void()> off) {
+    if (on_[static_cast<std::size_t>(fault)]) return;
+    on_[static_cast<std::size_t>(fault)] = true;
+    arena_.begin(fault);
+    on();
+    later(time, [this, fault, off = std::move(off)] {
+      off();
+      arena_.end(fault);
+      on_[static_cast<std::size_t>(fault)] = false;
+    });
+  }
+  void momentary(Fault fault, const std::function<void()>& action) {
+    arena_.begin(fault);
+    action();
+    arena_.end(fault);
+  }
+
+  bool paused(std::size_t worker) const { return paused_[worker]; }
+
+  void kill_worker() {
+    const std::size_t i = any_worker();
+    if (!paused(i)) arena_.kill_worker(i);
+  }
+  void pause_worker() {
+    const std::size_t i = any_worker();
+    if (paused(i) || !arena_.workers()[i]->process.running()) return;
+    paused_[i] = true;
+    arena_.pause_worker(i);
+    later(between(100, 2 * static_cast<int>(kLease.count())), [this, i] {
+      arena_.resume_worker(i);
+      paused_[i] = false;
+    });
+  }
+  void stop_worker() {
+    const std::size_t i = any_worker();
+    if (!paused(i) && arena_.workers()[i]->process.running()) arena_.stop_worker(i);
+  }
+  void clock_jump() {
+    const std::size_t i = any_worker();
+    if (paused(i)) return;
+    Strings& environment = arena_.workers()[i]->environment;
+    environment.push_back("MX_RMQ_FAULTS_CLOCK=1");
+    arena_.kill_worker(i);
+    arena_.begin(Fault::clock_jump, arena_.workers()[i]->pid());
+    environment.pop_back();
+  }
+  void kill_producer() { arena_.kill_producer(dice().next() % kProducers); }
+  void poison() {
+    if (poisons_++ > 2) return;
+    nlohmann::json payload;
+    payload["do"] = "abort";
+    try {
+      arena_.produce(std::move(payload));
+    } catch (const Error& e) {
+      std::cout << "poison was not produced: " << e.what() << std::endl;
+      --poisons_;
+    }
+  }
+  void cut() {
+    momentary(Fault::cut, [this] { arena_.proxy().end_all(End::fin); });
+  }
+  void stall() {
+    lasting(
+        Fault::stall, between(100, static_cast<int>(kLease.count()) * 3 / 2),
+        [this] {
+          arena_.proxy().stall(Direction::to_server, true);
+          arena_.proxy().stall(Direction::to_client, true);
+        },
+        [this] {
+          arena_.proxy().stall(Direction::to_server, false);
+          arena_.proxy().stall(Direction::to_client, false);
+        });
+  }
+  void lose_replies() {
+    lasting(
+        Fault::lose_reply, between(200, 1000),
+        [this] {
+          arena_.proxy().judge_replies([roll = Dice(dice().next())](const SeenCommand&) mutable {
+            return roll.chance(0.02) ? ReplyFate::lose : ReplyFate::pass;
+          });
+        },
+        [this] { arena_.proxy().judge_replies({}); });
+  }
+  void lose_commands() {
+    lasting(
+        Fault::lose_command, between(200, 1000),
+        [this] {
+          arena_.proxy().judge_commands([roll = Dice(dice().next())](const SeenCommand&) mutable {
+            return roll.chance(0.02) ? CommandFate::lose : CommandFate::pass;
+          });
+        },
+        [this] { arena_.proxy().judge_commands({}); });
+  }
+  void delay() {
+    lasting(
+        Fault::delay, between(200, 1000), [this] { arena_.proxy().delay(0ms, 20ms); },
+        [this] { arena_.proxy().delay(0ms, 0ms); });
+  }
+  void slice() {
+    lasting(
+        Fault::slice, between(200, 1000), [this] { arena_.proxy().slice(7); },
+        [this] { arena_.proxy().slice(0); });
+  }
+  void kill_server() { arena_.kill_server(); }
+  void restart_server() { arena_.restart_server(); }
+  void ask(Fault fault, const Strings& command) {
+    momentary(fault, [&] {
+      try {
+        arena_.server().try_command(command);
+      } catch (const std::runtime_error& e) {
+        std::cout << command[0] << ": " << e.what() << std::endl;
+      }
+    });
+  }
+  void flush_scripts() { ask(Fault::flush_scripts, {"SCRIPT", "FLUSH"}); }
+  void kill_clients() { ask(Fault::kill_clients, {"CLIENT", "KILL", "TYPE", "normal"}); }
+  void reload() { ask(Fault::reload, {"DEBUG", "RELOAD"}); }
+  void sleep() {
+    ask(Fault::sleep, {"DEBUG", "SLEEP", "0." + std::to_string(dice().between(1, 8))});
+  }
+  void busy() {
+    const std::string script =
+        "local t = redis.call('TIME') local from = t[1] * 1000 + t[2] / 1000 repeat t = "
+        "redis.call('TIME') until t[1] * 1000 + t[2] / 1000 > from + " +
+        std::to_string(dice().between(100, 800));
+    ask(Fault::busy, {"EVAL", script, "0"});
+  }
+  void full_memory() {
+    lasting(
+        Fault::full_memory, between(100, 600),
+        [this] {
+          arena_.server().try_command({"CONFIG", "SET", "maxmemory", "1"});
+        },
+        [this] {
+          arena_.server().try_command({"CONFIG", "SET", "maxmemory", "0"});
+        });
+  }
+
+  const MixOptions options_;
+  Arena arena_;
+  std::vector<Undo> undo_;
+  bool on_[32] = {};
+  bool paused_[kWorkers] = {};
+  int poisons_ = 0;
+  const std::vector<Kind> kinds_{
+      {Fault::kill_worker, 0.1, &Mix::kill_worker},
+      {Fault::pause_worker, 0.03, &Mix::pause_worker},
+      {Fault::stop_worker, 0.03, &Mix::stop_worker},
+      {Fault::clock_jump, 0.02, &Mix::clock_jump},
+      {Fault::kill_producer, 0.05, &Mix::kill_producer},
+      {Fault::poison, 0.01, &Mix::poison},
+      {Fault::cut, 0.1, &Mix::cut},
+      {Fault::stall, 0.03, &Mix::stall},
+      {Fault::lose_reply, 0.1, &Mix::lose_replies},
+      {Fault::lose_command, 0.1, &Mix::lose_commands},
+      {Fault::delay, 0.05, &Mix::delay},
+      {Fault::slice, 0.05, &Mix::slice},
+      {Fault::kill_server, 0.03, &Mix::kill_server},
+      {Fault::restart_server, 0.03, &Mix::restart_server},
+      {Fault::flush_scripts, 0.3, &Mix::flush_scripts},
+      {Fault::kill_clients, 0.1, &Mix::kill_clients},
+      {Fault::reload, 0.02, &Mix::reload},
+      {Fault::sleep, 0.03, &Mix::sleep},
+      {Fault::busy, 0.03, &Mix::busy},
+      {Fault::full_memory, 0.05, &Mix::full_memory},
+  };
+};
+
+}  // namespace
+
+Verdict run_mix(MixOptions options) {
+  Mix mix(options);
+  return mix.run();
+}
+
+}  // namespace mx_rmq::faults
