@@ -1,11 +1,10 @@
 #include "api/payload.hpp"
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
-#include <vector>
 
+#include "api/json_text.hpp"
 #include "mx_rmq/detail/payload_decode_error.hpp"
 #include "runtime/text.hpp"
 
@@ -20,41 +19,20 @@ std::string too_deep() {
   return "it is nested deeper than " + std::to_string(max_json_depth) + " arrays and objects";
 }
 
-/// What cannot be told in JSON, in a value that is no array and no object.
-void check_scalar(const json& value) {
-  switch (value.type()) {
-    case json::value_t::number_float:
-      if (!std::isfinite(value.get_ref<const json::number_float_t&>()))
-        refuse("NaN and infinity are not JSON");
-      break;
-    case json::value_t::binary:
-      refuse("binary values are not JSON; send them as text, for instance in base64");
-    case json::value_t::discarded:
-      refuse("it holds a discarded value, which a failed parse leaves");
-    default:
+std::string why(JsonFault fault) {
+  switch (fault) {
+    case JsonFault::too_deep:
+      return too_deep();
+    case JsonFault::not_finite:
+      return "NaN and infinity are not JSON";
+    case JsonFault::binary:
+      return "binary values are not JSON; send them as text, for instance in base64";
+    case JsonFault::discarded:
+      return "it holds a discarded value, which a failed parse leaves";
+    case JsonFault::invalid_utf8:
       break;
   }
-}
-
-/// Depth first with a stack of our own, never deeper than the limit.
-void check_tree(const json& root) {
-  struct Level {
-    json::const_iterator next, end;
-  };
-  std::vector<Level> path;
-  const json* value = &root;
-  for (;;) {
-    if (value->is_structured()) {
-      if (path.size() == static_cast<std::size_t>(max_json_depth)) refuse(too_deep());
-      path.push_back({value->cbegin(), value->cend()});
-    } else {
-      check_scalar(*value);
-    }
-    while (!path.empty() && path.back().next == path.back().end) path.pop_back();
-    if (path.empty()) return;
-    value = &*path.back().next;
-    ++path.back().next;
-  }
+  return "a string in it is invalid UTF-8";
 }
 
 /// Why a parse must not even be tried; nothing if it may. Depth counts brackets outside of strings.
@@ -94,13 +72,9 @@ std::string shortened(std::string_view error) {
 }  // namespace
 
 std::string encode_payload(const json& payload, std::size_t max_bytes) {
-  check_tree(payload);
   std::string text;
-  try {
-    text = payload.dump(-1, ' ', false, json::error_handler_t::strict);
-  } catch (const json::type_error&) {
-    refuse("a string in it is invalid UTF-8");  // the only error that is left
-  }
+  if (const auto* string = payload.get_ptr<const std::string*>()) text.reserve(string->size() + 2);
+  if (const auto fault = append_json(text, payload, max_json_depth)) refuse(why(*fault));
   if (text.size() > max_bytes)
     refuse("it has " + std::to_string(text.size()) + " bytes as JSON, over the limit of " +
            std::to_string(max_bytes) + " (max_payload_bytes)");
@@ -108,6 +82,7 @@ std::string encode_payload(const json& payload, std::size_t max_bytes) {
 }
 
 json decode_payload(std::string_view text) {
+  if (json value; parse_plain_json(text, value, max_json_depth)) return value;
   if (const auto problem = scan(text))
     throw detail::PayloadDecodeError("payload: not readable as JSON: " + *problem);
   try {

@@ -13,7 +13,7 @@ namespace mx_rmq::api {
 inline constexpr int max_json_depth = 100;
 
 /// The payload as compact JSON text. Throws std::invalid_argument naming "payload" if it is deeper
-/// than max_json_depth (found without recursion), holds NaN, an infinity, binary data, a discarded
+/// than max_json_depth (found without recursing deeper), holds NaN, an infinity, binary data, a discarded
 /// value or invalid UTF-8, or has more than `max_bytes` bytes as text.
 [[nodiscard]] std::string encode_payload(const nlohmann::json& payload, std::size_t max_bytes);
 
