@@ -37,7 +37,7 @@ Task<std::vector<ProduceOutcome>> Producer::submit_all(std::vector<OutgoingEnvel
 
 Task<> Producer::close(TimePoint deadline) { return Core::close(core_, deadline); }
 
-const std::string& Producer::id() const noexcept { return core_->options().id; }
+const std::string& Producer::id() const noexcept { return core_->id(); }
 std::size_t Producer::pending() const noexcept { return core_->pending(); }
 std::size_t Producer::in_flight() const noexcept { return core_->in_flight(); }
 ProducerCounts Producer::counts() const noexcept { return core_->counts(); }
@@ -45,8 +45,9 @@ ProducerCounts Producer::counts() const noexcept { return core_->counts(); }
 Producer::Core::Core(runtime::Scope& scope, ScriptCaller caller, const TopicKeys& keys,
                      ProducerOptions options)
     : scope_(scope), caller_(caller), keys_(keys), options_(std::move(options)), idle_(loop()) {
-  if (options_.id.empty()) options_.id = random_id(lane().rng());
-  key_ = keys_.producer(options_.id);
+  const std::string id = options_.id.empty() ? random_id(lane().rng()) : options_.id;
+  take_id(senders_[0], id);
+  take_id(senders_[1], id + "+");
 }
 
 Producer::Core::~Core() {
@@ -93,29 +94,51 @@ void Producer::Core::enqueue(const std::shared_ptr<Core>& self, std::span<Produc
                      self->keys_.topic() + " wait already, and at most " +
                      std::to_string(self->options_.max_pending) + " may");
   }
-  if (!self->running_) {
-    self->scope_.spawn(pump(self));  // throws if the scope is closed: nothing is queued yet
-    self->running_ = true;
-    self->idle_.reset();
-  }
   const std::size_t before = self->waiting_.size();
   try {
     for (ProduceEntry& entry : entries) {
       // The number of its batch is not kept for longer.
       entry.deadline =
           std::min(entry.deadline, self->loop().now() + self->options_.longest_timeout);
+      entry.order = ++self->submitted_;
       self->waiting_.push_back(&entry);
     }
     self->arm_timer();
+    start_senders(self);
   } catch (...) {
     self->waiting_.resize(before);  // the entries go with their frame
     throw;
   }
 }
 
+bool Producer::Core::worth_sending(const Sender& sender) const noexcept {
+  if (waiting_.empty()) return false;
+  const bool alone = std::ranges::none_of(
+      senders_, [&sender](const Sender& each) { return &each != &sender && each.running; });
+  // Redis and this process then work at the same time; for a few messages it is not worth a trip of
+  // its own, they join the next batch.
+  return alone || waiting_.size() >= options_.overlap_messages;
+}
+
+// Throws if the scope is closed, and has then started none.
+void Producer::Core::start_senders(const std::shared_ptr<Core>& self) {
+  for (Sender& sender : self->senders_) {
+    if (sender.running || !self->worth_sending(sender)) continue;
+    self->scope_.spawn(pump(self, &sender));
+    sender.running = true;
+    self->idle_.reset();
+  }
+}
+
+std::size_t Producer::Core::in_flight() const noexcept {
+  std::size_t messages = 0;
+  for (const Sender& sender : senders_) messages += sender.batch.size();
+  return messages;
+}
+
 Task<> Producer::Core::close(std::shared_ptr<Core> self, TimePoint deadline) {
   self->closing_ = true;
-  bool done = !self->running_;
+  bool done = self->idle_.is_set();
   if (!done) {
     try {
       done = co_await self->idle_.wait_until(deadline);
@@ -130,10 +153,12 @@ void Producer::Core::abandon() {
   closing_ = true;
   fail_waiting(std::make_exception_ptr(
       ShutdownError("produce: the queue was stopped before the message was sent")));
-  if (!batch_open()) return;
-  maybe_applied_ = true;
-  fail_batch(std::make_exception_ptr(
-      OutcomeUnknown("produce: the queue was stopped before Redis had answered")));
+  for (Sender& sender : senders_) {
+    if (!sender.batch_open()) continue;
+    sender.maybe_applied = true;
+    fail_batch(sender, std::make_exception_ptr(OutcomeUnknown(
+                           "produce: the queue was stopped before Redis had answered")));
+  }
 }
 
 void Producer::Core::finish(ProduceEntry& entry, Produced result) {
@@ -150,34 +175,33 @@ void Producer::Core::fail_waiting(const std::exception_ptr& error) {
   for (ProduceEntry* entry : std::exchange(waiting_, {})) fail(*entry, error);
 }
 
-void Producer::Core::fail_batch(const std::exception_ptr& error) {
-  for (ProduceEntry*& entry : batch_) {
+void Producer::Core::fail_batch(Sender& sender, const std::exception_ptr& error) {
+  for (ProduceEntry*& entry : sender.batch) {
     if (entry != nullptr) fail(*std::exchange(entry, nullptr), error);
   }
 }
 
-void Producer::Core::renew_id() {
-  options_.id = random_id(lane().rng());
-  key_ = keys_.producer(options_.id);
-  number_ = 0;
+void Producer::Core::take_id(Sender& sender, std::string id) {
+  sender.id = std::move(id);
+  sender.key = keys_.producer(sender.id);
+  sender.number = 0;
 }
 
-bool Producer::Core::batch_open() const noexcept {
-  return std::any_of(batch_.begin(), batch_.end(),
-                     [](const auto* entry) { return entry != nullptr; });
+bool Producer::Core::Sender::batch_open() const noexcept {
+  return std::ranges::any_of(batch, [](const auto* entry) { return entry != nullptr; });
 }
 
-TimePoint Producer::Core::first_deadline() const noexcept {
+TimePoint Producer::Core::Sender::first_deadline() const noexcept {
   TimePoint first = TimePoint::max();
-  for (const ProduceEntry* entry : batch_) {
+  for (const ProduceEntry* entry : batch) {
     if (entry != nullptr) first = std::min(first, entry->deadline);
   }
   return first;
 }
 
-TimePoint Producer::Core::last_deadline() const noexcept {
+TimePoint Producer::Core::Sender::last_deadline() const noexcept {
   TimePoint last = TimePoint::min();
-  for (const ProduceEntry* entry : batch_) {
+  for (const ProduceEntry* entry : batch) {
     if (entry != nullptr) last = std::max(last, entry->deadline);
   }
   return last;
@@ -201,8 +225,9 @@ void Producer::Core::expire() {
     waiting_.pop_front();
     fail(entry, too_late());
   }
-  if (maybe_applied_) {
-    for (ProduceEntry*& entry : batch_) {
+  for (Sender& sender : senders_) {
+    if (!sender.maybe_applied) continue;
+    for (ProduceEntry*& entry : sender.batch) {
       if (entry == nullptr || entry->deadline > now) continue;
       fail(*std::exchange(entry, nullptr),
            std::make_exception_ptr(
@@ -214,7 +239,9 @@ void Producer::Core::expire() {
 // The timer may fire too early, which costs a look, but never too late.
 void Producer::Core::arm_timer() {
   TimePoint due = waiting_.empty() ? TimePoint::max() : waiting_.front()->deadline;
-  if (maybe_applied_) due = std::min(due, first_deadline());
+  for (const Sender& sender : senders_) {
+    if (sender.maybe_applied) due = std::min(due, sender.first_deadline());
+  }
   if (due == TimePoint::max() || loop().stopping()) return;
   if (timer_ && timer_due_ <= due) return;
   if (timer_) loop().cancel(timer_);

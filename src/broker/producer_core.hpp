@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <exception>
 #include <memory>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "broker/calls_produce.hpp"
+#include "broker/produce_batch.hpp"
 #include "broker/producer.hpp"
 #include "runtime/event.hpp"
 
@@ -37,6 +40,7 @@ class ProduceGroup {
 /// A message under way; lives in its submitter's frame until its outcome is set.
 struct ProduceEntry {
   const OutgoingEnvelope* message = nullptr;
+  std::uint64_t order = 0;  // of submission
   TimePoint deadline{};
   ProduceGroup* group = nullptr;
   ProduceOutcome outcome;
@@ -59,36 +63,55 @@ class Producer::Core {
   /// Ends everybody's wait now.
   void abandon();
 
-  const ProducerOptions& options() const noexcept { return options_; }
+  const std::string& id() const noexcept { return senders_.front().id; }
   std::size_t pending() const noexcept { return waiting_.size(); }
-  std::size_t in_flight() const noexcept { return batch_.size(); }
+  std::size_t in_flight() const noexcept;
   ProducerCounts counts() const noexcept { return counts_; }
 
  private:
   struct Attempt;
 
+  /// Sends numbered batches, one at a time, under an id of its own: its number tells Redis what it has
+  /// of this sender, whatever the other one does.
+  struct Sender {
+    std::string id;
+    std::string key;                   // of the number of the last batch applied
+    std::vector<ProduceEntry*> batch;  // under way; nullptr: has its outcome
+    std::uint64_t number = 0;          // of the last batch made
+    bool maybe_applied = false;        // a copy of the batch may have been executed
+    bool running = false;
+
+    [[nodiscard]] bool batch_open() const noexcept;
+    [[nodiscard]] TimePoint first_deadline() const noexcept;
+    [[nodiscard]] TimePoint last_deadline() const noexcept;
+    void end_batch() noexcept {
+      batch.clear();
+      maybe_applied = false;
+    }
+  };
+
   static void enqueue(const std::shared_ptr<Core>& self, std::span<ProduceEntry> entries);
 
-  // producer_pump.cpp: sending.
-  static Task<> pump(std::shared_ptr<Core> self);
-  static Task<> pump_until_empty(std::shared_ptr<Core> self);
+  // producer_pump.cpp: sending. A sender lives as long as its core.
+  static Task<> pump(std::shared_ptr<Core> self, Sender* sender);
+  static Task<> pump_until_empty(std::shared_ptr<Core> self, Sender* sender);
   static Task<bool> connect(std::shared_ptr<Core> self);
-  static Task<bool> deliver(std::shared_ptr<Core> self);
+  static Task<bool> deliver(std::shared_ptr<Core> self, Sender* sender);
   static Task<Attempt> try_once(std::shared_ptr<Core> self, redis::Command command,
                                 TimePoint deadline);
-  void apply(const ProduceReply& reply, const ProduceCommand& command);
-  bool give_up(const Attempt& attempt);
-  void dissolve(const std::exception_ptr& error);
+  void fill(Sender& sender, ProduceBatch& encoded);
+  void apply(Sender& sender, const ProduceReply& reply, const ProduceCommand& command);
+  bool give_up(Sender& sender, const Attempt& attempt);
+  void dissolve(Sender& sender, const std::exception_ptr& error);
 
   // producer.cpp: who waits for what, and how long.
+  [[nodiscard]] bool worth_sending(const Sender& sender) const noexcept;
+  static void start_senders(const std::shared_ptr<Core>& self);
   void finish(ProduceEntry& entry, Produced result);
   void fail(ProduceEntry& entry, std::exception_ptr error);
   void fail_waiting(const std::exception_ptr& error);
-  void fail_batch(const std::exception_ptr& error);
-  void renew_id();
-  [[nodiscard]] bool batch_open() const noexcept;
-  [[nodiscard]] TimePoint first_deadline() const noexcept;
-  [[nodiscard]] TimePoint last_deadline() const noexcept;
+  void fail_batch(Sender& sender, const std::exception_ptr& error);
+  void take_id(Sender& sender, std::string id);
   [[nodiscard]] std::exception_ptr too_late() const;
   void expire();
   void arm_timer();
@@ -100,14 +123,11 @@ class Producer::Core {
   const ScriptCaller caller_;
   const TopicKeys& keys_;
   ProducerOptions options_;
-  std::string key_;  // of this producer's last number
 
-  std::deque<ProduceEntry*> waiting_;
-  std::vector<ProduceEntry*> batch_;  // under way; nullptr: has its outcome
-  std::uint64_t number_ = 0;          // of the last batch made
-  bool maybe_applied_ = false;        // a copy of the batch may have been executed
-  std::exception_ptr trouble_;        // Redis's last refusal for the time being
-  bool running_ = false;
+  std::deque<ProduceEntry*> waiting_;  // in the order of submission
+  std::uint64_t submitted_ = 0;
+  std::array<Sender, 2> senders_;
+  std::exception_ptr trouble_;  // Redis's last refusal for the time being
   bool closing_ = false;
   runtime::Event idle_;
   runtime::TimerId timer_;

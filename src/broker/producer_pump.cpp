@@ -3,7 +3,6 @@
 #include <string>
 #include <utility>
 
-#include "broker/produce_batch.hpp"
 #include "broker/producer_core.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
@@ -55,34 +54,33 @@ struct Producer::Core::Attempt {
   TimePoint sent{};
 };
 
-Task<> Producer::Core::pump(std::shared_ptr<Core> self) {
+Task<> Producer::Core::pump(std::shared_ptr<Core> self, Sender* sender) {
   std::exception_ptr error;
   try {
-    co_await pump_until_empty(self);
+    co_await pump_until_empty(self, sender);
   } catch (...) {
     error = std::current_exception();
   }
   if (error != nullptr) {  // the loop ends, or memory is short
-    self->fail_batch(unknown(error));
+    self->fail_batch(*sender, unknown(error));
     self->fail_waiting(error);
   }
-  self->batch_.clear();
-  self->maybe_applied_ = false;
-  self->running_ = false;
-  self->idle_.set();
+  sender->end_batch();
+  sender->running = false;
+  if (std::ranges::none_of(self->senders_, &Sender::running)) self->idle_.set();
 }
 
-Task<> Producer::Core::pump_until_empty(std::shared_ptr<Core> self) {
+Task<> Producer::Core::pump_until_empty(std::shared_ptr<Core> self, Sender* sender) {
   ResendPause pause;
   for (;;) {
     // Whoever is ready now may have a message for this batch.
     co_await self->loop().yield();
-    if (self->waiting_.empty()) co_return;
+    if (!self->worth_sending(*sender)) co_return;
     bool went_well = true;
     if (!self->lane().ready()) {
       went_well = co_await connect(self);
     } else {
-      went_well = co_await deliver(self);
+      went_well = co_await deliver(self, sender);
     }
     if (went_well) {
       pause = ResendPause();
@@ -114,10 +112,30 @@ Task<bool> Producer::Core::connect(std::shared_ptr<Core> self) {
   co_return false;
 }
 
+// Takes into the batch what waits and has time left.
+void Producer::Core::fill(Sender& sender, ProduceBatch& encoded) {
+  const TimePoint now = loop().now();
+  sender.end_batch();
+  while (!waiting_.empty()) {
+    ProduceEntry& entry = *waiting_.front();
+    if (entry.deadline <= now) {
+      waiting_.pop_front();
+      fail(entry, too_late());
+      continue;
+    }
+    try {
+      if (!encoded.add(*entry.message)) break;
+      sender.batch.push_back(&entry);
+    } catch (...) {
+      fail(entry, std::current_exception());
+    }
+    waiting_.pop_front();
+  }
+}
+
 // False: the messages wait again, and there should be a pause.
-Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self) {
+Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
   const ProducerOptions& options = self->options_;
-  const TimePoint now = self->loop().now();
   BatchLimits limits;
   limits.now = self->caller_.clock().now_ms();
   limits.grace = options.grace;
@@ -125,59 +143,43 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self) {
   limits.max_messages = options.max_batch_messages;
   limits.max_bytes = options.max_batch_bytes;
   ProduceBatch encoded(limits);
-  self->batch_.clear();
-  self->maybe_applied_ = false;
-  while (!self->waiting_.empty()) {
-    ProduceEntry& entry = *self->waiting_.front();
-    if (entry.deadline <= now) {
-      self->waiting_.pop_front();
-      self->fail(entry, self->too_late());
-      continue;
-    }
-    try {
-      if (!encoded.add(*entry.message)) break;
-      self->batch_.push_back(&entry);
-    } catch (...) {
-      self->fail(entry, std::current_exception());
-    }
-    self->waiting_.pop_front();
-  }
-  if (self->batch_.empty()) co_return true;
+  self->fill(*sender, encoded);
+  if (sender->batch.empty()) co_return true;
   self->arm_timer();
   const ProduceCommand command =
-      encoded.build(self->keys_, self->key_, ++self->number_, 2 * options.longest_timeout);
+      encoded.build(self->keys_, sender->key, ++sender->number, 2 * options.longest_timeout);
 
   ResendPause pause;
   for (;;) {
     // Nothing executed yet: up to the first deadline, so that its owner gets a clear answer. Else whoever is
     // late has been told already.
-    const TimePoint limit = self->maybe_applied_ ? self->last_deadline() : self->first_deadline();
+    const TimePoint limit =
+        sender->maybe_applied ? sender->last_deadline() : sender->first_deadline();
     const TimePoint soon = self->loop().now() + options.attempt_timeout;
     Attempt attempt = co_await try_once(self, command.command, std::min(limit, soon));
     if (attempt.end == Attempt::End::answered) {
       self->trouble_ = nullptr;
-      if (attempt.reply.again && !self->maybe_applied_) {
+      if (attempt.reply.again && !sender->maybe_applied) {
         // The number was taken, though no copy of this batch was sent before: the id is not ours alone.
         runtime::log::warn("another producer has the same id; taking a new one", "topic",
-                           self->keys_.topic(), "id", self->options_.id);
-        self->renew_id();
-        self->dissolve(nullptr);
+                           self->keys_.topic(), "id", sender->id);
+        self->take_id(*sender, random_id());
+        self->dissolve(*sender, nullptr);
         co_return true;
       }
-      self->apply(attempt.reply, command);
+      self->apply(*sender, attempt.reply, command);
       co_return true;
     }
-    if (self->give_up(attempt)) {
+    if (self->give_up(*sender, attempt)) {
       const bool again = !self->waiting_.empty() && attempt.end != Attempt::End::no_reply;
       co_return !again;
     }
     ++self->counts_.resent;
     const Duration wait = pause.next();
     co_await sleep_for(wait);
-    if (!self->batch_open()) break;
+    if (!sender->batch_open()) break;
   }
-  self->batch_.clear();
-  self->maybe_applied_ = false;
+  sender->end_batch();
   co_return true;
 }
 
@@ -218,76 +220,81 @@ Task<Producer::Core::Attempt> Producer::Core::try_once(std::shared_ptr<Core> sel
   co_return out;
 }
 
-void Producer::Core::apply(const ProduceReply& reply, const ProduceCommand& command) {
+void Producer::Core::apply(Sender& sender, const ProduceReply& reply,
+                           const ProduceCommand& command) {
+  std::vector<ProduceEntry*>& batch = sender.batch;
   ++counts_.batches;
-  counts_.messages += batch_.size();
-  std::vector<Produced> results(batch_.size(), Produced::enqueued);
+  counts_.messages += batch.size();
+  std::vector<Produced> results(batch.size(), Produced::enqueued);
   if (reply.again) {
-    for (std::size_t i = 0; i < batch_.size(); ++i) {
-      const ProduceEntry* entry = batch_[i];
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const ProduceEntry* entry = batch[i];
       if (entry != nullptr && entry->message->chosen) results[i] = Produced::enqueued_or_duplicate;
     }
   }
   for (const std::uint32_t place : reply.duplicates) {
     if (place < command.special.size()) results[command.special[place]] = Produced::duplicate;
   }
-  for (std::size_t i = 0; i < batch_.size(); ++i) {
-    if (batch_[i] != nullptr) finish(*batch_[i], results[i]);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (batch[i] != nullptr) finish(*batch[i], results[i]);
   }
-  batch_.clear();
-  maybe_applied_ = false;
+  sender.end_batch();
 }
 
 // After an attempt that was not answered: true if the batch is done with, false if it is to be sent again.
-bool Producer::Core::give_up(const Attempt& attempt) {
+bool Producer::Core::give_up(Sender& sender, const Attempt& attempt) {
   using End = Attempt::End;
   switch (attempt.end) {
     case End::no_reply:
-      maybe_applied_ = true;
+      sender.maybe_applied = true;
       expire();
       arm_timer();
       break;
     case End::not_sent:
-      if (!maybe_applied_) {
-        dissolve(attempt.error);
+      if (!sender.maybe_applied) {
+        dissolve(sender, attempt.error);
         return true;
       }
       expire();
       break;
     case End::not_now:
-      if (!maybe_applied_) {
+      if (!sender.maybe_applied) {
         trouble_ = attempt.error;
-        dissolve(attempt.error);
+        dissolve(sender, attempt.error);
         return true;
       }
       expire();
       break;
     case End::half_done:
-      fail_batch(unknown(attempt.error));
+      fail_batch(sender, unknown(attempt.error));
       break;
     default:
-      fail_batch(maybe_applied_ ? unknown(attempt.error) : attempt.error);
+      fail_batch(sender, sender.maybe_applied ? unknown(attempt.error) : attempt.error);
       break;
   }
-  if (batch_open()) return false;
-  batch_.clear();
-  maybe_applied_ = false;
+  if (sender.batch_open()) return false;
+  sender.end_batch();
   return true;
 }
 
-// Surely nothing of the batch was executed: those whose time has come get `error`, the others wait again.
-void Producer::Core::dissolve(const std::exception_ptr& error) {
+// Surely nothing of the batch was executed: those whose time has come get `error`, the others wait again,
+// each in its old place.
+void Producer::Core::dissolve(Sender& sender, const std::exception_ptr& error) {
   const TimePoint now = loop().now();
-  for (std::size_t i = batch_.size(); i-- > 0;) {
-    ProduceEntry* entry = std::exchange(batch_[i], nullptr);
+  std::vector<ProduceEntry*> again;
+  for (ProduceEntry*& place : sender.batch) {
+    ProduceEntry* const entry = std::exchange(place, nullptr);
     if (entry == nullptr) continue;
     if (error != nullptr && entry->deadline <= now) {
       fail(*entry, error);
     } else {
-      waiting_.push_front(entry);
+      again.push_back(entry);
     }
   }
-  batch_.clear();
+  sender.batch.clear();
+  const auto middle = static_cast<std::ptrdiff_t>(again.size());
+  waiting_.insert(waiting_.begin(), again.begin(), again.end());
+  std::ranges::inplace_merge(waiting_, waiting_.begin() + middle, {}, &ProduceEntry::order);
   arm_timer();
 }
 
