@@ -163,7 +163,7 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
         // The number was taken, though no copy of this batch was sent before: the id is not ours alone.
         runtime::log::warn("another producer has the same id; taking a new one", "topic",
                            self->keys_.topic(), "id", sender->id);
-        self->take_id(*sender, random_id());
+        self->take_id(*sender, random_id(self->lane().rng()));
         self->dissolve(*sender, nullptr);
         co_return true;
       }

@@ -51,9 +51,10 @@ std::int64_t ServerClock::offset(TimePoint at) const noexcept {
   return bounds_.low + (bounds_.high - bounds_.low) / 2;
 }
 
-std::int64_t ServerClock::now_ms() const noexcept {
-  const TimePoint now = now_(source_);
-  return (ns(now) + offset(now)) / ns_per_ms;
+std::int64_t ServerClock::now_ms() const noexcept { return at_ms(now_(source_)); }
+
+std::int64_t ServerClock::at_ms(TimePoint at) const noexcept {
+  return (ns(at) + offset(at)) / ns_per_ms;
 }
 
 TimePoint ServerClock::to_mono(std::int64_t server_ms) const noexcept {

@@ -37,6 +37,8 @@ class ServerClock {
   [[nodiscard]] bool known() const noexcept { return known_; }
   /// The server's unix time in ms.
   [[nodiscard]] std::int64_t now_ms() const noexcept;
+  /// The same for a moment that was `now` a short while ago.
+  [[nodiscard]] std::int64_t at_ms(TimePoint at) const noexcept;
   /// When the server's clock will show `server_ms` (for timers).
   [[nodiscard]] TimePoint to_mono(std::int64_t server_ms) const noexcept;
   /// Half the width of what the estimate may be off by, as things stand now.

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "mx_rmq/errors.hpp"
 
@@ -19,7 +20,7 @@
 namespace mx_rmq::runtime {
 
 /// What the pool and its threads share. An abandoned thread keeps it alive.
-struct BlockingPool::State {
+struct BlockingPool::State : std::enable_shared_from_this<BlockingPool::State> {
   struct Waiting {
     Job job;
     Done done;
@@ -30,14 +31,20 @@ struct BlockingPool::State {
     bool abandoned = false;  // nobody waits for its job any more
     Done done;               // of the job that runs
   };
+  struct Ended {
+    Done done;
+    JobEnd end;
+  };
 
   bool wants_worker() const {
     return waiting.size() > workers.size() - running && workers.size() < max_threads;
   }
   void start_worker(const std::shared_ptr<State>& self);
+  void wake_one();
   void work(Worker& worker);
   void run(Job job) noexcept;
   void tell(Done done, JobEnd end) noexcept;
+  void tell_all();
   std::list<Worker> abandon_busy();
 
   EventLoop* loop = nullptr;
@@ -51,6 +58,10 @@ struct BlockingPool::State {
   std::list<Worker> workers;
   std::size_t max_threads = 0;
   std::size_t running = 0;
+  std::size_t sleeping = 0;
+  bool waking = false;       // a sleeping thread was notified and is on its way
+  std::vector<Ended> ended;  // the loop is to be told of these
+  bool telling = false;      // it knows that there are some
   bool ending = false;
 };
 
@@ -78,7 +89,7 @@ void BlockingPool::submit(Job job, Done done) {
   const std::lock_guard lock(state_->mutex);
   if (state_->ending) throw ShutdownError("mx_rmq: the Runtime is ending");
   state_->waiting.push_back(State::Waiting{std::move(job), std::move(done)});
-  if (!state_->wants_worker()) return state_->work_or_end.notify_one();
+  if (!state_->wants_worker()) return state_->wake_one();
   try {
     state_->start_worker(state_);
   } catch (const std::system_error& error) {
@@ -172,13 +183,19 @@ void BlockingPool::State::work(Worker& worker) {
   name_this_thread(name, "-b");
   std::unique_lock lock(mutex);
   for (;;) {
-    work_or_end.wait(lock, [this] { return ending || !waiting.empty(); });
+    while (!ending && waiting.empty()) {
+      ++sleeping;
+      work_or_end.wait(lock);
+      --sleeping;
+      waking = false;
+    }
     if (waiting.empty()) return;
     Job job = std::move(waiting.front().job);
     worker.done = std::move(waiting.front().done);
     waiting.pop_front();
     worker.busy = true;
     ++running;
+    wake_one();
     lock.unlock();
     run(std::move(job));
     lock.lock();
@@ -200,12 +217,41 @@ void BlockingPool::State::run(Job job) noexcept {
   }
 }
 
+// With the mutex, as the next. One thread at a time is woken, and wakes the next one if jobs are left:
+// when jobs are short, few threads do them all and the others sleep on.
+void BlockingPool::State::wake_one() {
+  if (waiting.empty() || waking || sleeping == 0) return;
+  waking = true;
+  work_or_end.notify_one();
+}
+
+// What ends before the loop has had time to look is told in one go.
 void BlockingPool::State::tell(Done done, JobEnd end) noexcept {
   if (!done) return;
   try {
-    loop->post([done = std::move(done), end] { done(end); });
+    ended.push_back(Ended{std::move(done), end});
+    if (std::exchange(telling, true)) return;
+    loop->post([self = shared_from_this()] { self->tell_all(); });
   } catch (...) {
+    telling = false;
     loop->report(std::current_exception());  // nobody is left to be told
+  }
+}
+
+// On the loop thread.
+void BlockingPool::State::tell_all() {
+  std::vector<Ended> list;
+  {
+    const std::lock_guard lock(mutex);
+    list.swap(ended);
+    telling = false;
+  }
+  for (Ended& each : list) {
+    try {
+      each.done(each.end);
+    } catch (...) {
+      loop->report(std::current_exception());
+    }
   }
 }
 

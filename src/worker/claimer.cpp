@@ -6,7 +6,15 @@
 namespace mx_rmq::worker {
 
 using runtime::Duration;
+using runtime::TimePoint;
 using namespace std::chrono_literals;
+
+namespace {
+
+// While more than half of the room is taken, claims of a topic are this far apart.
+constexpr Duration kLinger = 2ms;
+
+}  // namespace
 
 Claimer::Claimer(Shared& shared, Runner& runner, runtime::Scope& scope, Hooks hooks)
     : shared_(shared),
@@ -64,9 +72,16 @@ void Claimer::pump() {
 }
 
 bool Claimer::start(Topic& topic) {
-  if (topic.retry || !topic.consumer->may_claim()) return false;
+  if (!topic.consumer->may_claim()) return false;
+  if (topic.retry) {
+    // It lingers no longer once the queue has run low; a pause after a failure lasts.
+    if (topic.pause > Duration::zero() || shared_.queue.size(topic.id) > room(topic)) return false;
+    shared_.loop.cancel(topic.retry);
+    topic.retry = {};
+  }
   const std::size_t space = room(topic);
   if (space == 0 && !topic.alarm_due) return false;
+  if (!topic.alarm_due && linger(topic, space)) return false;
   if (!shared_.quarantine.begin_claim(shared_.member)) return false;
   topic.claiming = true;
   topic.again = false;
@@ -76,6 +91,19 @@ bool Claimer::start(Topic& topic) {
   ++under_way_;
   none_under_way_.reset();
   scope_.spawn(claim(&topic, space));
+  return true;
+}
+
+// Workers that empty the queue quickly would otherwise have it filled up by many small claims. Slow
+// ones do not notice, and what has become urgent meanwhile is not kept waiting for longer than this.
+bool Claimer::linger(Topic& topic, std::size_t space) {
+  if (shared_.queue.size(topic.id) <= space) return false;
+  const TimePoint due = topic.claimed_at + kLinger;
+  if (shared_.loop.now() >= due) return false;
+  topic.retry = shared_.loop.call_at(due, [this, &topic] {
+    topic.retry = {};
+    shared_.work();
+  });
   return true;
 }
 
@@ -97,6 +125,7 @@ Task<> Claimer::claim(Topic* topic, std::size_t space) {
       break;
     case Consumer::Claimed::State::ok:
       topic->pause = {};
+      topic->claimed_at = shared_.loop.now();
       topic->marker = false;
       topic->backlog = claimed.result.more;
       topic->wanted = claimed.result.more || topic->again;

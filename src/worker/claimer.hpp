@@ -36,6 +36,7 @@ class Claimer {
 
  private:
   bool start(Topic& topic);
+  bool linger(Topic& topic, std::size_t space);
   Task<> claim(Topic* topic, std::size_t room);
   void take_in(Topic& topic, Consumer::Claimed& claimed);
   void set_alarm(Topic& topic, std::int64_t due_ms);  // below 0: we keep none

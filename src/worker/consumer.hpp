@@ -70,7 +70,7 @@ class Consumer final : private Settler::Owner {
   /// Sends it to Redis, again and again until that is answered or the message is lost.
   void settle(Settlement settlement);
   /// Whether the lease surely lasts for a while yet.
-  [[nodiscard]] bool lease_lasts() const;
+  [[nodiscard]] bool lease_lasts(runtime::TimePoint now) const;
   /// Waits until the lease surely holds; false if the message was lost or the consumer is closing.
   Task<bool> confirm_lease(std::shared_ptr<Delivery> delivery);
   [[nodiscard]] std::size_t held() const noexcept { return lease_.held(); }

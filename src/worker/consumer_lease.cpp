@@ -18,13 +18,13 @@ constexpr int kMostGivenBack = 1000;
 
 }  // namespace
 
-bool Consumer::lease_lasts() const {
-  return loop_.now() + Duration(options_.lease) / 10 < lease_.until();
+bool Consumer::lease_lasts(TimePoint now) const {
+  return now + Duration(options_.lease) / 10 < lease_.until();
 }
 
 Task<bool> Consumer::confirm_lease(std::shared_ptr<Delivery> delivery) {
   while (delivery->state != Delivery::State::gone && !quiet_) {
-    if (lease_lasts()) co_return true;
+    if (lease_lasts(loop_.now())) co_return true;
     renewed_.reset();
     co_await renewed_.wait();
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -11,8 +12,36 @@
 
 namespace mx_rmq::worker {
 
+/// Tells a run to stop. Most runs never ask, so there is no state to share before somebody does. Any
+/// thread.
+class StopSwitch {
+ public:
+  [[nodiscard]] std::stop_token token() {
+    const std::scoped_lock lock(mutex_);
+    if (!source_.stop_possible()) {
+      source_ = std::stop_source();
+      if (stopped_) source_.request_stop();
+    }
+    return source_.get_token();
+  }
+  void request_stop() {
+    std::stop_source source{std::nostopstate};
+    {
+      const std::scoped_lock lock(mutex_);
+      stopped_ = true;
+      source = source_;
+    }
+    source.request_stop();  // runs callbacks, which may ask for a token
+  }
+
+ private:
+  std::mutex mutex_;
+  std::stop_source source_{std::nostopstate};
+  bool stopped_ = false;
+};
+
 /// A message that a consumer of this process holds. Loop thread only, but for what a blocking run
-/// reads: the envelope, which never changes, and the stop source.
+/// reads: the envelope, which never changes, and the stop switch.
 struct Delivery {
   enum class State : std::uint8_t {
     queued,    // claimed, not started
@@ -38,8 +67,8 @@ struct Delivery {
   const std::optional<broker::EnvelopeView> view;  // into `bytes`; nothing: it is no envelope
   State state = State::queued;
   bool suspect = false;
-  std::stop_source stop{std::nostopstate};  // given a state when a run begins
-  std::int64_t started_ms = 0;              // server's clock, when the run began
+  StopSwitch stop;
+  std::int64_t started_ms = 0;  // server's clock, when the run began
   runtime::TimePoint started{};
 };
 

@@ -95,6 +95,7 @@ void Engine::add(std::string name, detail::ErasedHandler handler, const HandlerO
   added.consumer = std::make_unique<Consumer>(shared_.loop, lane, added.broker, id,
                                               broker::random_id(lane.rng()), own, std::move(hooks));
   shared_.topics.push_back(std::move(topic));
+  ++shared_.resting;
   if (started_) {
     begin(added);
     waker_.start();

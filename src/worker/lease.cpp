@@ -40,8 +40,7 @@ bool Lease::holds(std::uint64_t incarnation, Tag tag) const {
 }
 
 void Lease::settling(Tag tag) {
-  const auto found = held_.find(tag);
-  if (found != held_.end()) found->second.settling = true;
+  if (Held::Entry* const entry = held_.find(tag)) entry->settling = true;
 }
 
 void Lease::settled(std::uint64_t incarnation, Tag tag) {
@@ -64,7 +63,7 @@ Lease::Tend Lease::begin_tend() const {
   tend.last_claim = claiming_ ? claim_ - 1 : claim_;
   tend.debt = debt_;
   tend.tags.reserve(held_.size());
-  for (const auto& [tag, entry] : held_) tend.tags.push_back(tag);
+  held_.each([&tend](Tag tag, const Held::Entry&) { tend.tags.push_back(tag); });
   return tend;
 }
 
@@ -75,12 +74,12 @@ std::vector<Lease::Item> Lease::tend_answered(const Tend& tend, const std::vecto
   if (tend.debt == debt_) owes_tend_ = false;  // else it was sent before the last reason came up
   until_ = std::max(until_, sent + length_);
   for (const Tag tag : missing) {
-    const auto found = held_.find(tag);
+    Held::Entry* const entry = held_.find(tag);
     // Being settled and not there: the settlement did it, and its answer (or that of its next copy)
     // says so.
-    if (found == held_.end() || found->second.settling) continue;
-    gone.push_back(std::move(found->second.item));
-    held_.erase(found);
+    if (entry == nullptr || entry->settling) continue;
+    gone.push_back(std::move(entry->item));
+    held_.erase(tag);
   }
   return gone;
 }
@@ -90,7 +89,7 @@ std::vector<Lease::Item> Lease::lost(std::uint64_t incarnation) {
   if (incarnation != incarnation_) return gone;
   owes_tend_ = false;
   gone.reserve(held_.size());
-  for (auto& [tag, entry] : held_) gone.push_back(std::move(entry.item));
+  held_.each([&gone](Tag, const Held::Entry& entry) { gone.push_back(entry.item); });
   held_.clear();
   strays_until_ = {};
   until_ = {};

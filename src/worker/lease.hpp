@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "broker/tag.hpp"
 #include "runtime/mono_clock.hpp"
+#include "worker/held.hpp"
 
 namespace mx_rmq::worker {
 
@@ -48,7 +48,7 @@ class Lease {
   /// The claim of `incarnation` that was sent at `sent` was answered; hold() of each message that
   /// it `took_any` of follows. False if the consumer has another name by now: they are not ours.
   bool claim_answered(std::uint64_t incarnation, bool took_any, TimePoint sent);
-  void hold(Tag tag, Item item) { held_.emplace(tag, Entry{std::move(item)}); }
+  void hold(Tag tag, Item item) { held_.add(tag, std::move(item)); }
   /// Provably nothing was taken.
   void claim_failed() noexcept { claiming_ = false; }
   /// It may have been executed, or may still be: a tend is owed, and tending goes on for a lease
@@ -92,11 +92,6 @@ class Lease {
   [[nodiscard]] TimePoint until() const noexcept { return until_; }
 
  private:
-  struct Entry {
-    Item item;
-    bool settling = false;
-  };
-
   void rename();
   void owe() noexcept;
 
@@ -110,7 +105,7 @@ class Lease {
   bool owes_tend_ = false;
   TimePoint strays_until_{};  // a late copy of an unanswered claim may come up to then
   TimePoint until_{};
-  std::unordered_map<Tag, Entry> held_;
+  Held held_;
 };
 
 }  // namespace mx_rmq::worker

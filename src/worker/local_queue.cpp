@@ -6,30 +6,31 @@
 namespace mx_rmq::worker {
 
 void LocalQueue::push(TopicId topic, std::size_t level, Item item) {
-  auto& lines = levels_[level];
-  auto line = std::find_if(lines.begin(), lines.end(),
-                           [topic](const Line& each) { return each.topic == topic; });
-  if (line == lines.end()) {
-    lines.push_back(Line{topic, {}});
-    line = std::prev(lines.end());
-  }
-  line->items.push_back(std::move(item));
-  ++counts_[topic];
+  if (topic >= topics_.size()) topics_.resize(topic + 1);
+  Lines& lines = topics_[topic];
+  auto& line = lines.levels[level];
+  if (line.empty()) turns_[level].push_back(topic);
+  line.push_back(std::move(item));
+  ++lines.size;
   ++size_;
 }
 
 LocalQueue::Item LocalQueue::pop(const std::function<bool(TopicId)>& may_run) {
-  for (auto& lines : levels_) {
-    for (auto line = lines.begin(); line != lines.end(); ++line) {
-      if (!may_run(line->topic)) continue;
-      Line chosen = std::move(*line);
-      lines.erase(line);
-      Item item = std::move(chosen.items.front());
-      chosen.items.pop_front();
-      const auto count = counts_.find(chosen.topic);
-      if (--count->second == 0) counts_.erase(count);
+  for (std::size_t level = 0; level < kLevels; ++level) {
+    auto& turns = turns_[level];
+    for (auto turn = turns.begin(); turn != turns.end(); ++turn) {
+      if (!may_run(*turn)) continue;
+      const TopicId topic = *turn;
+      Lines& lines = topics_[topic];
+      auto& line = lines.levels[level];
+      Item item = std::move(line.front());
+      line.pop_front();
+      --lines.size;
       --size_;
-      if (!chosen.items.empty()) lines.push_back(std::move(chosen));
+      if (turns.size() > 1 || line.empty()) {
+        turns.erase(turn);
+        if (!line.empty()) turns.push_back(topic);
+      }
       return item;
     }
   }
@@ -46,29 +47,30 @@ std::vector<LocalQueue::Item> LocalQueue::take_all() {
 std::vector<LocalQueue::Item> LocalQueue::take_if(
     const std::function<bool(const Delivery&)>& which) {
   std::vector<Item> taken;
-  for (auto& lines : levels_) {
-    for (auto& line : lines) {
+  for (std::size_t level = 0; level < kLevels; ++level) {
+    for (const TopicId topic : turns_[level]) {
+      Lines& lines = topics_[topic];
+      auto& line = lines.levels[level];
       std::deque<Item> kept;
-      for (auto& item : line.items) {
-        if (!which(*item)) {
+      for (auto& item : line) {
+        if (which(*item)) {
+          taken.push_back(std::move(item));
+        } else {
           kept.push_back(std::move(item));
-          continue;
         }
-        const auto count = counts_.find(line.topic);
-        if (--count->second == 0) counts_.erase(count);
-        --size_;
-        taken.push_back(std::move(item));
       }
-      line.items = std::move(kept);
+      lines.size -= line.size() - kept.size();
+      size_ -= line.size() - kept.size();
+      line = std::move(kept);
     }
-    std::erase_if(lines, [](const Line& line) { return line.items.empty(); });
+    std::erase_if(turns_[level],
+                  [&](TopicId topic) { return topics_[topic].levels[level].empty(); });
   }
   return taken;
 }
 
 std::size_t LocalQueue::size(TopicId topic) const {
-  const auto found = counts_.find(topic);
-  return found == counts_.end() ? 0 : found->second;
+  return topic < topics_.size() ? topics_[topic].size : 0;
 }
 
 }  // namespace mx_rmq::worker

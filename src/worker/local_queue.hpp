@@ -5,7 +5,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 namespace mx_rmq::worker {
@@ -14,7 +13,8 @@ struct Delivery;
 
 /// What was claimed and has not started: by priority, and within a priority by topic in turn, so
 /// that no topic waits behind another one's backlog. First in first out within a topic and
-/// priority. Pure; the bound is kept by whoever claims. Thread: one.
+/// priority. Topics are numbered from 0 without gaps. Pure; the bound is kept by whoever claims.
+/// Thread: one.
 class LocalQueue {
  public:
   using Item = std::shared_ptr<Delivery>;
@@ -37,13 +37,14 @@ class LocalQueue {
   [[nodiscard]] std::size_t size(TopicId topic) const;
 
  private:
-  struct Line {
-    TopicId topic;
-    std::deque<Item> items;
+  struct Lines {
+    std::array<std::deque<Item>, kLevels> levels;
+    std::size_t size = 0;
   };
-  // Lines that are not empty, the one whose turn is next in front.
-  std::array<std::deque<Line>, kLevels> levels_;
-  std::unordered_map<TopicId, std::size_t> counts_;
+
+  std::vector<Lines> topics_;  // by id
+  // Topics of which a level has something, the one whose turn is next in front.
+  std::array<std::deque<TopicId>, kLevels> turns_;
   std::size_t size_ = 0;
 };
 

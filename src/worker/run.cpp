@@ -22,21 +22,23 @@ Task<> extend_on_loop(std::shared_ptr<Run> run, std::chrono::milliseconds by) {
 
 class RunContext final : public detail::ContextImpl {
  public:
-  explicit RunContext(std::shared_ptr<Run> run) : run_(std::move(run)) {}
+  explicit RunContext(Run& run) : run_(run) {}
 
-  const Message& message() const noexcept override { return run_->message; }
-  int attempt() const noexcept override { return run_->attempt; }
-  int max_attempts() const noexcept override { return run_->max_attempts; }
+  const Message& message() const noexcept override { return run_.message; }
+  int attempt() const noexcept override { return run_.attempt; }
+  int max_attempts() const noexcept override { return run_.max_attempts; }
   std::chrono::steady_clock::time_point deadline() const noexcept override {
-    const auto left = run_->due() - run_->loop.now();
+    const auto left = run_.due() - run_.loop.now();
     return std::chrono::steady_clock::now() +
            std::chrono::duration_cast<std::chrono::steady_clock::duration>(left);
   }
-  std::stop_token stop_token() const noexcept override { return run_->delivery->stop.get_token(); }
-  Task<> extend(std::chrono::milliseconds by) override { return extend_on_loop(run_, by); }
+  std::stop_token stop_token() const noexcept override { return run_.delivery->stop.token(); }
+  Task<> extend(std::chrono::milliseconds by) override {
+    return extend_on_loop(run_.shared_from_this(), by);
+  }
 
  private:
-  const std::shared_ptr<Run> run_;
+  Run& run_;
 };
 
 MessagePriority priority_of(broker::Level level) {
@@ -53,10 +55,25 @@ MessagePriority priority_of(broker::Level level) {
 
 }  // namespace
 
+Run::Run(runtime::EventLoop& loop_of)
+    : loop(loop_of), context(std::make_unique<RunContext>(*this)) {}
+
+void Run::begin(std::shared_ptr<Delivery> of) {
+  delivery = std::move(of);
+  attempt = max_attempts = 1;
+  deadline.store(0, std::memory_order_relaxed);
+  over = false;
+}
+
+void Run::clear() {
+  delivery.reset();
+  message.payload = nullptr;
+}
+
 void describe(Message& message, const std::string& topic, const Delivery& delivery,
               const Policy& policy) {
   const broker::EnvelopeView& view = *delivery.view;
-  message.id = std::string(view.id);
+  message.id = view.id;
   message.topic = topic;
   message.priority = priority_of(view.level);
   message.created_at = view.created_at;
@@ -70,6 +87,9 @@ void describe(Message& message, const std::string& topic, const Delivery& delive
   meta.updated_at = delivery.started_ms;
   meta.processing_started_at = delivery.started_ms;
   meta.recoveries = view.recoveries;
+  meta.last_error.reset();
+  meta.attempt_times.clear();
+  meta.last_retry_at.reset();
   if (view.history.empty()) return;
   if (auto history = broker::parse_history(view.history)) {
     meta.last_error = std::move(history->last_error);
@@ -78,8 +98,8 @@ void describe(Message& message, const std::string& topic, const Delivery& delive
   }
 }
 
-std::shared_ptr<Context> make_context(std::shared_ptr<Run> run) {
-  return std::make_shared<Context>(std::make_unique<RunContext>(std::move(run)));
+std::shared_ptr<Context> context_of(const std::shared_ptr<Run>& run) {
+  return std::shared_ptr<Context>(run, &run->context);
 }
 
 }  // namespace mx_rmq::worker

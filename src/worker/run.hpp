@@ -14,18 +14,23 @@
 namespace mx_rmq::worker {
 
 /// One run of a handler, shared by whoever runs it, its context, and the deadline. What a blocking
-/// handler reads from its thread is constant or atomic.
-struct Run {
-  Run(runtime::EventLoop& loop_of, std::shared_ptr<Delivery> delivery_of)
-      : loop(loop_of), delivery(std::move(delivery_of)) {}
+/// handler reads from its thread is constant or atomic. When a run has ended and nobody refers to it
+/// any more, its worker uses it for the next one: begin() makes it as new.
+struct Run : std::enable_shared_from_this<Run> {
+  explicit Run(runtime::EventLoop& loop_of);
+
+  void begin(std::shared_ptr<Delivery> of);
+  /// Forgets the message, keeps the memory.
+  void clear();
 
   runtime::EventLoop& loop;
-  const std::shared_ptr<Delivery> delivery;
+  std::shared_ptr<Delivery> delivery;
   Message message;  // complete before the handler starts
   int attempt = 1;
   int max_attempts = 1;
   std::atomic<runtime::Duration::rep> deadline{0};  // of the monotonic clock
   bool over = false;  // loop thread: its outcome does not count any more
+  Context context;    // what the handler gets; refers to this run
 
   [[nodiscard]] runtime::TimePoint due() const noexcept {
     return runtime::TimePoint(runtime::Duration(deadline.load(std::memory_order_relaxed)));
@@ -36,7 +41,7 @@ struct Run {
 void describe(Message& message, const std::string& topic, const Delivery& delivery,
               const Policy& policy);
 
-/// The context of that run.
-std::shared_ptr<Context> make_context(std::shared_ptr<Run> run);
+/// The context of that run, which it keeps alive.
+std::shared_ptr<Context> context_of(const std::shared_ptr<Run>& run);
 
 }  // namespace mx_rmq::worker

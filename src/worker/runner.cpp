@@ -90,7 +90,7 @@ bool Runner::may_run(std::size_t id) const {
   // cannot occupy them all while another one waits.
   const auto workers = static_cast<std::size_t>(shared_.config.max_workers);
   if (workers <= 2 || topic.running == 0 || runs_.size() + 1 < workers) return true;
-  return std::ranges::none_of(shared_.topics, [](const auto& each) { return each->running == 0; });
+  return shared_.resting == 0;
 }
 
 std::shared_ptr<Delivery> Runner::next() {
@@ -112,6 +112,7 @@ Task<> Runner::work(std::shared_ptr<Seat> seat, std::shared_ptr<void> keep) {
     }
     shared_.work();  // there is room again
     co_await run_one(seat, std::move(delivery));
+    if (seat->spare_is_free()) seat->spare->clear();
     if (++turn % kTurn == 0) co_await shared_.loop.yield();
   }
   if (seat->zombie) {
@@ -148,18 +149,32 @@ bool Runner::settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_
   return true;
 }
 
-Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> delivery) {
+void Runner::begin(const std::shared_ptr<Seat>& seat, std::shared_ptr<Delivery> delivery) {
   Topic& topic = *shared_.topics[delivery->topic];
-  const auto run = std::make_shared<Run>(shared_.loop, delivery);
-  seat->run = run;
+  if (seat->spare_is_free()) {
+    seat->run = std::move(seat->spare);
+  } else {
+    seat->run = std::make_shared<Run>(shared_.loop);
+  }
+  seat->run->begin(std::move(delivery));
   seat->warned = false;
   seat->place = runs_.size();
   runs_.push_back(seat);
   none_runs_.reset();
-  ++topic.running;
+  if (topic.running++ == 0) --shared_.resting;
   shared_.active.store(runs_.size(), std::memory_order_relaxed);
+}
+
+Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> delivery) {
+  Topic& topic = *shared_.topics[delivery->topic];
+  begin(seat, delivery);
+  const std::shared_ptr<Run> run = seat->run;
+  TimePoint now = shared_.loop.now();
   bool fit = true;
-  if (!topic.consumer->lease_lasts()) fit = co_await topic.consumer->confirm_lease(delivery);
+  if (!topic.consumer->lease_lasts(now)) {
+    fit = co_await topic.consumer->confirm_lease(delivery);
+    now = shared_.loop.now();
+  }
   if (!fit || delivery->state == Delivery::State::gone || shared_.stopping) {
     // Lost, or stopping: it never started.
     if (run->over) co_return;
@@ -168,7 +183,7 @@ Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> del
     co_return;
   }
   // Two estimates of one clock: nothing starts before it was produced.
-  delivery->started_ms = shared_.server_now();
+  delivery->started_ms = shared_.server_at(now);
   if (delivery->view)
     delivery->started_ms = std::max(delivery->started_ms, delivery->view->created_at);
   if (settle_unfit(delivery, delivery->started_ms)) {
@@ -176,43 +191,35 @@ Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> del
     co_return;
   }
   delivery->state = Delivery::State::running;
-  delivery->stop = std::stop_source();
-  delivery->started = shared_.loop.now();
+  delivery->started = now;
   run->attempt = delivery->view->attempts + 1;
   run->max_attempts = topic.policy.max_retries + 1;
-  const TimePoint due = delivery->started + Duration(topic.policy.timeout);
+  const TimePoint due = now + Duration(topic.policy.timeout);
   run->deadline.store(due.time_since_epoch().count(), std::memory_order_relaxed);
   describe(run->message, topic.name, *delivery, topic.policy);
   arm_deadline(seat);
-  Outcome outcome = co_await call(run, &topic.handler);
-  if (run->over) co_return;  // it was given up meanwhile: its outcome is decided
-  conclude(run, outcome);
-  ended(seat);
-}
-
-Task<Outcome> Runner::call(std::shared_ptr<Run> run, const detail::ErasedHandler* handler) {
-  Outcome outcome;
   std::exception_ptr error;
   try {
-    auto context = make_context(run);
-    if (handler->blocking) {
-      // The parsing is the blocking thread's, too.
-      const auto function = handler->plain;
-      auto job = run_blocking([run, context, function] {
-        run->message.payload = api::decode_payload(run->delivery->view->payload);
-        function(*context);
-      });
-      co_await std::move(job);
-    } else {
-      run->message.payload = api::decode_payload(run->delivery->view->payload);
-      Task<> body = handler->coroutine(std::move(context));
-      co_await std::move(body);
-    }
+    co_await call(run, &topic.handler);
   } catch (...) {
     error = std::current_exception();
   }
-  if (error) outcome = outcome_of(error);
-  co_return outcome;
+  if (run->over) co_return;  // it was given up meanwhile: its outcome is decided
+  conclude(run, error ? outcome_of(error) : Outcome());
+  ended(seat);
+}
+
+Task<> Runner::call(std::shared_ptr<Run> run, const detail::ErasedHandler* handler) {
+  auto context = context_of(run);
+  if (!handler->blocking) {
+    run->message.payload = api::decode_payload(run->delivery->view->payload);
+    return handler->coroutine(std::move(context));
+  }
+  // The parsing is the blocking thread's, too.
+  return run_blocking([run = std::move(run), context, function = handler->plain] {
+    run->message.payload = api::decode_payload(run->delivery->view->payload);
+    function(*context);
+  });
 }
 
 // --- deadlines: one timer a seat, looked at again when it fires early ---

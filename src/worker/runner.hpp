@@ -55,7 +55,7 @@ class Runner {
 
   Task<> work(std::shared_ptr<Seat> seat, std::shared_ptr<void> keep);
   Task<> run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> delivery);
-  Task<Outcome> call(std::shared_ptr<Run> run, const detail::ErasedHandler* handler);
+  static Task<> call(std::shared_ptr<Run> run, const detail::ErasedHandler* handler);
   std::shared_ptr<Delivery> next();
   bool may_run(std::size_t topic) const;
   void add_seat();
@@ -63,6 +63,7 @@ class Runner {
   void on_deadline(const std::shared_ptr<Seat>& seat);
   void give_up(const std::shared_ptr<Seat>& seat, Outcome outcome);
   void conclude(const std::shared_ptr<Run>& run, const Outcome& outcome);
+  void begin(const std::shared_ptr<Seat>& seat, std::shared_ptr<Delivery> delivery);
   void ended(const std::shared_ptr<Seat>& seat);
 
   void dead(const std::shared_ptr<Delivery>& delivery, const char* reason, std::string history,

@@ -43,7 +43,7 @@ void Runner::conclude(const std::shared_ptr<Run>& run, const Outcome& outcome) {
   if (interrupting_ && failed) counted.kind = Outcome::Kind::interrupted;
   const broker::EnvelopeView& view = *delivery->view;
   const Verdict verdict =
-      decide(topic.policy, counted, view.attempts, view.expire_at, shared_.server_now());
+      decide(topic.policy, counted, view.attempts, view.expire_at, shared_.server_at(now));
   if (verdict.kind == Verdict::Kind::ack) {
     shared_.completed.add(now, 1);
     Settlement settlement;
@@ -72,11 +72,12 @@ void Runner::conclude(const std::shared_ptr<Run>& run, const Outcome& outcome) {
 }
 
 void Runner::ended(const std::shared_ptr<Seat>& seat) {
+  Topic& topic = *shared_.topics[seat->run->delivery->topic];
+  if (--topic.running == 0) ++shared_.resting;
   seat->run->over = true;
-  --shared_.topics[seat->run->delivery->topic]->running;
-  seat->run.reset();
-  runs_.back()->place = seat->place;
-  std::swap(runs_[seat->place], runs_.back());
+  seat->spare = std::move(seat->run);
+  runs_[seat->place] = std::move(runs_.back());
+  runs_[seat->place]->place = seat->place;
   runs_.pop_back();
   shared_.active.store(runs_.size(), std::memory_order_relaxed);
   if (runs_.empty()) none_runs_.set();

@@ -48,8 +48,9 @@ struct Topic {
   bool alarm_due = false;
   std::size_t reserved = 0;  // room that a claim under way may fill
   runtime::TimerId alarm;
-  runtime::TimerId retry;
-  runtime::Duration pause{0};
+  runtime::TimerId retry;         // until then no claim is made
+  runtime::Duration pause{0};     // the last one after a failure
+  runtime::TimePoint claimed_at;  // when the last claim was answered
 
   // Runner.
   std::size_t running = 0;
@@ -81,8 +82,9 @@ struct Shared {
   Quarantine& quarantine;
   Quarantine::MemberId member = 0;
 
-  bool consuming = false;  // claims are made
-  bool stopping = false;   // nothing starts any more
+  bool consuming = false;   // claims are made
+  bool stopping = false;    // nothing starts any more
+  std::size_t resting = 0;  // topics of which nothing runs
 
   std::function<void()> work;  // look again, soon, what can be claimed, started or waited for
 
@@ -98,6 +100,9 @@ struct Shared {
     return low + runtime::Duration(static_cast<std::int64_t>(client->rng().next() % span));
   }
   [[nodiscard]] std::int64_t server_now() const { return client->clock().now_ms(); }
+  [[nodiscard]] std::int64_t server_at(runtime::TimePoint at) const {
+    return client->clock().at_ms(at);
+  }
   void note_queue() { queued.store(queue.size(), std::memory_order_relaxed); }
 };
 
