@@ -3,11 +3,7 @@
 #include <algorithm>
 #include <coroutine>
 #include <stdexcept>
-#include <thread>
 #include <utility>
-
-#include "broker/keys.hpp"
-#include "plain.hpp"
 
 namespace bench {
 
@@ -94,10 +90,11 @@ Task<> Library::produce_batches(int batch) {
   for (;;) {
     const long first = next_.fetch_add(batch);
     if (first >= messages_) co_return;
+    const std::string& topic =
+        shape_.topics[static_cast<std::size_t>(first / batch) % shape_.topics.size()];
     std::vector<mx_rmq::OutgoingMessage> messages;
     for (long i = first; i < std::min(first + batch, messages_); ++i)
-      messages.emplace_back(shape_.topics[static_cast<std::size_t>(i) % shape_.topics.size()],
-                            nlohmann::json(body_));
+      messages.emplace_back(topic, nlohmann::json(body_));
     co_await queue_->produce_batch(std::move(messages));
   }
 }
@@ -116,40 +113,17 @@ void Library::failed(std::exception_ptr error) {
   if (error_ == nullptr) error_ = std::move(error);
 }
 
-void Library::launch(long messages, int callers) {
+void Library::launch(long messages, int callers, int batch) {
   messages_ = messages;
   next_ = 0;
   callers_ += callers;
-  for (int i = 0; i < callers; ++i) run(produce_singly());
-}
-
-void Library::launch_batches(long messages, int callers, int batch) {
-  messages_ = messages;
-  next_ = 0;
-  callers_ += callers;
-  for (int i = 0; i < callers; ++i) run(produce_batches(batch));
+  for (int i = 0; i < callers; ++i) run(batch == 0 ? produce_singly() : produce_batches(batch));
 }
 
 void Library::finish() {
   ended_.wait_for(callers_, std::chrono::seconds(120));
   const std::lock_guard lock(mutex_);
   if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
-}
-
-void wait_completed(Plain& redis, const std::vector<std::string>& topics, long messages) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  for (;;) {
-    long sum = 0;
-    for (const std::string& topic : topics) {
-      const mx_rmq::broker::TopicKeys keys("", topic);
-      sum += redis.number({"HGET", keys.stats, "completed"});
-    }
-    if (sum >= messages) return;
-    if (std::chrono::steady_clock::now() > deadline)
-      throw std::runtime_error("only " + std::to_string(sum) + " of " + std::to_string(messages) +
-                               " messages were acknowledged");
-    std::this_thread::sleep_for(std::chrono::microseconds(500));
-  }
 }
 
 }  // namespace bench

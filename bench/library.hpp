@@ -17,8 +17,6 @@
 
 namespace bench {
 
-class Plain;
-
 // The configuration of the queue, as far as scenarios differ, and what it is used with.
 struct LibraryShape {
   int queue_size = 256;
@@ -64,11 +62,10 @@ class Library {
   void consume();
   void stop();
 
-  // `callers` coroutines, each awaiting one produce call after the other. launch() returns at
-  // once; finish() when all have ended, and throws the first error.
-  void launch(long messages, int callers);
-  // The same with produce_batch.
-  void launch_batches(long messages, int callers, int batch);
+  // `callers` coroutines, each awaiting one produce call after the other, or one produce_batch of
+  // `batch` messages, all of one topic. launch() returns at once; finish() when all have ended, and
+  // throws the first error.
+  void launch(long messages, int callers, int batch = 0);
   void finish();
 
   [[nodiscard]] Meter& handled() { return handled_; }
@@ -93,8 +90,5 @@ class Library {
   std::exception_ptr error_;
   bool registered_ = false;
 };
-
-// Waits until as many were acknowledged: the counter in Redis.
-void wait_completed(Plain& redis, const std::vector<std::string>& topics, long messages);
 
 }  // namespace bench

@@ -1,9 +1,13 @@
 #include "limit.hpp"
 
 #include <hiredis/hiredis.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <stdexcept>
 
 #include "broker/envelope.hpp"
@@ -17,7 +21,6 @@ namespace lua = mx_rmq::lua;
 
 constexpr std::size_t claim_bytes = std::size_t{4} << 20;
 constexpr std::string_view claim_bytes_text = "4194304";
-constexpr std::string_view consumer = "00000000000000000000000000bench1.0";
 constexpr std::int64_t ttl = 86'400'000;
 // As long as a UUID, which the library generates.
 constexpr std::string_view blank_id = "00000000-0000-7000-8000-000000000000";
@@ -38,6 +41,16 @@ std::string encode(std::int64_t due, std::string_view payload) {
   return broker::encode_envelope(view);
 }
 
+// 32 hex digits, as the library's: another one for each Limit, for a producer's batches are numbered.
+std::string unique_id() {
+  static std::atomic<std::uint64_t> counter{0};
+  std::array<char, 33> text{};
+  std::snprintf(text.data(), text.size(), "%016llx%08lx%08llx",
+                static_cast<unsigned long long>(unix_ms()), static_cast<unsigned long>(getpid()),
+                static_cast<unsigned long long>(++counter));
+  return text.data();
+}
+
 void write_id(char* at, std::uint64_t number) {
   constexpr char digits[] = "0123456789abcdef";
   for (int i = 0; i < 12; ++i) at[35 - i] = digits[(number >> (4 * i)) & 15U];
@@ -45,15 +58,15 @@ void write_id(char* at, std::uint64_t number) {
 
 }  // namespace
 
-Limit::Topic::Topic(const std::string& name)
-    : keys("", name),
-      producer(keys.producer("00000000000000000000000000bench1")),
-      processing(keys.processing(consumer)) {}
+Limit::Topic::Topic(const std::string& name, const std::string& id)
+    : keys("", name), producer(keys.producer(id)), processing(keys.processing(id + ".0")) {}
 
 Limit::Limit(Plain& redis, std::vector<std::string> topics, std::size_t payload_bytes,
              LimitShape shape)
     : redis_(redis), shape_(shape), next_id_(static_cast<std::uint64_t>(unix_ms()) << 20U) {
-  for (const std::string& topic : topics) topics_.emplace_back(topic);
+  const std::string id = unique_id();
+  consumer_ = id + ".0";
+  for (const std::string& topic : topics) topics_.emplace_back(topic, id);
   for (const lua::Script* script : {&lua::produce, &lua::claim, &lua::ack}) redis_.load(*script);
   prepare(payload_bytes);
 }
@@ -97,6 +110,13 @@ void Limit::send_produce(Topic& topic, long messages) {
   redis_.append(arguments_);
 }
 
+void Limit::read_produce() {
+  const Reply reply = redis_.receive();
+  if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+      std::string_view(reply->element[1]->str) != "ok")
+    throw std::runtime_error("limit: a batch was not taken");
+}
+
 void Limit::produce(long messages) {
   int under_way = 0;
   while (messages > 0 || under_way > 0) {
@@ -107,7 +127,7 @@ void Limit::produce(long messages) {
       ++under_way;
       continue;
     }
-    redis_.receive();
+    read_produce();
     --under_way;
   }
 }
@@ -136,7 +156,7 @@ void Limit::produce_delayed(long messages, const std::function<std::int64_t(long
     for (std::size_t i = 1; i < texts_.size(); i += 3)
       arguments_.insert(arguments_.end(), {"0", texts_[i], texts_[i + 1], "0", texts_[i + 2]});
     redis_.append(arguments_);
-    redis_.receive();
+    read_produce();
     done += now;
   }
 }
@@ -159,7 +179,7 @@ void Limit::send_claim(Topic& topic, long messages) {
                 keys.wake,
                 keys.stats,
                 most,
-                consumer,
+                consumer_,
                 "30000",
                 "100",
                 number,
@@ -188,7 +208,7 @@ void Limit::send_ack(const Held& held) {
                 held.topic->processing,
                 keys.consumers,
                 keys.stats,
-                consumer,
+                consumer_,
                 "completed",
                 "",
                 "0"};

@@ -42,7 +42,7 @@ class Limit {
 
  private:
   struct Topic {
-    explicit Topic(const std::string& name);
+    Topic(const std::string& name, const std::string& id);
     mx_rmq::broker::TopicKeys keys;
     std::string producer;
     std::string processing;
@@ -58,6 +58,7 @@ class Limit {
   void prepare(std::size_t payload_bytes);
   void stamp(std::size_t slot);
   void send_produce(Topic& topic, long messages);
+  void read_produce();
   void send_claim(Topic& topic, long messages);
   void send_ack(const Held& held);
   Held read_claim(Topic& topic, long number);
@@ -65,6 +66,7 @@ class Limit {
 
   Plain& redis_;
   LimitShape shape_;
+  std::string consumer_;
   std::vector<Topic> topics_;
   std::size_t turn_ = 0;
   std::vector<std::string> envelopes_;  // one a place in the batch; only the id changes

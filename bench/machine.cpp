@@ -3,7 +3,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -27,7 +26,7 @@ std::string line_of(std::istream& in, const std::string& name) {
 
 }  // namespace
 
-nlohmann::ordered_json machine_facts(Plain& redis) {
+nlohmann::ordered_json machine_facts(Plain& redis, bool own_redis) {
   nlohmann::ordered_json out;
   std::ifstream cpu("/proc/cpuinfo");
   out["cpu"] = line_of(cpu, "model name");
@@ -41,8 +40,7 @@ nlohmann::ordered_json machine_facts(Plain& redis) {
   out["redis_version"] = line_of(server, "redis_version");
   std::istringstream memory(redis.info("memory"));
   out["redis_allocator"] = line_of(memory, "mem_allocator");
-  out["redis"] =
-      std::getenv("REDIS_URL") != nullptr ? "given by REDIS_URL" : "its own, over a unix socket";
+  out["redis"] = own_redis ? "its own, over a unix socket" : "given by REDIS_URL";
 #if defined(__clang__)
   out["compiler"] = "clang " __clang_version__;
 #else

@@ -7,6 +7,6 @@
 
 namespace bench {
 
-nlohmann::ordered_json machine_facts(Plain& redis);
+nlohmann::ordered_json machine_facts(Plain& redis, bool own_redis);
 
 }  // namespace bench

@@ -1,4 +1,5 @@
 // mx-rmq-bench: see --help.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -12,6 +13,7 @@
 #include "options.hpp"
 #include "scenario.hpp"
 #include "support/redis_server.hpp"
+#include "worker.hpp"
 
 namespace {
 
@@ -54,11 +56,19 @@ void write_json(const std::string& file, const Json& all) {
   if (!out) throw std::runtime_error("cannot write " + file);
 }
 
+double slowest_script(const Section& section) {
+  double out = 0;
+  for (const Row& row : section.rows()) {
+    if (row.json().contains("script_p999_ms")) out = std::max(out, row.get("script_p999_ms"));
+  }
+  return out;
+}
+
 void measure(const Options& options, const std::string& program) {
   const std::vector<Scenario> todo = chosen(options);
   std::unique_ptr<mx_rmq::test::RedisServer> server;
   std::string url;
-  if (const char* const given = std::getenv("REDIS_URL")) {
+  if (const char* const given = std::getenv("REDIS_URL"); given != nullptr && *given != '\0') {
     url = given;
   } else {
     server = std::make_unique<mx_rmq::test::RedisServer>();
@@ -73,7 +83,7 @@ void measure(const Options& options, const std::string& program) {
   all["quick"] = options.quick;
   all["rounds"] = options.rounds;
   all["payload_bytes"] = usual_payload;
-  all["machine"] = machine_facts(redis);
+  all["machine"] = machine_facts(redis, server != nullptr);
   all["scenarios"] = Json::array();
   print_machine(all["machine"]);
 
@@ -82,15 +92,26 @@ void measure(const Options& options, const std::string& program) {
   bench.shape = calibrate(bench, calibration);
   calibration.print();
   all["limit"] = calibration.json();
+  all["targets"] = Json::array();
+  double slowest = 0;
   for (const Scenario& each : todo) {
     Section section{std::string(each.name), std::string(each.about)};
     redis.flush_all();
     each.run(bench, section);
     redis.flush_all();
     section.print();
+    for (const Json& target : section.targets()) all["targets"].push_back(target);
+    slowest = std::max(slowest, slowest_script(section));
     all["scenarios"].push_back(section.json());
     write_json(options.json, all);
   }
+  if (slowest > 0) {
+    Section last("scripts", "");
+    last.target("script call at p99.9, slowest scenario, ms", slowest, at_most(5), 2);
+    for (const Json& target : last.targets()) all["targets"].push_back(target);
+  }
+  print_targets(all["targets"]);
+  write_json(options.json, all);
 }
 
 }  // namespace
@@ -102,6 +123,7 @@ int main(int argc, char** argv) {
       std::fputs(usage().c_str(), stdout);
       return 0;
     }
+    if (options.worker) return work(*options.worker);
     if (options.list) {
       list();
       return 0;

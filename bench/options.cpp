@@ -25,6 +25,10 @@ Options parse_options(int argc, char** argv) {
       options.only.push_back(value());
     } else if (option == "--json") {
       options.json = value();
+    } else if (option == "--worker") {
+      options.worker.emplace();
+      options.worker->url = value();
+      options.worker->topic = value();
     } else if (option == "--rounds") {
       const std::string text = value();
       const char* const end = text.data() + text.size();

@@ -1,10 +1,17 @@
 // The command line.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace bench {
+
+// The bench starts itself as `--worker URL TOPIC`: one of several processes that consume.
+struct WorkerOptions {
+  std::string url;
+  std::string topic;
+};
 
 struct Options {
   bool help = false;
@@ -13,6 +20,7 @@ struct Options {
   int rounds = 5;
   std::vector<std::string> only;
   std::string json;  // file
+  std::optional<WorkerOptions> worker;
 
   // The full size, or the small one for --quick.
   [[nodiscard]] long size(long full, long small) const { return quick ? small : full; }

@@ -12,6 +12,19 @@ namespace bench {
 
 void FreeReply::operator()(redisReply* reply) const noexcept { freeReplyObject(reply); }
 
+std::int64_t as_number(const Reply& reply) {
+  switch (reply->type) {
+    case REDIS_REPLY_INTEGER:
+      return reply->integer;
+    case REDIS_REPLY_STRING:
+      return std::atoll(reply->str);
+    case REDIS_REPLY_NIL:
+      return 0;
+    default:
+      throw std::runtime_error("redis: a number was expected");
+  }
+}
+
 Plain::Plain(const std::string& url) {
   const mx_rmq::redis::ConnectOptions where = mx_rmq::redis::parse_url(url);
   context_ = where.unix_path.empty() ? redisConnect(where.host.c_str(), where.port)
@@ -66,17 +79,7 @@ std::string Plain::info(std::string_view section) {
 }
 
 std::int64_t Plain::number(std::initializer_list<std::string_view> arguments) {
-  const Reply reply = command(arguments);
-  switch (reply->type) {
-    case REDIS_REPLY_INTEGER:
-      return reply->integer;
-    case REDIS_REPLY_STRING:
-      return std::atoll(reply->str);
-    case REDIS_REPLY_NIL:
-      return 0;
-    default:
-      throw std::runtime_error("redis: a number was expected");
-  }
+  return as_number(command(arguments));
 }
 
 void Plain::flush_all() { command({"FLUSHALL"}); }

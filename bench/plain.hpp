@@ -23,6 +23,8 @@ struct FreeReply {
   void operator()(redisReply* reply) const noexcept;
 };
 using Reply = std::unique_ptr<redisReply, FreeReply>;
+// An integer, a string that is one, or 0 for nothing. Throws for anything else.
+std::int64_t as_number(const Reply& reply);
 
 // One connection, one thread. What fails throws std::runtime_error, error replies too.
 class Plain {
@@ -40,7 +42,6 @@ class Plain {
 
   void load(const mx_rmq::lua::Script& script);
 
-  // Shorthands for the server's own figures.
   std::string info(std::string_view section);
   std::int64_t number(std::initializer_list<std::string_view> arguments);
   void flush_all();

@@ -4,47 +4,9 @@
 #include <array>
 #include <cstdio>
 
-#include "samples.hpp"
-
 namespace bench {
-namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::vector<double> figures(const std::vector<Round>& rounds, double (*figure)(const Round&)) {
-  std::vector<double> out;
-  for (const Round& round : rounds) out.push_back(figure(round));
-  return out;
-}
-
-struct Figure {
-  const char* name;
-  double (*of)(const Round&);
-};
-constexpr auto all_figures = std::to_array<Figure>({
-    {"messages_per_second", [](const Round& r) { return r.rate(); }},
-    {"redis_cpu_us_per_message", [](const Round& r) { return r.redis_cpu / r.messages; }},
-    {"script_us_per_message", [](const Round& r) { return r.script_time / r.messages; }},
-    {"client_cpu_us_per_message", [](const Round& r) { return r.client_cpu / r.messages; }},
-    {"allocations_per_message", [](const Round& r) { return r.allocations / r.messages; }},
-    {"commands_per_message", [](const Round& r) { return r.commands / r.messages; }},
-    {"peak_rss_bytes", [](const Round& r) { return r.peak_rss; }},
-    {"script_p999_us", [](const Round& r) { return r.script_p999.value_or(0); }},
-});
-
-Json spread_json(const std::vector<double>& values) {
-  const Spread all = spread(values);
-  return Json{{"median", all.median}, {"min", all.min}, {"max", all.max}, {"rounds", values}};
-}
-
-double middle(const std::vector<Round>& rounds, const char* name) {
-  for (const Figure& figure : all_figures) {
-    if (figure.name == std::string_view(name)) return median(figures(rounds, figure.of));
-  }
-  return 0;
-}
-
-}  // namespace
 
 std::string fixed(double value, int decimals) {
   std::array<char, 64> text{};
@@ -80,6 +42,30 @@ Section::Section(std::string name, std::string about)
 
 void Section::value(const std::string& name, Json value) { values_[name] = std::move(value); }
 
+void Section::target(const std::string& what, double measured, Bound bound, int decimals) {
+  Json out;
+  out["what"] = what;
+  out["wanted"] = std::string(bound.least ? ">= " : "<= ") +
+                  (decimals == 0 ? grouped(bound.value) : fixed(bound.value, decimals));
+  out["measured"] = measured;
+  out["shown"] = decimals == 0 ? grouped(measured) : fixed(measured, decimals);
+  out["holds"] = bound.least ? measured >= bound.value : measured <= bound.value;
+  targets_.push_back(std::move(out));
+}
+
+void print_targets(const Json& targets) {
+  if (targets.empty()) return;
+  std::size_t width = 0;
+  for (const Json& each : targets) width = std::max(width, each["what"].get<std::string>().size());
+  std::printf("\ntargets\n");
+  for (const Json& each : targets) {
+    std::printf("  %-*s  %12s  %12s  %s\n", static_cast<int>(width),
+                each["what"].get<std::string>().c_str(), each["shown"].get<std::string>().c_str(),
+                each["wanted"].get<std::string>().c_str(),
+                each["holds"].get<bool>() ? "yes" : "NO");
+  }
+}
+
 void Section::print() const {
   std::printf("\n%s: %s\n", name_.c_str(), about_.c_str());
   if (!rows_.empty()) {
@@ -113,52 +99,8 @@ Json Section::json() const {
   for (const Row& row : rows_) out["rows"].push_back(row.json());
   for (const auto& [name, value] : values_.items()) out[name] = value;
   out["notes"] = notes_;
+  out["targets"] = targets_;
   return out;
-}
-
-Json summary(const std::vector<Round>& rounds) {
-  Json out;
-  const bool percentile = std::all_of(rounds.begin(), rounds.end(),
-                                      [](const Round& r) { return r.script_p999.has_value(); });
-  for (const Figure& figure : all_figures) {
-    if (figure.name == std::string_view("script_p999_us") && !percentile) {
-      out[figure.name] = nullptr;
-    } else {
-      out[figure.name] = spread_json(figures(rounds, figure.of));
-    }
-  }
-  return out;
-}
-
-Row throughput(const std::string& variant, const std::vector<Round>& library,
-               const std::vector<Round>& limit) {
-  std::vector<double> ratios;
-  for (std::size_t i = 0; i < std::min(library.size(), limit.size()); ++i)
-    ratios.push_back(library[i].rate() / limit[i].rate());
-  const Spread rates = spread(figures(library, [](const Round& r) { return r.rate(); }));
-  const auto pair = [&](const char* name, int decimals) {
-    return fixed(middle(library, name), decimals) + " (" + fixed(middle(limit, name), decimals) +
-           ")";
-  };
-  double p999 = 0;
-  for (const Round& round : library) p999 = std::max(p999, round.script_p999.value_or(0));
-
-  Row row;
-  row.label("variant", variant);
-  row.number("messages/s", "rate", rates.median, 0);
-  row.text("min-max", grouped(rates.min) + "-" + grouped(rates.max));
-  row.number("limit/s", "limit_rate", middle(limit, "messages_per_second"), 0);
-  row.number("ratio", "ratio", median(ratios), 2);
-  row.text("Redis us (limit)", pair("redis_cpu_us_per_message", 2));
-  row.text("client us (limit)", pair("client_cpu_us_per_message", 2));
-  row.number("allocs", "allocations", middle(library, "allocations_per_message"), 1);
-  row.text("commands (limit)", pair("commands_per_message", 3));
-  row.number("p99.9 script ms", "script_p999_ms", p999 / 1000, 2);
-  row.number("RSS MB", "rss_mb", middle(library, "peak_rss_bytes") / 1e6, 0);
-  row.data("library", summary(library));
-  row.data("limit", summary(limit));
-  row.data("ratios", ratios);
-  return row;
 }
 
 }  // namespace bench

@@ -6,8 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "measure.hpp"
-
 namespace bench {
 
 // A line of a table.
@@ -26,11 +24,20 @@ class Row {
     return cells_;
   }
   [[nodiscard]] const nlohmann::ordered_json& json() const { return json_; }
+  [[nodiscard]] double get(const std::string& name) const { return json_.at(name).get<double>(); }
 
  private:
   std::vector<std::pair<std::string, std::string>> cells_;
   nlohmann::ordered_json json_;
 };
+
+// What a figure should be.
+struct Bound {
+  double value;
+  bool least;  // else most
+};
+inline Bound at_least(double value) { return {value, true}; }
+inline Bound at_most(double value) { return {value, false}; }
 
 // One scenario's part. Prints itself when it is done.
 class Section {
@@ -42,7 +49,12 @@ class Section {
   void note(std::string text) { notes_.push_back(std::move(text)); }
   void value(const std::string& name, nlohmann::ordered_json value);
 
+  // What the figures must show; listed at the end of the run.
+  void target(const std::string& what, double measured, Bound bound, int decimals);
+
   void print() const;
+  [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
+  [[nodiscard]] const nlohmann::ordered_json& targets() const { return targets_; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] nlohmann::ordered_json json() const;
 
@@ -52,13 +64,11 @@ class Section {
   std::vector<Row> rows_;
   std::vector<std::string> notes_;
   nlohmann::ordered_json values_;
+  nlohmann::ordered_json targets_ = nlohmann::ordered_json::array();
 };
 
-// The rounds of one side: median, least and most of each figure, a message where that makes sense.
-nlohmann::ordered_json summary(const std::vector<Round>& rounds);
-// A row of throughput: the library beside the limit. The ratio is the median of the rounds' ratios.
-Row throughput(const std::string& variant, const std::vector<Round>& library,
-               const std::vector<Round>& limit);
+// The targets of several sections, a line each.
+void print_targets(const nlohmann::ordered_json& targets);
 
 // 12345.6 as "12,346".
 std::string grouped(double value);

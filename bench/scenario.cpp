@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "passes.hpp"
 #include "samples.hpp"
 
 namespace bench {
@@ -15,6 +16,15 @@ std::span<const Scenario> scenarios() {
        produce},
       {"consume", "consume only, from a filled topic: coroutine handler, blocking handler",
        consume},
+      {"idle_latency", "from a produce call to its handler when nothing else goes on",
+       idle_latency},
+      {"lateness", "how late delayed messages start", lateness},
+      {"in_flight", "acknowledging while 10 to 100,000 other messages are held", in_flight},
+      {"backlog", "produce and consume while 1,000 to 10 million messages wait", backlog},
+      {"topics", "1 to 1,000 topics", topics},
+      {"payloads", "20 B to 1 MiB of payload", payloads},
+      {"processes", "1 to 16 worker processes consume a filled topic", processes},
+      {"idle", "commands of consumers that have nothing to do", idle},
   });
   return all;
 }
@@ -33,13 +43,6 @@ Compared compare(Bench& bench, long messages, const Pass& library, const Pass& l
     out.limit.push_back(pass(limit, messages));
   }
   return out;
-}
-
-Round limit_cycle(Plain& redis, Limit& limit, long messages) {
-  Measure measure(redis);
-  limit.produce(messages);
-  limit.consume(messages);
-  return measure.end(static_cast<double>(messages));
 }
 
 LimitShape calibrate(Bench& bench, Section& section) {

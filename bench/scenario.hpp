@@ -46,11 +46,16 @@ Compared compare(Bench& bench, long messages, const Pass& library, const Pass& l
 // The best shape of the limit on this machine, and how all that were tried did.
 LimitShape calibrate(Bench& bench, Section& section);
 
-// The whole cycle by the limit, measured.
-Round limit_cycle(Plain& redis, Limit& limit, long messages);
-
 void end_to_end(Bench& bench, Section& section);
 void produce(Bench& bench, Section& section);
 void consume(Bench& bench, Section& section);
+void idle_latency(Bench& bench, Section& section);
+void lateness(Bench& bench, Section& section);
+void in_flight(Bench& bench, Section& section);
+void backlog(Bench& bench, Section& section);
+void topics(Bench& bench, Section& section);
+void payloads(Bench& bench, Section& section);
+void processes(Bench& bench, Section& section);
+void idle(Bench& bench, Section& section);
 
 }  // namespace bench

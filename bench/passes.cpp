@@ -1,0 +1,101 @@
+#include "passes.hpp"
+
+#include <stdexcept>
+#include <thread>
+
+#include "broker/keys.hpp"
+
+namespace bench {
+
+long completed(Plain& redis, const std::vector<std::string>& topics) {
+  long sum = 0;
+  for (const std::string& topic : topics) {
+    const mx_rmq::broker::TopicKeys keys("", topic);
+    redis.append({"HGET", keys.stats, "completed"});
+  }
+  for (std::size_t i = 0; i < topics.size(); ++i) sum += as_number(redis.receive());
+  return sum;
+}
+
+void wait_completed(Plain& redis, const std::vector<std::string>& topics, long messages) {
+  const auto patience = std::chrono::seconds(60);
+  auto moved = Clock::now();
+  long before = -1;
+  for (;;) {
+    const long now = completed(redis, topics);
+    if (now >= messages) return;
+    if (now != before) moved = Clock::now();
+    before = now;
+    if (Clock::now() - moved > patience)
+      throw std::runtime_error("nothing moves: " + std::to_string(now) + " of " +
+                               std::to_string(messages) + " messages were acknowledged");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+Round limit_cycle(Plain& redis, Limit& limit, long messages) {
+  Measure measure(redis);
+  limit.produce(messages);
+  limit.consume(messages);
+  return measure.end(static_cast<double>(messages));
+}
+
+Round limit_cycle(Bench& bench, const LibraryShape& shape, long messages) {
+  Limit limit(bench.redis, shape.topics, shape.payload_bytes,
+              Limit::fit(bench.shape, shape.payload_bytes));
+  return limit_cycle(bench.redis, limit, messages);
+}
+
+Round limit_produce(Bench& bench, const LibraryShape& shape, LimitShape limit_shape,
+                    long messages) {
+  Limit limit(bench.redis, shape.topics, shape.payload_bytes, limit_shape);
+  Measure measure(bench.redis);
+  limit.produce(messages);
+  return measure.end(static_cast<double>(messages));
+}
+
+Round limit_consume(Bench& bench, const LibraryShape& shape, long messages) {
+  Limit limit(bench.redis, shape.topics, shape.payload_bytes, bench.shape);
+  limit.produce(messages);
+  Measure measure(bench.redis);
+  limit.consume(messages);
+  return measure.end(static_cast<double>(messages));
+}
+
+Round library_cycle(Bench& bench, const LibraryShape& shape, Callers callers, long messages) {
+  Library library(bench.url, shape);
+  library.consume();
+  Measure measure(bench.redis);
+  library.launch(messages, callers.count, callers.batch);
+  library.handled().wait_for(messages);
+  wait_completed(bench.redis, shape.topics, messages);
+  const Round round = measure.end(static_cast<double>(messages));
+  library.finish();
+  return round;
+}
+
+Round library_produce(Bench& bench, const LibraryShape& shape, Callers callers, long messages) {
+  Library library(bench.url, shape);
+  library.connect();
+  // The producer's connection is another one than connect() tried.
+  library.launch(1, 1);
+  library.finish();
+  Measure measure(bench.redis);
+  library.launch(messages, callers.count, callers.batch);
+  library.finish();
+  return measure.end(static_cast<double>(messages));
+}
+
+Round library_consume(Bench& bench, const LibraryShape& shape, long messages) {
+  Limit filler(bench.redis, shape.topics, shape.payload_bytes, bench.shape);
+  filler.produce(messages);
+  Library library(bench.url, shape);
+  library.connect();
+  Measure measure(bench.redis);
+  library.consume();
+  library.handled().wait_for(messages);
+  wait_completed(bench.redis, shape.topics, messages);
+  return measure.end(static_cast<double>(messages));
+}
+
+}  // namespace bench
