@@ -226,6 +226,7 @@ Verdict check(const Facts& facts, const Rules& rules) {
   for (const auto& [name, count] : troubles.counts()) verdict.seen[name] += count;
   if (verdict.explained_total() > 0) verdict.seen["redelivery"] += verdict.explained_total();
   if (verdict.refused > 0) verdict.seen["refused"] += verdict.refused;
+  if (verdict.forgotten > 0) verdict.seen["forgotten"] += verdict.forgotten;
   for (const auto& name : rules.must_see)
     if (!verdict.seen.contains(name) || verdict.seen.at(name) == 0)
       verdict.not_seen.push_back(name);

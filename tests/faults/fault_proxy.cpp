@@ -231,7 +231,8 @@ class FaultProxy::Impl {
       ++counts_.replies;
       if (link.no_reply && link.asked.size() == 1) return end(link, End::fin);
       ReplyFate fate = ReplyFate::pass;
-      if (state_.replies && !link.asked.empty()) fate = state_.replies(link.asked.front());
+      if (state_.replies && !link.asked.empty())
+        fate = state_.replies(link.asked.front(), std::string_view(stream.inbox).substr(0, size));
       if (fate == ReplyFate::hold) {
         stream.held = true;
         --counts_.replies;

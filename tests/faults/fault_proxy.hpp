@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mx_rmq::faults {
@@ -62,11 +63,13 @@ struct ProxyOptions {
   bool tcp = false;  // listen on a free port of 127.0.0.1 instead of a unix socket
 };
 
-// A thread with poll(). Members may be called from any thread; judges are called on the proxy's.
+// A thread with poll(). Members may be called from any thread; judges are called on the proxy's and
+// may not call the proxy.
 class FaultProxy {
  public:
   using CommandJudge = std::function<CommandFate(const SeenCommand&)>;
-  using ReplyJudge = std::function<ReplyFate(const SeenCommand&)>;
+  // With the reply as it came, in RESP.
+  using ReplyJudge = std::function<ReplyFate(const SeenCommand&, std::string_view reply)>;
   // Called for each new connection, counted from 1.
   using Planner = std::function<std::optional<ByteFault>(std::uint64_t connection)>;
 

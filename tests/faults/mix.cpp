@@ -204,9 +204,10 @@ class Mix {
     lasting(
         Fault::lose_reply, between(200, 1000),
         [this] {
-          arena_.proxy().judge_replies([roll = Dice(dice().next())](const SeenCommand&) mutable {
-            return roll.chance(0.02) ? ReplyFate::lose : ReplyFate::pass;
-          });
+          arena_.proxy().judge_replies(
+              [roll = Dice(dice().next())](const SeenCommand&, std::string_view) mutable {
+                return roll.chance(0.02) ? ReplyFate::lose : ReplyFate::pass;
+              });
         },
         [this] { arena_.proxy().judge_replies({}); });
   }

@@ -46,10 +46,10 @@ void report(const std::string& name, const Verdict& verdict, std::uint64_t seed,
   row["server"] = version_of(server_info);
   row["seconds"] = static_cast<double>(took.count()) / 1000;
   row["holds"] = verdict.holds();
-  std::printf("%-44s %9s %5s %9s %9s %7s %12s  %s\n", "fault", "messages", "lost", "explained",
-              "unexpl.", "gap ms", "seed", "server");
-  std::printf("%-44s %9ld %5ld %9ld %9ld %7ld %12lu  %s\n", name.c_str(), verdict.acknowledged,
-              verdict.lost, verdict.explained_total(), verdict.unexplained,
+  std::printf("%-44s %9s %5s %9s %9s %9s %7s %12s  %s\n", "fault", "messages", "lost", "forgotten",
+              "explained", "unexpl.", "gap ms", "seed", "server");
+  std::printf("%-44s %9ld %5ld %9ld %9ld %9ld %7ld %12lu  %s\n", name.c_str(), verdict.acknowledged,
+              verdict.lost, verdict.forgotten, verdict.explained_total(), verdict.unexplained,
               in_ms(verdict.longest_gap), seed, version_of(server_info).c_str());
   std::fflush(stdout);
   const char* const path = std::getenv("MX_RMQ_FAULTS_REPORT");

@@ -126,6 +126,7 @@ void RedisServer::launch() {
     child.arguments = {directory_ + "/redis.conf"};
     child.arguments.insert(child.arguments.end(), options_.arguments.begin(),
                            options_.arguments.end());
+    child.environment = options_.environment;
     child.output_file = directory_ + "/server.log";
     const std::size_t log_before = process_.output().size();
     process_ = ChildProcess::start(program_, child);

@@ -16,11 +16,12 @@ struct RedisOptions {
   bool tcp = false;         // also listen on a free port of 127.0.0.1
   bool appendonly = false;  // keep data over kill9() and restart()
   std::string appendfsync = "everysec";
-  std::string password = {};                // requirepass
-  bool debug_command = false;               // DEBUG, from Redis 7 on off by default
-  std::vector<std::string> users = {};      // ACL lines, as "bob on >secret ~* &* +@all"
-  std::vector<std::string> config = {};     // lines of redis.conf
-  std::vector<std::string> arguments = {};  // of the command line
+  std::string password = {};                  // requirepass
+  bool debug_command = false;                 // DEBUG, from Redis 7 on off by default
+  std::vector<std::string> users = {};        // ACL lines, as "bob on >secret ~* &* +@all"
+  std::vector<std::string> config = {};       // lines of redis.conf
+  std::vector<std::string> arguments = {};    // of the command line
+  std::vector<std::string> environment = {};  // "NAME=value"
   std::chrono::milliseconds start_timeout = std::chrono::seconds(20);
 };
 

@@ -63,14 +63,15 @@ int table(const Arguments& arguments) {
     rows[row.at("fault").get<std::string>()] = row;
   }
   std::printf(
-      "| fault | messages | lost | handled again, explained | unexplained | longest gap | seed | "
-      "server |\n|---|--:|--:|--:|--:|--:|--:|---|\n");
+      "| fault | messages | lost | lost as promised | handled again, explained | unexplained | "
+      "longest gap | seed | "
+      "server |\n|---|--:|--:|--:|--:|--:|--:|--:|---|\n");
   for (const auto& [name, row] : rows)
-    std::printf("| %s | %ld | %ld | %ld | %ld | %ld ms | %lu | %s |\n", name.c_str(),
+    std::printf("| %s | %ld | %ld | %ld | %ld | %ld | %ld ms | %lu | %s |\n", name.c_str(),
                 row.at("messages").get<long>(), row.at("lost").get<long>(),
-                row.at("twice_explained").get<long>(), row.at("twice_unexplained").get<long>(),
-                row.at("longest_gap_ms").get<long>(), row.at("seed").get<unsigned long>(),
-                row.at("server").get<std::string>().c_str());
+                row.at("forgotten").get<long>(), row.at("twice_explained").get<long>(),
+                row.at("twice_unexplained").get<long>(), row.at("longest_gap_ms").get<long>(),
+                row.at("seed").get<unsigned long>(), row.at("server").get<std::string>().c_str());
   return 0;
 }
 
