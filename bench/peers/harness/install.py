@@ -36,7 +36,7 @@ def step(log, what, argv, cwd, environment):
         try:
             code = subprocess.run(argv, cwd=cwd, env={**os.environ, **environment}, stdout=out,
                                   stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT,
-                                  timeout=280).returncode
+                                  timeout=1800).returncode
         except subprocess.TimeoutExpired:
             raise Skipped(f"`{what}` took too long; see {log}")
     if code != 0:
