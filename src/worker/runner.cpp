@@ -175,9 +175,9 @@ Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> del
     fit = co_await topic.consumer->confirm_lease(delivery);
     now = shared_.loop.now();
   }
+  if (run->over) co_return;  // given up while it waited, and released
   if (!fit || delivery->state == Delivery::State::gone || shared_.stopping) {
     // Lost, or stopping: it never started.
-    if (run->over) co_return;
     if (delivery->state == Delivery::State::queued) release(delivery);
     ended(seat);
     co_return;
@@ -240,8 +240,9 @@ void Runner::arm_deadline(const std::shared_ptr<Seat>& seat) {
 void Runner::on_deadline(const std::shared_ptr<Seat>& seat) {
   seat->timer = {};
   const std::shared_ptr<Run> run = seat->run;
+  // An earlier run's timer may fire while this one still waits for its lease: it has no deadline yet.
+  if (!run || run->over || run->delivery->state == Delivery::State::queued) return;
   // One whose message was lost meanwhile is given up like any other.
-  if (!run || run->over) return;
   if (shared_.loop.now() < run->due()) {
     arm_deadline(seat);
     return;

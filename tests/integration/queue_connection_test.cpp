@@ -188,6 +188,42 @@ TEST_F(QueueConnection, ProcessingMonitorIntervalFindsDeadConsumersWhereSweepsAr
   EXPECT_EQ(stat(server(), "t", "recovered"), 1);
 }
 
+// The seat's timer still stands where the run before wanted it.
+TEST_F(QueueConnection, ARunThatWaitsForItsLeaseIsNotEndedByTheDeadlineOfTheRunBeforeIt) {
+  RedisServer own;
+  MQConfig one = quick_config(own.url());
+  one.max_workers = 1;
+  one.task_queue_size = 4;
+  one.lease = 1s;
+  one.processing_timeout = 4s;
+  const auto journal = std::make_shared<Journal>();
+  const auto go = std::make_shared<std::atomic<bool>>(false);
+  RedisMessageQueue queue(one);
+  queue.register_handler("t", [journal, go](Context& context) -> Task<> {
+    journal->add(context);
+    while (!*go) co_await sleep_for(5ms);
+  });
+  produce(queue, "t", "first");
+  produce(queue, "t", "second");
+  start(queue);
+  ASSERT_TRUE(journal->wait_size(1));
+  ASSERT_TRUE(wait_for(patience, [&] { return queue.status().local_queue_size == 1; }));
+  const auto began = WaitClock::now();
+  own.pause();
+  ASSERT_TRUE(wait_for(patience, [&] { return WaitClock::now() > began + 1200ms; }));
+  *go = true;
+  // The second one is taken from the local queue, and its lease is not sure.
+  ASSERT_TRUE(wait_for(patience, [&] { return queue.status().local_queue_size == 0; }));
+  EXPECT_EQ(journal->size(), 1u);
+  ASSERT_TRUE(wait_for(patience, [&] { return WaitClock::now() > began + 4300ms; }));
+  EXPECT_EQ(queue.status().active_handlers, 1u) << "it waits";
+  own.resume();
+  EXPECT_TRUE(wait_for(patience, [&] { return stat(own, "t", "completed") == 2; }));
+  EXPECT_EQ(journal->payloads(), (std::vector<json>{"first", "second"}));
+  EXPECT_EQ(sync_wait(queue.metrics().collect({"t"})).zombies, 0);
+  stop(queue);
+}
+
 TEST_F(QueueConnection, BatchSizeBoundsWhatOneScriptPromotes) {
   MQConfig small = config();
   small.batch_size = 2;
