@@ -1,0 +1,172 @@
+// What goes wrong in a simulated world.
+#include <functional>
+#include <vector>
+
+#include "node.hpp"
+#include "simulation.hpp"
+
+namespace mx_rmq::sim {
+
+using namespace std::chrono_literals;
+
+void Simulation::next_fault() {
+  scheduler_.after(random_.span(plan_.fault_interval / 4, plan_.fault_interval * 2), [this] {
+    if (!chaos_) return;
+    fault();
+    next_fault();
+  });
+}
+
+void Simulation::fault() {
+  const Duration lease(plan_.config.lease);
+  const Duration command(plan_.config.command_timeout);
+  const TimePoint now = scheduler_.now();
+  std::vector<std::function<void()>> possible;
+  const auto add = [&possible](bool enabled, std::function<void()> what) {
+    if (enabled) possible.push_back(std::move(what));
+  };
+  const auto some_link = [this]() -> std::shared_ptr<Link> {
+    std::vector<std::shared_ptr<Link>> usable;
+    for (auto& link : links_of(nullptr)) {
+      if (link->usable()) usable.push_back(std::move(link));
+    }
+    return usable.empty() ? nullptr : random_.one_of(usable);
+  };
+  const Faults& faults = plan_.faults;
+  add(faults.cuts, [&] {
+    const auto link = some_link();
+    if (!link) return;
+    if (random_.chance(60)) {
+      tell("the next script's reply to node " + std::to_string(link->node().index()) +
+           " will be lost");
+      return server_->swallow_next(*link);
+    }
+    tell("a connection of node " + std::to_string(link->node().index()) + " breaks");
+    ledger_.saw("cut");
+    link->cut(some_delay(), lateness());
+  });
+  add(faults.silences, [&] {
+    const auto link = some_link();
+    if (!link) return;
+    tell("a connection of node " + std::to_string(link->node().index()) + " falls silent");
+    ledger_.saw("silence");
+    link->silence();
+  });
+  add(faults.holds, [&] {
+    const auto link = some_link();
+    if (!link) return;
+    ledger_.saw("hold");
+    const TimePoint until = now + random_.span(20ms, command * 2);
+    if (random_.chance(50)) {
+      tell("a connection of node " + std::to_string(link->node().index()) + " stands still");
+      return link->hold(until);
+    }
+    tell("node " + std::to_string(link->node().index()) + " is cut off for a while");
+    link->node().cut_off(now + random_.span(20ms, lease * 2));
+  });
+  add(faults.refusals, [&] {
+    ledger_.saw("refusal");
+    tell("connections are refused for a while");
+    refuses_until_ = now + random_.span(50ms, 1s);
+    if (const auto link = some_link()) link->cut(some_delay(), lateness());
+  });
+  add(faults.crashes, [&] {
+    const std::vector<Node*> all = alive();
+    if (all.empty()) return;
+    Node* const node = random_.one_of(all);
+    Doom doom;
+    const std::uint64_t kind = random_.below(3);
+    doom.kind = kind == 0 ? Doom::Kind::turn : kind == 1 ? Doom::Kind::write : Doom::Kind::command;
+    doom.left = static_cast<int>(random_.between(1, 15));
+    tell("node " + std::to_string(node->index()) + " is going to die");
+    node->doom(doom);
+    replace_soon();
+  });
+  add(faults.pauses, [&] {
+    const std::vector<Node*> all = alive();
+    if (all.empty()) return;
+    Node* const node = random_.one_of(all);
+    tell("node " + std::to_string(node->index()) + " stands still");
+    ledger_.saw("pause");
+    node->pause(now + random_.span(10ms, lease * 3));
+  });
+  add(faults.restarts, [&] {
+    if (!server_->accepts()) return;
+    tell("the server restarts");
+    ledger_.saw("restart");
+    server_->crash();
+    scheduler_.after(random_.span(1ms, 1s), [this] { server_->start(); });
+  });
+  add(faults.failovers, [&] {
+    server_->keep_snapshot();
+    scheduler_.after(random_.span(1ms, 300ms), [this] {
+      if (!chaos_ || !server_->accepts()) return;
+      tell("failover: the server's last commands are lost");
+      ledger_.saw("failover");
+      server_->crash();
+      server_->fall_back();
+      if (random_.chance(50)) server_->set_clock(random_.span(-500ms, 500ms));
+      scheduler_.after(random_.span(1ms, 1s), [this] { server_->start(); });
+    });
+  });
+  add(faults.flushes, [&] {
+    tell("SCRIPT FLUSH");
+    ledger_.saw("flush");
+    server_->flush_scripts();
+    for (std::uint64_t i = random_.below(10); i > 0; --i) {
+      scheduler_.after(random_.span(1ms, 300ms), [this] { server_->flush_scripts(); });
+    }
+  });
+  add(faults.clock_steps, [&] {
+    const Duration by = random_.span(-lease * 2, lease * 2);
+    tell("the server's clock is set by " + std::to_string(by.count() / 1'000'000) + " ms");
+    ledger_.saw("clock step");
+    server_->set_clock(by);
+    for (Node* const node : alive()) node->set_wall(random_.span(-1000h, 1000h));
+  });
+  add(faults.server_pauses, [&] {
+    tell("the server stands still");
+    ledger_.saw("server pause");
+    server_->pause(now + random_.span(10ms, command * 3));
+  });
+  possible[random_.below(possible.size())]();
+}
+
+void Simulation::replace_soon() {
+  scheduler_.after(random_.span(0ms, 1s), [this] {
+    if (!ending_ && alive().size() < 6) add_node(true);
+  });
+}
+
+void Simulation::next_stop() {
+  scheduler_.after(random_.span(300ms, 3s), [this] {
+    if (!chaos_) return;
+    std::vector<Node*> consuming;
+    for (Node* const node : alive()) {
+      if (node->consumes() && node->idle()) consuming.push_back(node);
+    }
+    // Somebody must go on.
+    if (consuming.size() > 1) {
+      Node* const node = random_.one_of(consuming);
+      tell("node " + std::to_string(node->index()) + " is stopped");
+      node->stop(random_.span(0ms, 2s));
+    }
+    next_stop();
+  });
+}
+
+// Nothing goes wrong any more, and there is somebody who does the work.
+void Simulation::heal() {
+  chaos_ = false;
+  refuses_until_ = {};
+  server_->start();
+  tell("all is well again");
+  bool somebody = false;
+  for (Node* const node : alive()) {
+    node->doom({});
+    somebody = somebody || node->consumes();
+  }
+  if (!somebody || !plan_.calm) add_node(true);
+}
+
+}  // namespace mx_rmq::sim

@@ -1,0 +1,143 @@
+// The books of a simulated world: what became of each message, by the word of those who produce and handle them and by
+// what the server was seen to do; and every rule that must hold.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "scheduler.hpp"
+
+namespace mx_rmq::sim {
+
+// A rule that was broken.
+struct Violation {
+  std::string rule;
+  std::string what;
+  TimePoint at{};
+};
+
+struct Record {
+  std::uint64_t number = 0;
+  std::string id;
+  std::string topic;
+  std::string body;  // the payload
+  bool chosen = false;
+  bool kills = false;  // handling it ends the process
+
+  // Produce calls.
+  int calls = 0;
+  int open = 0;
+  int accepted = 0;
+  int unknown = 0;
+  int rejected = 0;
+
+  // As the server was seen to do.
+  int enqueued = 0;  // by calls that the present data holds
+  bool ever_enqueued = false;
+  bool live = false;     // waits, is delayed, or is held
+  std::string holder;    // the consumer that holds it
+  TimePoint ready_at{};  // since when, or from when on, somebody may start it
+  std::int64_t expires_ms = 0;
+  int retries = 0;
+  int recoveries = 0;
+  int interruptions = 0;         // given back with the attempt counted
+  int rollbacks = 0;             // of the server's data, since it was first produced
+  int excuses = 0;               // a copy of its produce came later than copies are known for
+  std::int64_t enqueued_ms = 0;  // server time
+  bool acked = false;
+  bool dead = false;
+  bool discarded = false;  // on the user's word: expired, or no dead letters are kept
+  bool cancelled = false;
+  bool ever_cancelled = false;
+  bool rolled_away = false;  // the data that held it is gone with a failover
+
+  // Handlers.
+  int starts = 0;
+  int handled = 0;
+  int running = 0;
+  TimePoint last_start{};
+
+  int explained() const noexcept {
+    return retries + recoveries + interruptions + rollbacks + excuses;
+  }
+  // Neither rolled back nor excused: its story is told by the rules alone.
+  bool plain() const noexcept { return rollbacks == 0 && excuses == 0; }
+};
+
+// What was seen at least once, so that a run without faults does not pass for one with them.
+using Sightings = std::map<std::string, std::uint64_t>;
+
+class Ledger {
+ public:
+  explicit Ledger(const Scheduler& scheduler) : scheduler_(scheduler) {}
+
+  Record& open(std::uint64_t number);
+  Record* find(std::string_view id);
+  std::map<std::uint64_t, Record>& records() noexcept { return records_; }
+
+  // --- producing ---
+  void call_began(Record& record);
+  void call_accepted(Record& record);
+  void call_unknown(Record& record);
+  void call_rejected(Record& record, std::string_view why);
+
+  // --- handling; false: it is none of ours ---
+  struct Start {
+    std::string_view id;
+    std::string_view topic;
+    std::string body;
+    int attempt = 0;
+    bool holds = false;  // the node that starts it holds it, as far as the server is concerned
+    bool strict = true;  // nothing happened that makes that uncertain
+    std::int64_t server_ms = 0;
+  };
+  Record* started(const Start& start);
+  void ended(Record& record, bool ok);
+
+  // --- what the server did ---
+  void enqueued(Record& record, TimePoint ready_at, std::int64_t now_ms, std::int64_t expires_ms);
+  void given(Record& record, const std::string& consumer);
+  void acked(Record& record, const std::string& consumer, bool discarded);
+  void retried(Record& record, const std::string& consumer, TimePoint due);
+  void released(Record& record, const std::string& consumer, bool counted);
+  void recovered(Record& record);
+  void buried(Record& record, std::string_view reason);
+  void cancelled(Record& record);
+
+  // --- the end ---
+  void check_outcomes();
+
+  void violate(std::string rule, std::string what);
+  const std::optional<Violation>& violation() const noexcept { return violation_; }
+
+  void saw(const std::string& what) { ++sightings_[what]; }
+  const Sightings& sightings() const noexcept { return sightings_; }
+  // The longest a message that could be started was not.
+  Duration latest() const noexcept { return latest_; }
+  void forbid_lateness(Duration bound) { late_after_ = bound; }
+  // Only these may be condemned as poison.
+  void condemn_only_killers() { only_killers_ = true; }
+  // For so long the server knows which batches it has taken.
+  void set_window(Duration window) { window_ = window; }
+
+ private:
+  void leave(Record& record, const std::string& consumer, const char* how);
+
+  const Scheduler& scheduler_;
+  std::map<std::uint64_t, Record> records_;
+  std::unordered_map<std::string, std::uint64_t> numbers_;
+  std::optional<Violation> violation_;
+  Sightings sightings_;
+  Duration latest_{};
+  std::optional<Duration> late_after_;
+  Duration window_{};
+  bool only_killers_ = false;
+};
+
+}  // namespace mx_rmq::sim

@@ -1,0 +1,96 @@
+// What is produced in a simulated world, by whom and when.
+#include <functional>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "node.hpp"
+#include "simulation.hpp"
+
+namespace mx_rmq::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+std::string body_of(std::uint64_t number, Random& random) {
+  nlohmann::json body{{"n", number}, {"text", std::string(random.below(40), 'x')}};
+  return body.dump();
+}
+
+}  // namespace
+
+void Simulation::later(Duration span, std::function<void()> what) {
+  ++planned_;
+  scheduler_.after(span, [this, what = std::move(what)] {
+    --planned_;
+    what();
+  });
+}
+
+void Simulation::plan_messages() {
+  // Some come alone, some in bursts.
+  Duration at = 0ms;
+  const Duration mean = plan_.chaos / plan_.messages;
+  for (int i = 1; i <= plan_.messages; ++i) {
+    if (!random_.chance(40)) at += random_.span(0ms, mean * 3);
+    const auto number = static_cast<std::uint64_t>(i);
+    Record& record = ledger_.open(number);
+    record.topic = random_.one_of(plan_.topics);
+    record.body = body_of(number, random_);
+    record.kills = plan_.kills(number);
+    record.chosen = random_.chance(plan_.chosen);
+    const Duration when = std::min(at, plan_.chaos);
+    later(when, [this, number] { produce(number); });
+    // The same chosen id once more, perhaps from elsewhere.
+    if (record.chosen && random_.chance(20)) {
+      later(when + random_.span(0ms, 500ms), [this, number] { produce(number); });
+    }
+    if (random_.chance(plan_.cancelled)) {
+      later(when + random_.span(0ms, 300ms), [this, number] { cancel(number); });
+    }
+  }
+}
+
+Node* Simulation::producer() {
+  const std::vector<Node*> all = alive();
+  return all.empty() ? nullptr : random_.one_of(all);
+}
+
+void Simulation::produce(std::uint64_t number) {
+  Record& record = ledger_.records().at(number);
+  Node* const node = producer();
+  if (node == nullptr) return;
+  broker::OutgoingEnvelope envelope;
+  envelope.id = record.id;
+  envelope.payload = record.body;
+  envelope.chosen = record.chosen;
+  const std::uint64_t level = random_.below(4);
+  if (level == 0) envelope.level = broker::Level::high;
+  if (level == 1) envelope.level = broker::Level::low;
+  envelope.ttl = random_.chance(plan_.short_lived)
+                     ? std::chrono::milliseconds(random_.between(1, 3000))
+                     : std::chrono::milliseconds(1h);
+  if (random_.chance(plan_.delayed)) {
+    envelope.delay = std::chrono::milliseconds(random_.between(1, 2500));
+  }
+  node->produce(record, std::move(envelope));
+  if (record.chosen) {
+    const Duration pause = Duration(plan_.config.produce_timeout) + random_.span(0ms, 1s);
+    later(pause, [this, number] { again_if_unknown(number); });
+  }
+}
+
+// What the documentation tells users to do.
+void Simulation::again_if_unknown(std::uint64_t number) {
+  const Record& record = ledger_.records().at(number);
+  if (record.accepted == 0 && record.open == 0 && record.unknown > 0 && record.calls < 5) {
+    produce(number);
+  }
+}
+
+void Simulation::cancel(std::uint64_t number) {
+  if (Node* const node = producer()) node->cancel(ledger_.records().at(number));
+}
+
+}  // namespace mx_rmq::sim

@@ -1,0 +1,209 @@
+// What a simulated process does: its handlers, its produce calls, its start and stop.
+#include <exception>
+#include <utility>
+
+#include "mx_rmq/errors.hpp"
+#include "node.hpp"
+#include "simulation.hpp"
+
+namespace mx_rmq::sim {
+
+using namespace std::chrono_literals;
+
+// --- consuming ---
+
+void Node::start() {
+  wanted_ = true;
+  changing_ = true;
+  spawn(run_start(this));
+}
+
+Task<> Node::run_start(Node* self) {
+  for (;;) {
+    bool failed = false;
+    try {
+      co_await self->core_->start_background();
+    } catch (const Error&) {
+      failed = true;
+    }
+    if (!failed || !self->alive_) break;
+    co_await sleep_for(100ms);
+  }
+  self->changing_ = false;
+}
+
+void Node::stop(std::optional<Duration> pause) {
+  wanted_ = false;
+  changing_ = true;
+  world_.ledger().saw("stop");
+  spawn(run_stop(this, pause));
+}
+
+Task<> Node::run_stop(Node* self, std::optional<Duration> pause) {
+  const TimePoint began = self->clock_.now();
+  co_await self->core_->stop();
+  const Duration took = self->clock_.now() - began;
+  const Duration bound = Duration(self->world_.plan().config.shutdown_timeout) * 3 + 10s;
+  if (self->alive_ && took > bound && self->paused_until_ == TimePoint()) {
+    self->world_.ledger().violate(
+        "HANG", "stop() took " + std::to_string(took.count() / 1'000'000) + " ms");
+  }
+  self->changing_ = false;
+  if (!pause || !self->alive_ || self->finishing_) co_return;
+  co_await sleep_for(*pause);
+  if (!self->alive_ || self->finishing_) co_return;
+  self->wanted_ = true;
+  self->changing_ = true;
+  co_await run_start(self);
+}
+
+void Node::finish() {
+  finishing_ = true;
+  spawn(run_finish(this));
+}
+
+Task<> Node::run_finish(Node* self) {
+  self->finishing_ = true;
+  co_await self->core_->cleanup();
+  self->cleaned_up_ = true;
+}
+
+// --- handling ---
+
+Task<> Node::handle(Node* self, Context* context) {
+  Simulation& world = self->world_;
+  const Message& message = context->message();
+  if (!self->alive_) co_return;  // nobody sees it
+  Ledger::Start start;
+  start.id = message.id;
+  start.topic = message.topic;
+  start.body = message.payload.dump();
+  start.attempt = context->attempt();
+  start.server_ms = world.server().now_us() / 1000;
+  Record* record = world.ledger().find(message.id);
+  const Watcher& watcher = world.server().watcher();
+  if (record != nullptr) {
+    start.holds = watcher.owner(record->holder) == self->index_;
+  }
+  start.strict = world.strict();
+  record = world.ledger().started(start);
+  if (world.tracing()) {
+    world.tell("node " + std::to_string(self->index_) + " starts " + message.id + " attempt " +
+               std::to_string(context->attempt()));
+  }
+  if (record == nullptr) co_return;
+  if (record->kills) {
+    self->doomed_ = true;
+    world.replace_soon();
+  }
+  const Behaviour behaviour =
+      world.plan().behaviour(record->number, context->attempt(), message.meta.recoveries);
+  const std::stop_token stop = context->stop_token();
+  const TimePoint until = self->clock_.now() + behaviour.takes;
+  bool interrupted = false;
+  while (self->clock_.now() < until && self->alive_) {
+    const Duration slice = std::min<Duration>(until - self->clock_.now(), 50ms);
+    co_await sleep_for(slice);
+    interrupted = stop.stop_requested() && behaviour.obeys;
+    if (interrupted) break;
+  }
+  if (!self->alive_) {
+    --record->running;
+    co_return;
+  }
+  const bool ok = !interrupted && behaviour.end == Behaviour::End::ok;
+  world.ledger().ended(*record, ok);
+  if (world.tracing()) {
+    world.tell("node " + std::to_string(self->index_) + " ends " + record->id +
+               (ok            ? " well"
+                : interrupted ? " interrupted"
+                              : " badly"));
+  }
+  if (interrupted) throw std::runtime_error("interrupted");
+  switch (behaviour.end) {
+    case Behaviour::End::ok:
+      break;
+    case Behaviour::End::fail:
+      throw std::runtime_error("failed as planned");
+    case Behaviour::End::retry_after:
+      throw RetryAfter(30ms, "later, as planned");
+    case Behaviour::End::reject:
+      throw Reject("rejected as planned");
+  }
+}
+
+// --- producing ---
+
+void Node::produce(Record& record, broker::OutgoingEnvelope envelope) {
+  world_.ledger().call_began(record);
+  spawn(run_produce(this, &record, std::move(envelope)));
+}
+
+Task<> Node::run_produce(Node* self, Record* record, broker::OutgoingEnvelope envelope) {
+  Ledger& ledger = self->world_.ledger();
+  std::string rejection;
+  bool unknown = false;
+  try {
+    const std::string topic = record->topic;
+    const std::string id = co_await self->core_->produce(topic, std::move(envelope));
+    if (id != record->id) ledger.violate("CORRUPT", "produce gave another id: " + id);
+  } catch (const OutcomeUnknown&) {
+    unknown = true;
+  } catch (const Error& e) {
+    rejection = e.what();
+  }
+  if (!self->alive_) {
+    unknown = true;  // nobody was told
+  }
+  if (unknown) {
+    ledger.call_unknown(*record);
+  } else if (!rejection.empty()) {
+    ledger.call_rejected(*record, rejection);
+  } else {
+    ledger.call_accepted(*record);
+  }
+}
+
+void Node::produce_batch(std::vector<Record*> records,
+                         std::vector<broker::OutgoingEnvelope> envelopes) {
+  for (Record* const record : records) world_.ledger().call_began(*record);
+  spawn(run_batch(this, std::move(records), std::move(envelopes)));
+}
+
+Task<> Node::run_batch(Node* self, std::vector<Record*> records,
+                       std::vector<broker::OutgoingEnvelope> envelopes) {
+  Ledger& ledger = self->world_.ledger();
+  std::vector<std::string> topics;
+  for (const Record* const record : records) topics.push_back(record->topic);
+  bool failed = false;
+  try {
+    co_await self->core_->produce_batch(std::move(topics), std::move(envelopes));
+  } catch (const Error&) {
+    failed = true;  // of some of them; which is not told
+  }
+  for (Record* const record : records) {
+    if (failed || !self->alive_) {
+      ledger.call_unknown(*record);
+    } else {
+      ledger.call_accepted(*record);
+    }
+  }
+}
+
+void Node::cancel(Record& record) { spawn(run_cancel(this, &record)); }
+
+Task<> Node::run_cancel(Node* self, Record* record) {
+  bool gone = false;
+  try {
+    const std::string topic = record->topic;
+    gone = co_await self->core_->cancel(topic, record->id);
+  } catch (const Error&) {
+    co_return;
+  }
+  if (gone && self->alive_ && !record->ever_cancelled && record->plain()) {
+    self->world_.ledger().violate(
+        "GHOST", "cancel says that it took " + record->id + ", but the server did not");
+  }
+}
+
+}  // namespace mx_rmq::sim

@@ -1,0 +1,80 @@
+// Sees each script that the server runs, and tells the ledger what it did to which message.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "ledger.hpp"
+#include "mini_redis.hpp"
+
+namespace mx_rmq::sim {
+
+class Watcher {
+ public:
+  Watcher(Ledger& ledger, const Scheduler& scheduler, MiniRedis& redis);
+
+  // Around each command that is carried out for `node`.
+  void before(const Arguments& command, std::int64_t now_ms);
+  void after(const Arguments& command, const Value& reply, int node);
+
+  // Of the script that `command` calls; empty: it calls none.
+  std::string_view script_of(const Arguments& command) const;
+  // The node that a consumer belongs to; -1: not known.
+  int owner(std::string_view consumer) const;
+
+  // The server's data is that of an earlier moment.
+  void rolled_back();
+  // The server's clock was set, or its data rolled back: who holds what is less sure for a while.
+  void new_epoch() noexcept { epoch_ = scheduler_.now(); }
+  // When that was last so; before the beginning: never.
+  TimePoint epoch() const noexcept { return epoch_; }
+
+  // Is each message exactly where the ledger thinks that it is?
+  void check_places() const;
+  // The script audit of each topic, at the end; with `alone` nobody may be registered any more.
+  void audit(const std::vector<std::string>& topics, bool alone);
+  // Nothing waits, is delayed or is held.
+  bool drained() const;
+
+  // The messages of a list of envelopes, or of a hash of them, at a key.
+  std::vector<Record*> messages_at(const std::string& key) const;
+
+ private:
+  using Held = std::map<std::string, Record*>;         // by tag
+  using Places = std::multimap<Record*, std::string>;  // the holder; empty: it waits
+
+  Record* record_of(std::string_view envelope) const;
+  Held held_at(const std::string& key) const;
+  Places places() const;
+  std::string key(const Arguments& command, std::size_t index) const {  // from 1, as KEYS
+    return command[2 + index];
+  }
+  const std::string& argument(const Arguments& command, std::size_t index) const {
+    return command[2 + keys_ + index];
+  }
+
+  void claimed(const Arguments& command, const Value& reply, int node, bool suspect);
+  void produced(const Arguments& command, const Value& reply);
+  void taken(const Arguments& command, const std::string& consumer);
+  void swept(const Value& reply, bool dropped);
+  void enqueue(std::string_view envelope, std::int64_t due_ms);
+
+  Ledger& ledger_;
+  const Scheduler& scheduler_;
+  MiniRedis& redis_;
+  std::unordered_map<std::string, std::string> scripts_;  // sha -> name
+  std::map<std::string, int, std::less<>> owners_;        // consumer, without its incarnation
+  TimePoint epoch_ = TimePoint::min();
+
+  // Of the call under way.
+  std::string script_;
+  std::size_t keys_ = 0;
+  Held held_;
+  std::vector<Record*> expired_;
+};
+
+}  // namespace mx_rmq::sim
