@@ -14,9 +14,10 @@ namespace {
 constexpr std::uint64_t high_limit = std::uint64_t{1} << 12;
 constexpr std::uint64_t low_limit = std::uint64_t{1} << 62;
 
-void put_hex(std::string& out, std::uint64_t value, int digits) {
+char* put_hex(char* out, std::uint64_t value, int digits) {
   constexpr std::string_view hex = "0123456789abcdef";
-  for (int shift = (digits - 1) * 4; shift >= 0; shift -= 4) out += hex[(value >> shift) & 0xF];
+  for (int shift = (digits - 1) * 4; shift >= 0; shift -= 4) *out++ = hex[(value >> shift) & 0xF];
+  return out;
 }
 
 std::int64_t wall_clock_ms() {
@@ -81,19 +82,19 @@ std::string Uuid7Generator::next() {
       seed();
     }
   }
-  std::string out;
-  out.reserve(36);
+  char text[36];
+  char* out = text;
   const auto ms = static_cast<std::uint64_t>(ms_);
-  put_hex(out, ms >> 16, 8);
-  out += '-';
-  put_hex(out, ms & 0xFFFF, 4);
-  out += '-';
-  put_hex(out, 0x7000 | high_, 4);
-  out += '-';
-  put_hex(out, 0x8000 | (low_ >> 48), 4);  // the variant 10, then 14 bits
-  out += '-';
+  out = put_hex(out, ms >> 16, 8);
+  *out++ = '-';
+  out = put_hex(out, ms & 0xFFFF, 4);
+  *out++ = '-';
+  out = put_hex(out, 0x7000 | high_, 4);
+  *out++ = '-';
+  out = put_hex(out, 0x8000 | (low_ >> 48), 4);  // the variant 10, then 14 bits
+  *out++ = '-';
   put_hex(out, low_ & 0xFFFFFFFFFFFF, 12);
-  return out;
+  return std::string(text, sizeof text);
 }
 
 std::string make_uuid7() {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "broker/calls_produce.hpp"
@@ -24,7 +25,11 @@ struct BatchLimits {
 /// Encodes messages straight into the memory of one batch. Pure.
 class ProduceBatch {
  public:
-  explicit ProduceBatch(const BatchLimits& limits) : limits_(limits) {}
+  /// `memory` is what an earlier batch left.
+  explicit ProduceBatch(const BatchLimits& limits, std::string memory = {})
+      : limits_(limits), buffer_(std::move(memory)) {
+    buffer_.clear();
+  }
 
   /// False: there is no room left. The message must live until build(). Throws std::invalid_argument, with
   /// nothing added, for what no envelope can hold.
@@ -36,7 +41,15 @@ class ProduceBatch {
   [[nodiscard]] ProduceCommand build(const TopicKeys& keys, std::string_view producer_key,
                                      std::uint64_t number, std::chrono::milliseconds kept) const;
 
+  /// The memory, for the next one; at most what an ordinary batch takes.
+  [[nodiscard]] std::string release() {
+    if (buffer_.capacity() > kept_memory) buffer_ = std::string();
+    return std::move(buffer_);
+  }
+
  private:
+  static constexpr std::size_t kept_memory = std::size_t{1} << 20;
+
   struct Row {
     Level level;
     std::int64_t due;

@@ -26,8 +26,16 @@ Producer::Producer(runtime::Scope& scope, ScriptCaller caller, const TopicKeys& 
 
 Producer::~Producer() { core_->abandon(); }
 
-Task<Produced> Producer::submit(OutgoingEnvelope message, TimePoint deadline) {
-  return Core::submit_one(core_, std::move(message), deadline);
+Producer::Submission Producer::submit(const OutgoingEnvelope& message, TimePoint deadline) {
+  return Submission(core_, message, deadline);
+}
+
+Producer::Submission::Submission(const std::shared_ptr<Core>& core, const OutgoingEnvelope& message,
+                                 TimePoint deadline) {
+  entry_.message = &message;
+  entry_.deadline = deadline;
+  entry_.group = &group_;
+  Core::enqueue(core, std::span<ProduceEntry>(&entry_, 1));
 }
 
 Task<std::vector<ProduceOutcome>> Producer::submit_all(std::vector<OutgoingEnvelope> messages,
@@ -52,19 +60,6 @@ Producer::Core::Core(runtime::Scope& scope, ScriptCaller caller, const TopicKeys
 
 Producer::Core::~Core() {
   if (timer_) loop().cancel(timer_);
-}
-
-Task<Produced> Producer::Core::submit_one(std::shared_ptr<Core> self, OutgoingEnvelope message,
-                                          TimePoint deadline) {
-  ProduceGroup group(1);
-  ProduceEntry entry;
-  entry.message = &message;
-  entry.deadline = deadline;
-  entry.group = &group;
-  enqueue(self, std::span<ProduceEntry>(&entry, 1));
-  co_await group;
-  if (entry.outcome.error) std::rethrow_exception(entry.outcome.error);
-  co_return entry.outcome.result;
 }
 
 Task<std::vector<ProduceOutcome>> Producer::Core::submit_many(
@@ -97,9 +92,6 @@ void Producer::Core::enqueue(const std::shared_ptr<Core>& self, std::span<Produc
   const std::size_t before = self->waiting_.size();
   try {
     for (ProduceEntry& entry : entries) {
-      // The number of its batch is not kept for longer.
-      entry.deadline =
-          std::min(entry.deadline, self->loop().now() + self->options_.longest_timeout);
       entry.order = ++self->submitted_;
       self->waiting_.push_back(&entry);
     }

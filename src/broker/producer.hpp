@@ -13,6 +13,7 @@
 
 #include "broker/keys.hpp"
 #include "broker/outgoing_envelope.hpp"
+#include "broker/produce_entry.hpp"
 #include "broker/script_caller.hpp"
 #include "runtime/scope.hpp"
 
@@ -36,21 +37,6 @@ struct ProducerOptions {
 
 /// 128 random bits in hex.
 [[nodiscard]] std::string random_id(redis::Rng& rng);
-
-/// How a produced message ended up.
-enum class Produced : std::uint8_t {
-  enqueued,
-  duplicate,  ///< its chosen id is still in use: nothing was changed
-  /// The batch was applied, the reply that told the duplicates was lost: its chosen id is in use now, by this
-  /// message or by an earlier one.
-  enqueued_or_duplicate
-};
-
-/// One of several messages submitted together.
-struct ProduceOutcome {
-  Produced result = Produced::enqueued;
-  std::exception_ptr error;  ///< if it failed
-};
 
 struct ProducerCounts {
   std::uint64_t batches = 0;   ///< answered
@@ -84,6 +70,8 @@ struct ProducerCounts {
 /// waits behind a later deadline may be told late.
 class Producer {
  public:
+  class Core;
+
   /// The loop, lane, clock and keys must outlive it and its tasks. `scope` runs its work: it must be joined
   /// after the lane was closed, and not before close() has been awaited.
   Producer(runtime::Scope& scope, ScriptCaller caller, const TopicKeys& keys,
@@ -93,9 +81,31 @@ class Producer {
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
 
-  /// Completes when Redis has taken it. Errors: see above; Overloaded when max_pending messages wait
-  /// already, ShutdownError after close(): nothing was sent.
-  Task<Produced> submit(OutgoingEnvelope message, TimePoint deadline);
+  /// One message that was queued; awaitable, once, to what became of it. It stays where it was made, and must
+  /// live until then.
+  class Submission {
+   public:
+    Submission(const std::shared_ptr<Core>& core, const OutgoingEnvelope& message,
+               TimePoint deadline);
+    Submission(const Submission&) = delete;
+    Submission& operator=(const Submission&) = delete;
+
+    bool await_ready() const noexcept { return group_.await_ready(); }
+    void await_suspend(std::coroutine_handle<> awaiter) noexcept { group_.await_suspend(awaiter); }
+    Produced await_resume() const {
+      if (entry_.outcome.error) std::rethrow_exception(entry_.outcome.error);
+      return entry_.outcome.result;
+    }
+
+   private:
+    ProduceGroup group_{1};
+    ProduceEntry entry_;
+  };
+
+  /// Queues it; what it gives completes when Redis has taken it. `message` must live until then. Errors: see
+  /// above; Overloaded when max_pending messages wait already, ShutdownError after close(): nothing was
+  /// queued.
+  Submission submit(const OutgoingEnvelope& message, TimePoint deadline);
   /// The same for several, which are queued at once and in order; completes when all have their outcome.
   /// All or none are refused with Overloaded or ShutdownError, which this then throws.
   Task<std::vector<ProduceOutcome>> submit_all(std::vector<OutgoingEnvelope> messages,
@@ -113,7 +123,6 @@ class Producer {
   [[nodiscard]] ProducerCounts counts() const noexcept;
 
  private:
-  class Core;
   std::shared_ptr<Core> core_;  // the work under way holds it too
 };
 

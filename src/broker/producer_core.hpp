@@ -19,33 +19,6 @@
 
 namespace mx_rmq::broker {
 
-/// Messages whose submitter waits for all of them; lives in its frame.
-class ProduceGroup {
- public:
-  explicit ProduceGroup(std::size_t messages) noexcept : left_(messages) {}
-
-  bool await_ready() const noexcept { return left_ == 0; }
-  void await_suspend(std::coroutine_handle<> awaiter) noexcept { awaiter_ = awaiter; }
-  void await_resume() const noexcept {}
-
-  void one_done(runtime::EventLoop& loop) {
-    if (--left_ == 0 && awaiter_) loop.defer(std::exchange(awaiter_, {}));
-  }
-
- private:
-  std::size_t left_;
-  std::coroutine_handle<> awaiter_;
-};
-
-/// A message under way; lives in its submitter's frame until its outcome is set.
-struct ProduceEntry {
-  const OutgoingEnvelope* message = nullptr;
-  std::uint64_t order = 0;  // of submission
-  TimePoint deadline{};
-  ProduceGroup* group = nullptr;
-  ProduceOutcome outcome;
-};
-
 /// The state of a producer; held by it and by the coroutine that sends its batches.
 class Producer::Core {
  public:
@@ -54,12 +27,12 @@ class Producer::Core {
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
-  static Task<Produced> submit_one(std::shared_ptr<Core> self, OutgoingEnvelope message,
-                                   TimePoint deadline);
   static Task<std::vector<ProduceOutcome>> submit_many(std::shared_ptr<Core> self,
                                                        std::vector<OutgoingEnvelope> messages,
                                                        TimePoint deadline);
   static Task<> close(std::shared_ptr<Core> self, TimePoint deadline);
+  /// The entries and their messages must live until they have their outcome.
+  static void enqueue(const std::shared_ptr<Core>& self, std::span<ProduceEntry> entries);
   /// Ends everybody's wait now.
   void abandon();
 
@@ -77,6 +50,7 @@ class Producer::Core {
     std::string id;
     std::string key;                   // of the number of the last batch applied
     std::vector<ProduceEntry*> batch;  // under way; nullptr: has its outcome
+    std::string envelopes;             // memory of the batch being encoded
     std::uint64_t number = 0;          // of the last batch made
     bool maybe_applied = false;        // a copy of the batch may have been executed
     bool running = false;
@@ -89,8 +63,6 @@ class Producer::Core {
       maybe_applied = false;
     }
   };
-
-  static void enqueue(const std::shared_ptr<Core>& self, std::span<ProduceEntry> entries);
 
   // producer_pump.cpp: sending. A sender lives as long as its core.
   static Task<> pump(std::shared_ptr<Core> self, Sender* sender);

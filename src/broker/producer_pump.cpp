@@ -73,8 +73,8 @@ Task<> Producer::Core::pump(std::shared_ptr<Core> self, Sender* sender) {
 Task<> Producer::Core::pump_until_empty(std::shared_ptr<Core> self, Sender* sender) {
   ResendPause pause;
   for (;;) {
-    // Whoever is ready now may have a message for this batch.
-    co_await self->loop().yield();
+    // Whoever is ready now may have a message for this batch, unless it is full anyway.
+    if (self->waiting_.size() < self->options_.max_batch_messages) co_await self->loop().yield();
     if (!self->worth_sending(*sender)) co_return;
     bool went_well = true;
     if (!self->lane().ready()) {
@@ -123,6 +123,8 @@ void Producer::Core::fill(Sender& sender, ProduceBatch& encoded) {
       fail(entry, too_late());
       continue;
     }
+    // The number of its batch is not kept for longer.
+    entry.deadline = std::min(entry.deadline, now + options_.longest_timeout);
     try {
       if (!encoded.add(*entry.message)) break;
       sender.batch.push_back(&entry);
@@ -142,12 +144,13 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
   limits.max_recoveries = options.max_recoveries;
   limits.max_messages = options.max_batch_messages;
   limits.max_bytes = options.max_batch_bytes;
-  ProduceBatch encoded(limits);
+  ProduceBatch encoded(limits, std::move(sender->envelopes));
   self->fill(*sender, encoded);
   if (sender->batch.empty()) co_return true;
   self->arm_timer();
   const ProduceCommand command =
       encoded.build(self->keys_, sender->key, ++sender->number, 2 * options.longest_timeout);
+  sender->envelopes = encoded.release();
 
   ResendPause pause;
   for (;;) {

@@ -193,10 +193,10 @@ Task<std::string> QueueCore::run_produce(std::shared_ptr<QueueCore> self, std::s
   const Pending pending(*self, 1);
   queue::TopicPort& port = self->port(topic);
   self->note(topic, port);
-  std::string id = envelope.id;
   const TimePoint deadline = self->loop_.now() + Duration(self->config_.produce_timeout);
-  co_await port.producer.submit(std::move(envelope), deadline);
-  co_return id;
+  broker::Producer::Submission submission = port.producer.submit(envelope, deadline);
+  co_await submission;
+  co_return std::move(envelope.id);
 }
 
 Task<std::vector<std::string>> QueueCore::produce_batch(

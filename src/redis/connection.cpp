@@ -13,6 +13,7 @@ namespace log = runtime::log;
 namespace {
 
 constexpr std::size_t feed_size = std::size_t{16} << 10;
+constexpr std::size_t write_at_once = std::size_t{32} << 10;
 
 std::optional<Address> local_address(const ConnectOptions& options) {
   if (options.unix_path.empty()) return std::nullopt;
@@ -42,6 +43,8 @@ std::uint64_t Connection::submit(Answer& answer, Command command, TimePoint dead
   fsm_.submit(context_->loop.now(), reinterpret_cast<WaiterToken>(&answer), std::move(command),
               deadline, only_epoch, actions_);
   perform();
+  // So much is worth a write of its own: Redis has it while this thread goes on.
+  if (fsm_.queued_bytes() >= write_at_once) flush();
   return number;
 }
 

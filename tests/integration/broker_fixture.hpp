@@ -127,7 +127,7 @@ class Rig {
 
   // Produces one and waits; throws what the producer throws.
   Produced produce(OutgoingEnvelope envelope, std::chrono::milliseconds timeout = 10s) {
-    return run([&] { return producer_->submit(std::move(envelope), in(timeout)); });
+    return run([&] { return produce_it(producer_.get(), std::move(envelope), in(timeout)); });
   }
   std::vector<ProduceOutcome> produce_all(std::vector<OutgoingEnvelope> envelopes,
                                           std::chrono::milliseconds timeout = 10s) {
@@ -171,10 +171,16 @@ class Rig {
     options.connection = connection;
     return options;
   }
+  static Task<Produced> produce_it(Producer* producer, OutgoingEnvelope envelope,
+                                   TimePoint deadline) {
+    Producer::Submission submission = producer->submit(envelope, deadline);
+    co_return co_await submission;
+  }
   static Task<> produce_one(Rig* rig, OutgoingEnvelope envelope, TimePoint deadline,
                             Pending* pending) {
     try {
-      pending->outcome.result = co_await rig->producer_->submit(std::move(envelope), deadline);
+      pending->outcome.result =
+          co_await produce_it(rig->producer_.get(), std::move(envelope), deadline);
     } catch (...) {
       pending->outcome.error = std::current_exception();
     }
