@@ -97,6 +97,7 @@ Strings Arena::environment(const Strings& more) const {
 }
 
 void Arena::start(Member& member, const std::string& program, Strings arguments) {
+  member.over = false;
   const std::string name = directory_ + "/" + std::to_string(++processes_) + "-" + program;
   member.ledger = name + ".ledger";
   member.output = name + ".out";
@@ -224,17 +225,23 @@ void Arena::kill_producer(std::size_t i) {
   start_producer(member);
 }
 
-void Arena::stop_worker(std::size_t i) {
+void Arena::end_worker(std::size_t i) {
   Member& member = *workers_.at(i);
   const std::uint64_t pid = member.pid();
   // Before that a SIGTERM just ends it.
-  if (!test::wait_for(10s, [&] { return member.tail->count(Op::started) > 0; })) return;
+  if (!test::wait_for(10s, [&] { return member.tail->count(Op::started) > 0; }))
+    complain("a worker did not begin:\n" + last_of(member.output));
   begin(Fault::stop_worker, pid);
   member.process.signal(SIGTERM);
-  const auto ended = member.process.wait(60s);
+  const std::string why = bad_end(member.process.wait(60s));
   end(Fault::stop_worker, pid);
-  if (const auto why = bad_end(ended); !why.empty())
-    complain("worker " + std::to_string(pid) + ", told to stop, " + why);
+  if (!why.empty()) complain("a worker, told to stop, " + why + ":\n" + last_of(member.output));
+  member.over = true;
+}
+
+void Arena::stop_worker(std::size_t i) {
+  end_worker(i);
+  Member& member = *workers_.at(i);
   retire(member);
   start_worker(member);
 }
@@ -253,7 +260,7 @@ void Arena::resume_worker(std::size_t i) {
 
 void Arena::revive_worker(std::size_t i) {
   Member& member = *workers_.at(i);
-  if (member.process.running()) return;
+  if (member.over || member.process.running()) return;
   if (member.tail->count(Fault::poison) == 0)
     complain("a worker " + bad_end(member.process.wait(0ms)) + ":\n" + last_of(member.output));
   retire(member);

@@ -3,7 +3,6 @@
 // verdict.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -61,6 +60,7 @@ class Member {
   Strings environment;
   Strings arguments;
   std::int64_t wanted = 0;  // a producer's goal
+  bool over = false;        // ended on the test's word
   std::unique_ptr<LedgerTail> tail;
   std::int64_t earlier_produced = 0;  // by the processes before
 
@@ -101,6 +101,7 @@ class Arena {
   void kill_worker(std::size_t i);                     // and starts another in its place
   void kill_producer(std::size_t i);
   void stop_worker(std::size_t i);  // SIGTERM; starts another in its place
+  void end_worker(std::size_t i);   // the same, and none in its place
   void pause_worker(std::size_t i);
   void resume_worker(std::size_t i);
   // In place of one that a message has killed; any other death is a complaint in the verdict.
@@ -126,6 +127,12 @@ class Arena {
   void see(const std::string& what, std::int64_t times = 1);
   // Ends the workers, reads everything, judges, reports. Once.
   Verdict finish(Rules rules = {});
+  // What the verdict was found from; after finish().
+  const std::vector<Record>& records() const { return records_; }
+  // A counter of a topic's stats.
+  std::int64_t stat(const std::string& name, std::size_t topic = 0);
+  // How many records of a kind a worker has written, in its present process.
+  std::int64_t noted(std::size_t worker, Op op) { return workers_.at(worker)->tail->count(op); }
 
   // What all processes wrote to stderr, the last of it.
   std::string output() const;
@@ -167,7 +174,7 @@ class Arena {
   std::vector<std::string> complaints_;
   std::string server_run_;                      // the server's run_id
   std::map<std::string, std::int64_t> errors_;  // of that run
-  std::atomic<bool> finished_{false};
+  std::vector<Record> records_;
   std::jthread watcher_;
 };
 

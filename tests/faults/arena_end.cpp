@@ -154,6 +154,7 @@ void Arena::read_server(Facts& facts) {
 Verdict Arena::finish(Rules rules) {
   Facts facts;
   for (auto& each : workers_) {
+    if (each->over) continue;
     each->process.signal(SIGTERM);
     const auto ended = each->process.wait(60s);
     if (const auto why = bad_end(ended); !why.empty())
@@ -185,10 +186,17 @@ Verdict Arena::finish(Rules rules) {
   }
   rules.lease = options_.lease;
   Verdict verdict = check(facts, rules);
+  records_ = std::move(facts.records);
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - began_);
   report(options_.name, verdict, seed_, server_.command({"INFO", "server"}).str(), took);
   return verdict;
+}
+
+std::int64_t Arena::stat(const std::string& name, std::size_t topic) {
+  const auto value =
+      server_.command({"HGET", "mx:{" + options_.topics.at(topic) + "}:stats", name});
+  return value.is_nil() ? 0 : value.num();
 }
 
 std::string Arena::output() const {

@@ -158,6 +158,12 @@ class FaultProxy::Impl {
     }
   }
 
+  // What came before goes out first.
+  static void end_soon(Link& link) {
+    link.ending = End::fin;
+    link.stream[0].held = link.stream[1].held = true;
+  }
+
   void accept_all() {
     for (;;) {
       const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -210,7 +216,7 @@ class FaultProxy::Impl {
         stream.held = true;
         return;
       }
-      if (fate == CommandFate::lose) return end(link, End::fin);
+      if (fate == CommandFate::lose) return end_soon(link);
       ++link.commands;
       ++counts_.commands;
       link.asked.push_back(std::move(seen));
@@ -229,7 +235,7 @@ class FaultProxy::Impl {
       const std::size_t size = first_frame(stream.inbox);
       if (size == 0) return;
       ++counts_.replies;
-      if (link.no_reply && link.asked.size() == 1) return end(link, End::fin);
+      if (link.no_reply && link.asked.size() == 1) return end_soon(link);
       ReplyFate fate = ReplyFate::pass;
       if (state_.replies && !link.asked.empty())
         fate = state_.replies(link.asked.front(), std::string_view(stream.inbox).substr(0, size));
@@ -238,7 +244,7 @@ class FaultProxy::Impl {
         --counts_.replies;
         return;
       }
-      if (fate == ReplyFate::lose) return end(link, End::fin);
+      if (fate == ReplyFate::lose) return end_soon(link);
       if (!link.asked.empty()) link.asked.pop_front();
       const std::string_view frame = std::string_view(stream.inbox).substr(0, size);
       pass(link, 1, frame, 1);
@@ -283,8 +289,8 @@ class FaultProxy::Impl {
         if (!link.gone) end(link, *how);
     if (!std::exchange(state_.release, false)) return;
     for (Link& link : links_) {
-      link.stream[0].held = link.no_reply;
-      link.stream[1].held = false;
+      link.stream[0].held = link.no_reply || link.ending;
+      link.stream[1].held = link.ending.has_value();
     }
   }
 

@@ -10,7 +10,7 @@
 //   abort       the process dies
 //   stop_begin, stop_middle, stop_end   the process stops (SIGSTOP) at its first delivery: before
 //               the run is noted, in its middle, after its end was noted
-//   block       holds up the loop thread for "ms"
+//   block       holds up the loop thread for "ms", at its first delivery
 //   wait        takes "ms", looking at the stop token
 // SIGTERM ends it. It waits for a Redis that is not there. With MX_RMQ_FAULTS_CLOCK its wall clock
 // jumps every 50 ms, by up to a hundred years.
@@ -109,7 +109,8 @@ Plan plan_of(const Work& work, const json& payload, const Record& record) {
   if (dice.chance(work.blocks)) plan.block = work.block_time;
   plan.what = payload.value("do", "");
   if (plan.what == "wait") plan.sleep = std::chrono::milliseconds(payload.value("ms", 0));
-  if (plan.what == "block") plan.block = std::chrono::milliseconds(payload.value("ms", 0));
+  if (plan.what == "block" && record.fence() == 1)
+    plan.block = std::chrono::milliseconds(payload.value("ms", 0));
   return plan;
 }
 
