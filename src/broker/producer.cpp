@@ -54,8 +54,9 @@ Producer::Core::Core(runtime::Scope& scope, ScriptCaller caller, const TopicKeys
                      ProducerOptions options)
     : scope_(scope), caller_(caller), keys_(keys), options_(std::move(options)), idle_(loop()) {
   const std::string id = options_.id.empty() ? random_id(lane().rng()) : options_.id;
-  take_id(senders_[0], id);
-  take_id(senders_[1], id + "+");
+  for (std::size_t i = 0; i < senders_.size(); ++i) {
+    take_id(senders_[i], i == 0 ? id : id + '+' + std::to_string(i));
+  }
 }
 
 Producer::Core::~Core() {

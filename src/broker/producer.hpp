@@ -29,8 +29,8 @@ struct ProducerOptions {
   std::chrono::milliseconds grace{0};
   std::int32_t max_recoveries = 3;
   std::size_t max_pending = 100'000;  ///< messages waiting to join a batch
-  std::size_t max_batch_messages = 1'000;
-  std::size_t overlap_messages = 64;  ///< so many waiting are worth a second batch under way
+  std::size_t max_batch_messages = 256;
+  std::size_t overlap_messages = 64;  ///< so many waiting are worth a further batch under way
   std::size_t max_batch_bytes = std::size_t{4}
                                 << 20;  ///< of envelopes; one message is always allowed
 };
@@ -49,10 +49,10 @@ struct ProducerCounts {
 /// Messages that arrive while a batch is under way form the next one; an idle producer lets everything that
 /// is ready on the loop run first, so that simultaneous callers share a batch. Batches are numbered, and one
 /// of each sender is under way at a time: n+1 is made when n has been answered or given up, never while n may
-/// be sent again. There are two senders, each with an id and numbers of its own; the second one works when
-/// many messages wait, so that Redis and this process are busy at the same time. Messages are sent in the
-/// order they were submitted; only when a batch must be sent again may one submitted after it come first,
-/// and never one submitted after the outcome of the other was known.
+/// be sent again. There are three senders, each with an id and numbers of its own; the second and the third
+/// work when many messages wait, so that Redis and this process are busy at the same time. Messages are sent
+/// in the order they were submitted; only when a batch must be sent again may one submitted after it come
+/// first, and never one submitted after the outcome of the other was known.
 ///
 /// Deadlines. Each message has its own, and is answered by it:
 /// - Waiting to join a batch (another one is under way, or there is no connection): TimeoutError, and it is

@@ -45,7 +45,7 @@ class Producer::Core {
   struct Attempt;
 
   /// Sends numbered batches, one at a time, under an id of its own: its number tells Redis what it has
-  /// of this sender, whatever the other one does.
+  /// of this sender, whatever the others do.
   struct Sender {
     std::string id;
     std::string key;                   // of the number of the last batch applied
@@ -98,7 +98,7 @@ class Producer::Core {
 
   std::deque<ProduceEntry*> waiting_;  // in the order of submission
   std::uint64_t submitted_ = 0;
-  std::array<Sender, 2> senders_;
+  std::array<Sender, 3> senders_;
   std::exception_ptr trouble_;  // Redis's last refusal for the time being
   bool closing_ = false;
   runtime::Event idle_;

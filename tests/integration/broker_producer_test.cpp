@@ -102,7 +102,7 @@ TEST(BrokerProducer, MessagesThatArriveDuringABatchFormTheNextOne) {
     rig.on_loop([&] { in_flight = rig.producer().in_flight(); });
     if (in_flight == 1) break;
   }
-  const auto many = rig.start(numbered(500), {10s});
+  const auto many = rig.start(numbered(50), {10s});
   server.resume();
   rig.wait(one);
   rig.wait(many);
@@ -116,7 +116,7 @@ TEST(BrokerProducer, LargeSubmissionsAreCutByCountAndByBytes) {
   std::int64_t before = calls_of(server, "evalsha");
   for (const ProduceOutcome& each : rig.produce_all(numbered(2'500)))
     EXPECT_EQ(kind(each.error), "");
-  EXPECT_EQ(calls_of(server, "evalsha") - before, 3);
+  EXPECT_EQ(calls_of(server, "evalsha") - before, 10);  // of 256 messages at most
   before = calls_of(server, "evalsha");
   std::vector<OutgoingEnvelope> large;
   for (int i = 0; i < 9; ++i)
