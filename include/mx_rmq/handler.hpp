@@ -154,8 +154,7 @@ class HandlerOptions {
   /// Most runs of this handler at the same moment in this process, 1 or more. Default: no bound of
   /// its own; MQConfig::max_workers bounds all handlers of the queue together.
   HandlerOptions& max_concurrency(int max_concurrency);
-  /// Retries after the first attempt, 0 to 1000; overrides what the message was produced with.
-  /// Default: MQConfig::max_retries.
+  /// Retries after the first attempt, 0 to 1000. Default: MQConfig::max_retries.
   HandlerOptions& max_retries(int max_retries);
   /// Pause before each retry, 0 to 365 days each; the last one repeats; not empty if there are
   /// retries. Default: MQConfig::retry_delays.

@@ -57,6 +57,7 @@ Producer::Core::Core(runtime::Scope& scope, ScriptCaller caller, const TopicKeys
   for (std::size_t i = 0; i < senders_.size(); ++i) {
     take_id(senders_[i], i == 0 ? id : id + '+' + std::to_string(i));
   }
+  idle_.set();
 }
 
 Producer::Core::~Core() {

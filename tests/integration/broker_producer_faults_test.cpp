@@ -279,6 +279,14 @@ TEST(BrokerProducerFaults, ClosingLetsWhatIsUnderWayFinish) {
   rig.run([&] { return rig.producer().close(rig.in(0ms)); });  // again: nothing to do
 }
 
+TEST(BrokerProducerFaults, ClosingOneThatNeverSentAnythingIsDoneAtOnce) {
+  RedisServer server;
+  Rig rig(server.url());
+  const TimePoint deadline = rig.in(60s);
+  rig.run([&] { return rig.producer().close(deadline); });
+  EXPECT_LT(rig.loop().now(), deadline);
+}
+
 TEST(BrokerProducerFaults, ClosingIsBoundedAndTellsWhatMayHaveBeenSent) {
   RedisServer server;
   Rig rig(server.url());
