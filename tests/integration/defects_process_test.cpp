@@ -96,6 +96,7 @@ TEST_F(Defects, F07_a_refused_settlement_is_counted_and_changes_nothing) {
   MQConfig quiet = config();
   quiet.expired_check_interval = 60s;
   quiet.processing_monitor_interval = 60s;
+  quiet.lease = 60s;
   RedisMessageQueue queue(quiet);
   queue.register_handler("t", [journal, go](Context& context) -> Task<> {
     journal->add(context);
@@ -104,6 +105,11 @@ TEST_F(Defects, F07_a_refused_settlement_is_counted_and_changes_nothing) {
   start(queue);
   produce(queue, "t", 1);
   ASSERT_TRUE(journal->wait_size(1));
+  // Neither a claim nor a tend is to notice before the settlement does.
+  ASSERT_TRUE(wait_for(patience, [&] {
+    const std::string clients = server().command({"INFO", "clients"}).str();
+    return clients.find("blocked_clients:1\r\n") != std::string::npos;
+  }));
   // What a reaper and another worker would have left.
   const std::string entries = key_of("t", "consumers");
   const Strings consumers = server().command({"ZRANGE", entries, "0", "-1"}).strings();
