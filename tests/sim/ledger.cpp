@@ -138,7 +138,7 @@ void Ledger::enqueued(Record& record, TimePoint ready_at, std::int64_t now_ms,
   if (record.enqueued > 1 && record.chosen) {
     // A chosen id that was free again: another message as far as the rules go.
     record.retries = record.recoveries = record.interruptions = 0;
-    record.starts = record.running;
+    record.starts = 0;  // what still runs belongs to the message before
     record.handled = 0;
     record.acked = record.dead = record.discarded = record.cancelled = false;
   }
