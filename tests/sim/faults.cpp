@@ -88,7 +88,10 @@ void Simulation::fault() {
     Node* const node = random_.one_of(all);
     tell("node " + std::to_string(node->index()) + " stands still");
     ledger_.saw("pause");
-    node->pause(now + random_.span(10ms, lease * 3));
+    const Duration span = random_.span(10ms, lease * 3);
+    node->pause(now + span);
+    // A machine that was suspended: its wall clock has stood still, too.
+    if (faults.wall_clocks) node->set_wall(-span);
   });
   add(faults.restarts, [&] {
     if (!server_->accepts()) return;
@@ -122,7 +125,11 @@ void Simulation::fault() {
     tell("the server's clock is set by " + std::to_string(by.count() / 1'000'000) + " ms");
     ledger_.saw("clock step");
     server_->set_clock(by);
-    for (Node* const node : alive()) node->set_wall(random_.span(-1000h, 1000h));
+  });
+  add(faults.wall_clocks, [&] {
+    tell("the processes' wall clocks are set");
+    ledger_.saw("wall clocks set");
+    for (Node* const node : alive()) node->set_wall(random_.span(-1h, 1h));
   });
   add(faults.server_pauses, [&] {
     tell("the server stands still");
@@ -149,7 +156,9 @@ void Simulation::next_stop() {
     if (consuming.size() > 1) {
       Node* const node = random_.one_of(consuming);
       tell("node " + std::to_string(node->index()) + " is stopped");
-      node->stop(random_.span(0ms, 2s));
+      node->stop(random_.span(0ms, plan_.calm ? 6s : 2s));
+      // What comes just now must not get lost between the one that goes and those that stay.
+      if (random_.chance(70)) later(random_.span(0ms, 4ms), [this] { produce_one_more(); });
     }
     next_stop();
   });

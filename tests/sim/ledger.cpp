@@ -186,7 +186,7 @@ void Ledger::released(Record& record, const std::string& consumer, bool counted)
 }
 
 void Ledger::recovered(Record& record) {
-  if (late_after_) {
+  if (no_lapses_) {
     violate("LAPSE", "the lease of '" + record.holder +
                          "' ran out, though nothing went wrong: " + shown(record));
   }
@@ -211,6 +211,13 @@ void Ledger::cancelled(Record& record) {
   record.live = false;
   record.cancelled = record.ever_cancelled = true;
   saw("cancelled");
+}
+
+void Ledger::expired(const Record& record, std::int64_t now_ms) {
+  // A retry that would come too late counts as expired at once.
+  if (record.starts > 0 || !record.plain() || now_ms + 100 >= record.expires_ms) return;
+  violate("EXPIRED", "taken for expired " + std::to_string(record.expires_ms - now_ms) +
+                         " ms too early: " + shown(record));
 }
 
 // --- the end ---

@@ -109,6 +109,8 @@ class Ledger {
   void recovered(Record& record);
   void buried(Record& record, std::string_view reason);
   void cancelled(Record& record);
+  // Taken for expired at this time of the server's.
+  void expired(const Record& record, std::int64_t now_ms);
 
   // --- the end ---
   void check_outcomes();
@@ -121,6 +123,7 @@ class Ledger {
   // The longest a message that could be started was not.
   Duration latest() const noexcept { return latest_; }
   void forbid_lateness(Duration bound) { late_after_ = bound; }
+  void forbid_lapses() { no_lapses_ = true; }
   // Only these may be condemned as poison.
   void condemn_only_killers() { only_killers_ = true; }
   // For so long the server knows which batches it has taken.
@@ -137,6 +140,7 @@ class Ledger {
   Duration latest_{};
   std::optional<Duration> late_after_;
   Duration window_{};
+  bool no_lapses_ = false;
   bool only_killers_ = false;
 };
 

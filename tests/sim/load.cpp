@@ -35,11 +35,8 @@ void Simulation::plan_messages() {
   for (int i = 1; i <= plan_.messages; ++i) {
     if (!random_.chance(40)) at += random_.span(0ms, mean * 3);
     const auto number = static_cast<std::uint64_t>(i);
-    Record& record = ledger_.open(number);
-    record.topic = random_.one_of(plan_.topics);
-    record.body = body_of(number, random_);
-    record.kills = plan_.kills(number);
-    record.chosen = random_.chance(plan_.chosen);
+    open_message(number);
+    const Record& record = ledger_.records().at(number);
     const Duration when = std::min(at, plan_.chaos);
     later(when, [this, number] { produce(number); });
     // The same chosen id once more, perhaps from elsewhere.
@@ -50,6 +47,20 @@ void Simulation::plan_messages() {
       later(when + random_.span(0ms, 300ms), [this, number] { cancel(number); });
     }
   }
+}
+
+void Simulation::open_message(std::uint64_t number) {
+  Record& record = ledger_.open(number);
+  record.topic = random_.one_of(plan_.topics);
+  record.body = body_of(number, random_);
+  record.kills = plan_.kills(number);
+  record.chosen = random_.chance(plan_.chosen);
+}
+
+void Simulation::produce_one_more() {
+  const std::uint64_t number = ledger_.records().rbegin()->first + 1;
+  open_message(number);
+  produce(number);
 }
 
 Node* Simulation::producer() {

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::array<std::pair<bool Faults::*, const char*>, 11> kinds{{
+constexpr std::array<std::pair<bool Faults::*, const char*>, 12> kinds{{
     {&Faults::cuts, "cuts"},
     {&Faults::silences, "silences"},
     {&Faults::holds, "holds"},
@@ -21,6 +21,7 @@ constexpr std::array<std::pair<bool Faults::*, const char*>, 11> kinds{{
     {&Faults::flushes, "flushes"},
     {&Faults::clock_steps, "clock_steps"},
     {&Faults::server_pauses, "server_pauses"},
+    {&Faults::wall_clocks, "wall_clocks"},
 }};
 
 std::chrono::milliseconds ms(Random& random, std::int64_t low, std::int64_t high) {
@@ -50,6 +51,7 @@ Plan Plan::draw(std::uint64_t seed) {
   plan.seed = seed;
   const std::uint64_t kind = random.below(100);
   plan.calm = kind < 25;
+  plan.quick = kind < 18;
   plan.only_killers = kind >= 25 && kind < 32;
   // Swarm: a seed with few kinds of faults goes deeper into each.
   const int density = static_cast<int>(random.between(15, 60));
@@ -96,7 +98,7 @@ Plan Plan::draw(std::uint64_t seed) {
   const bool rough = random.chance(70);
   plan.fails = rough ? static_cast<int>(random.between(0, 30)) : 0;
   plan.rejects = rough ? static_cast<int>(random.between(0, 5)) : 0;
-  plan.slow = plan.calm ? 0 : static_cast<int>(random.between(0, 20));
+  plan.slow = plan.quick ? 0 : static_cast<int>(random.between(0, 20));
   plan.hangs = plan.calm || random.chance(50) ? 0 : static_cast<int>(random.between(0, 4));
   plan.delayed = random.chance(60) ? static_cast<int>(random.between(0, 60)) : 0;
   plan.chosen = random.chance(60) ? static_cast<int>(random.between(0, 60)) : 0;
@@ -135,7 +137,10 @@ std::string Plan::text() const {
   const auto number = [](const char* name, auto value) {
     return std::string(" ") + name + "=" + std::to_string(value);
   };
-  return "seed " + std::to_string(seed) + (calm ? " calm" : " faults: " + faults.text()) +
+  return "seed " + std::to_string(seed) +
+         (quick  ? " calm, quick"
+          : calm ? " calm"
+                 : " faults: " + faults.text()) +
          (killers > 0 ? " killers" : "") + number("stops", static_cast<int>(stops)) +
          number("workers", workers) + number("producers", producers) +
          number("messages", messages) + number("topics", topics.size()) +

@@ -26,6 +26,7 @@ struct Faults {
   bool flushes = false;        // the server forgets the scripts
   bool clock_steps = false;    // the server's clock is set
   bool server_pauses = false;  // the server stands still
+  bool wall_clocks = false;    // the processes' wall clocks are set
 
   bool any() const noexcept;
   std::string text() const;
@@ -41,8 +42,10 @@ struct Behaviour {
 
 struct Plan {
   std::uint64_t seed = 0;
-  // Without faults, and not overloaded: nothing may be late and no lease may run out.
+  // Without faults: no lease may run out.
   bool calm = false;
+  // Calm, and every handler is quick: nothing may be late.
+  bool quick = false;
   Faults faults;
   Duration fault_interval{};
   // Nothing goes wrong but that handlers of certain messages end their process: these messages, and no others, become

@@ -78,7 +78,7 @@ void Server::execute(Connection& connection, const Arguments& command) {
     connection.link->reply(text_of(client_command(connection, command)));
     return;
   }
-  watcher_.before(command, now_us() / 1000);
+  watcher_.before(command, now_us() / 1000, world_.strict());
   const Value reply = redis_.run(command).value();
   watcher_.after(command, reply, node);
   world_.trace(node, command, &reply);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <utility>
 
 #include "broker/envelope.hpp"
@@ -20,6 +21,8 @@ constexpr Duration longest_drain = 180s;
 constexpr Duration longest_finish = 60s;
 // In a calm world a message starts this soon after it can; sweeps, which heal what is lost, come far later.
 constexpr Duration latest_start = 5s;
+// Nor does it wait for so long beside a process that has nothing to do.
+constexpr Duration longest_idle = 2s;
 
 }  // namespace
 
@@ -31,7 +34,8 @@ Simulation::Simulation(Plan plan, LuaHost& lua, Trace trace)
   server_ = std::make_unique<Server>(*this, lua);
   ledger_.set_window(Duration(plan_.config.produce_timeout) * 2);
   if (plan_.only_killers) ledger_.condemn_only_killers();
-  if (plan_.calm) ledger_.forbid_lateness(latest_start);
+  if (plan_.calm) ledger_.forbid_lapses();
+  if (plan_.quick) ledger_.forbid_lateness(latest_start);
 }
 
 Simulation::~Simulation() = default;
@@ -69,7 +73,7 @@ Outcome Simulation::run() {
   out.commands = server_->commands();
   out.events = scheduler_.events();
   out.virtual_seconds = std::chrono::duration<double>(scheduler_.now().time_since_epoch()).count();
-  if (plan_.calm) out.latest = ledger_.latest();
+  if (plan_.quick) out.latest = ledger_.latest();
   return out;
 }
 
@@ -115,9 +119,33 @@ bool Simulation::drained() {
 
 void Simulation::look_again() {
   server_->watcher().check_places();
+  if (plan_.calm) look_for_idlers();
   scheduler_.after(700ms, [this] {
     if (!ledger_.violation()) look_again();
   });
+}
+
+void Simulation::look_for_idlers() {
+  const TimePoint now = scheduler_.now();
+  std::set<int> busy;
+  const Record* waiting = nullptr;
+  for (const auto& [number, record] : ledger_.records()) {
+    if (!record.holder.empty()) {
+      busy.insert(server_->watcher().owner(record.holder));
+    } else if (record.live && now - record.ready_at > longest_idle) {
+      waiting = &record;
+    }
+  }
+  for (const auto& node : nodes_) {
+    if (!node->consumes() || !node->idle() || busy.contains(node->index())) {
+      idle_since_.erase(node.get());
+      continue;
+    }
+    const TimePoint since = idle_since_.emplace(node.get(), now).first->second;
+    if (waiting == nullptr || now - since < longest_idle) continue;
+    ledger_.violate("IDLE", waiting->id + " waits in vain, and node " +
+                                std::to_string(node->index()) + " has nothing to do");
+  }
 }
 
 void Simulation::finish() {

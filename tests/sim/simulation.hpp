@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -77,6 +78,8 @@ class Simulation {
   void populate();
   void plan_messages();
   void later(Duration span, std::function<void()> what);
+  void open_message(std::uint64_t number);
+  void produce_one_more();
   void produce(std::uint64_t number);
   void again_if_unknown(std::uint64_t number);
   void cancel(std::uint64_t number);
@@ -87,6 +90,7 @@ class Simulation {
   void heal();
   bool drained();
   void look_again();
+  void look_for_idlers();
   void finish();
   void audit();
   void run_until(TimePoint limit);
@@ -106,7 +110,8 @@ class Simulation {
   bool ending_ = false;
   TimePoint refuses_until_{};
   TimePoint quiet_from_{};
-  int planned_ = 0;  // what users are still going to do
+  std::map<const Node*, TimePoint> idle_since_;  // consumes, and was seen to hold nothing
+  int planned_ = 0;                              // what users are still going to do
 };
 
 }  // namespace mx_rmq::sim

@@ -68,7 +68,8 @@ TEST(Simulation, KeepsEveryRuleWithFixedSeeds) {
                                  "swallowed ack",
                                  "swallowed claim",
                                  "swallowed produce",
-                                 "swallowed tend"}) {
+                                 "swallowed tend",
+                                 "wall clocks set"}) {
     EXPECT_GT(tally.sightings[what], 0U) << what << " did not happen";
   }
 }

@@ -88,7 +88,8 @@ std::vector<Record*> Watcher::messages_at(const std::string& key) const {
   return out;
 }
 
-void Watcher::before(const Arguments& command, std::int64_t now_ms) {
+void Watcher::before(const Arguments& command, std::int64_t now_ms, bool sure) {
+  sure_ = sure;
   script_ = script_of(command);
   held_.clear();
   expired_.clear();
@@ -193,13 +194,16 @@ void Watcher::taken(const Arguments& command, const std::string& consumer) {
   for (const auto& [tag, record] : held_) {
     if (still.contains(tag)) continue;
     if (script_ == "ack") {
+      if (argument(command, 3) == "expired") expire(*record);
       ledger_.acked(*record, consumer, argument(command, 2) != "completed");
     } else if (script_ == "retry") {
       const auto delay = std::chrono::milliseconds(number(argument_after(tag, 1)));
       ledger_.retried(*record, consumer, scheduler_.now() + delay);
     } else if (script_ == "dead") {
       const std::string& line = argument_after(tag, 2);
-      ledger_.buried(*record, std::string_view(line).substr(0, line.find('\t')));
+      const std::string_view reason = std::string_view(line).substr(0, line.find('\t'));
+      if (reason == "expired") expire(*record);
+      ledger_.buried(*record, reason);
     } else if (script_ == "release") {
       ledger_.released(*record, consumer, !argument_after(tag, 2).empty());
     } else if (script_ == "tend") {
@@ -216,6 +220,11 @@ void Watcher::taken(const Arguments& command, const std::string& consumer) {
       }
     }
   }
+}
+
+// Clocks that were set of late excuse a wrong estimate.
+void Watcher::expire(const Record& record) {
+  if (sure_) ledger_.expired(record, redis_.now_us() / 1000);
 }
 
 void Watcher::swept(const Value& reply, bool dropped) {

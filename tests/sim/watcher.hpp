@@ -17,8 +17,8 @@ class Watcher {
  public:
   Watcher(Ledger& ledger, const Scheduler& scheduler, MiniRedis& redis);
 
-  // Around each command that is carried out for `node`.
-  void before(const Arguments& command, std::int64_t now_ms);
+  // Around each command that is carried out for `node`. `sure`: no clock was set of late.
+  void before(const Arguments& command, std::int64_t now_ms, bool sure);
   void after(const Arguments& command, const Value& reply, int node);
 
   // Of the script that `command` calls; empty: it calls none.
@@ -61,6 +61,7 @@ class Watcher {
   void produced(const Arguments& command, const Value& reply);
   void taken(const Arguments& command, const std::string& consumer);
   void swept(const Value& reply, bool dropped);
+  void expire(const Record& record);
   void enqueue(std::string_view envelope, std::int64_t due_ms);
 
   Ledger& ledger_;
@@ -73,6 +74,7 @@ class Watcher {
   // Of the call under way.
   std::string script_;
   std::size_t keys_ = 0;
+  bool sure_ = true;
   Held held_;
   std::vector<Record*> expired_;
 };
