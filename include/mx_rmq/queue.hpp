@@ -100,7 +100,7 @@ class RedisMessageQueue {
   Task<> initialize();
   /// Consumes until stop() or until the process gets SIGINT or SIGTERM (which it takes over
   /// meanwhile), then completes when all has stopped. Throws as initialize() if Redis cannot be
-  /// reached at the beginning; later it reconnects by itself.
+  /// reached at the beginning, unless a signal came meanwhile; later it reconnects by itself.
   Task<> start();
   /// Completes once consuming has begun; goes on until stop().
   Task<> start_background();

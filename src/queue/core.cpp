@@ -159,9 +159,18 @@ Task<> QueueCore::note_topic(std::string topic) {
 
 Task<> QueueCore::ping(TimePoint deadline) {
   open();
-  redis::Command command = redis::Command::of("PING");
-  redis::Reply reply = co_await client_->lane(0).send(std::move(command), deadline);
-  if (reply.is_error()) throw ServerError("ERR", "PING: " + reply.error_text());
+  for (;;) {
+    const TimePoint until = std::min(deadline, loop_.now() + Duration(config_.command_timeout));
+    redis::Command command = redis::Command::of("PING");
+    try {
+      const redis::Reply reply = co_await client_->lane(0).send(std::move(command), until);
+      if (reply.is_error()) throw ServerError("ERR", "PING: " + reply.error_text());
+      co_return;
+    } catch (const OutcomeUnknown&) {
+      // The connection was lost or silent: there is another one, while there is time.
+      if (loop_.now() >= deadline) throw;
+    }
+  }
 }
 
 std::int64_t QueueCore::reconnects() const {

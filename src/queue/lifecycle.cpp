@@ -127,7 +127,19 @@ Task<> QueueCore::run_start(std::shared_ptr<QueueCore> self,
   co_await self->loop_.schedule();
   // Before anything runs, so that no signal in between ends the process.
   const auto signals = std::make_shared<runtime::SignalWaiter>(self->loop_);
-  co_await self->start_background();
+  std::exception_ptr error;
+  try {
+    co_await self->start_background();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (error) {
+    const std::optional<int> signal = signals->told();
+    // Thrown, it would be lost on a caller that tries again.
+    if (!signal) std::rethrow_exception(error);
+    log::info("stopping before consuming had begun", "signal", *signal);
+    co_return;
+  }
   const auto signalled = std::make_shared<bool>(false);
   {
     runtime::Scope scope(self->loop_, [loop = &self->loop_](std::exception_ptr error) {

@@ -133,6 +133,8 @@ void SignalWaiter::cancel() {
   state_->ended.set();
 }
 
+std::optional<int> SignalWaiter::told() const { return state_->signal; }
+
 Task<std::optional<int>> SignalWaiter::wait() { return wait_on(state_); }
 
 Task<std::optional<int>> SignalWaiter::wait_on(std::shared_ptr<State> state) {

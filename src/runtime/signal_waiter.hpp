@@ -27,6 +27,8 @@ class SignalWaiter {
   /// Throws ShutdownError if the loop shuts down or the waiter is destroyed first.
   Task<std::optional<int>> wait();
   void cancel();
+  /// The one that has come, if any has.
+  [[nodiscard]] std::optional<int> told() const;
 
   static std::vector<int> default_signals();  // SIGINT, SIGTERM
 

@@ -1,5 +1,9 @@
 // Starting, stopping, status, and the end, as DESIGN's public contract has them.
+#include <signal.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <csignal>
 #include <thread>
 
 #include "support/queue_fixture.hpp"
@@ -198,6 +202,39 @@ TEST_F(QueueLifecycle, StartingWithoutRedisIsAnErrorAndNothingRuns) {
   EXPECT_THROW(produce(queue, "t", 1), Error);
   EXPECT_LT(WaitClock::now() - began, 10s);
   EXPECT_THROW(queue.run(100ms), Error);
+}
+
+void own_handler(int) {}
+
+TEST_F(QueueLifecycle, ASignalWhileRedisIsNotThereEndsRunWithoutAnError) {
+  MQConfig nowhere = config();
+  nowhere.redis_url = "unix://" + server().directory() + "/nobody.sock";
+  nowhere.connect_timeout = 3s;  // time for the signal
+  RedisMessageQueue queue(nowhere);
+  queue.register_handler("t", [](const json&) -> Task<> { co_return; });
+  const auto handler = [] {
+    struct sigaction now {};
+    ::sigaction(SIGTERM, nullptr, &now);
+    return now.sa_handler;
+  };
+  const auto before = std::signal(SIGTERM, own_handler);
+  std::string error;
+  std::thread runner([&] {
+    try {
+      queue.run();
+    } catch (const std::exception& e) {
+      error = e.what();
+    }
+  });
+  EXPECT_TRUE(wait_for(
+      patience, [&] { return handler() != own_handler; }, 1ms))
+      << "taken over";
+  ::kill(::getpid(), SIGTERM);
+  runner.join();
+  EXPECT_EQ(error, "");
+  EXPECT_FALSE(queue.is_running());
+  EXPECT_EQ(handler(), own_handler) << "given back";
+  std::signal(SIGTERM, before);
 }
 
 TEST_F(QueueLifecycle, BlockingCallsOnTheLoopThreadAreErrorsNotDeadlocks) {
