@@ -30,6 +30,11 @@ std::string milliseconds(std::chrono::milliseconds time) {
 
 }  // namespace
 
+// "OOM", "NOSCRIPT": what servers from 6.2 on count.
+bool is_error_code(const std::string& name) {
+  return std::ranges::all_of(name, [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
 std::string bad_end(const std::optional<test::ChildExit>& end) {
   if (!end) return "did not end";
   if (!end->exited) return "was ended by signal " + std::to_string(end->signal);
@@ -214,15 +219,16 @@ void Arena::kill_worker(std::size_t i) {
   start_worker(member);
 }
 
-void Arena::kill_producer(std::size_t i) {
+bool Arena::kill_producer(std::size_t i) {
   Member& member = *producers_.at(i);
-  if (!member.process.running()) return;
+  if (!member.process.running()) return false;
   begin(Fault::kill_producer, member.pid());
   const std::uint64_t pid = member.pid();
   member.process.kill();
   end(Fault::kill_producer, pid);
   retire(member);
   start_producer(member);
+  return true;
 }
 
 void Arena::end_worker(std::size_t i) {
@@ -283,6 +289,12 @@ void Arena::restart_server() {
 void Arena::see(const std::string& what, std::int64_t times) {
   const std::lock_guard lock(mutex_);
   seen_[what] += times;
+}
+
+bool Arena::has_seen(const std::string& what) {
+  const std::lock_guard lock(mutex_);
+  const auto found = seen_.find(what);
+  return (found != seen_.end() && found->second > 0) || (is_error_code(what) && !errors_told_);
 }
 
 void Arena::complain(const std::string& what) {

@@ -3,6 +3,7 @@
 // verdict.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -46,6 +47,8 @@ struct ArenaOptions {
 // The seed of this run: $MX_RMQ_FAULTS_SEED, or a random one.
 std::uint64_t seed_of_run();
 
+// "OOM", "NOSCRIPT": what servers from 6.2 on count.
+bool is_error_code(const std::string& name);
 // The end of a file.
 std::string last_of(const std::string& path);
 // What was wrong with the end of a process; empty if nothing was.
@@ -99,9 +102,9 @@ class Arena {
   void end(Fault fault, std::uint64_t pid = 0);
   void note(Record record) { ledger_.write(record); }  // any thread
   void kill_worker(std::size_t i);                     // and starts another in its place
-  void kill_producer(std::size_t i);
-  void stop_worker(std::size_t i);  // SIGTERM; starts another in its place
-  void end_worker(std::size_t i);   // the same, and none in its place
+  bool kill_producer(std::size_t i);                   // the same; false: it has ended by itself
+  void stop_worker(std::size_t i);                     // SIGTERM; starts another in its place
+  void end_worker(std::size_t i);                      // the same, and none in its place
   void pause_worker(std::size_t i);
   void resume_worker(std::size_t i);
   // In place of one that a message has killed; any other death is a complaint in the verdict.
@@ -125,6 +128,9 @@ class Arena {
   bool drain(std::chrono::milliseconds timeout = 120s);
   // Adds to the verdict's `seen`. Any thread.
   void see(const std::string& what, std::int64_t times = 1);
+  // What was seen so far, and the codes of the server's error replies, a moment ago; of a server
+  // that does not count those: true. Any thread.
+  bool has_seen(const std::string& what);
   // Ends the workers, reads everything, judges, reports. Once.
   Verdict finish(Rules rules = {});
   // What the verdict was found from; after finish().
@@ -174,6 +180,7 @@ class Arena {
   std::vector<std::string> complaints_;
   std::string server_run_;                      // the server's run_id
   std::map<std::string, std::int64_t> errors_;  // of that run
+  std::atomic<bool> errors_told_{true};         // the server counts its error replies
   std::vector<Record> records_;
   std::jthread watcher_;
 };

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <ostream>
 
 #include "faults/arena.hpp"
 
@@ -82,6 +83,8 @@ struct Paused {
   int runs;  // of the message
 };
 
+void PrintTo(const Paused& paused, std::ostream* out) { *out << paused.name; }
+
 class PausedInside : public ::testing::TestWithParam<Paused> {};
 
 TEST_P(PausedInside, B3_the_message_is_handled_and_nothing_else) {
@@ -159,6 +162,8 @@ struct Stalled {
   int tenths;  // of a lease
   bool redelivered;
 };
+
+void PrintTo(const Stalled& stalled, std::ostream* out) { *out << stalled.tenths << "/10"; }
 
 class StalledTend : public ::testing::TestWithParam<Stalled> {};
 

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <functional>
 #include <iostream>
+#include <optional>
 #include <vector>
 
 #include "faults/arena.hpp"
@@ -17,6 +18,8 @@ constexpr auto kLease = 1500ms;
 constexpr auto kTick = 60ms;
 constexpr auto kEpoch = 1500ms;
 constexpr double kShare = 0.3;  // of the kinds of faults that are about in an epoch
+constexpr int kMostAfter = 60;  // epochs after everything was produced
+constexpr std::int64_t kMore = 2000;
 
 ArenaOptions arena_options(const MixOptions& mix) {
   ArenaOptions options;
@@ -48,29 +51,33 @@ class Mix {
     for (std::size_t i = 0; i < kWorkers; ++i) arena_.add_worker();
     for (std::size_t i = 0; i < kProducers; ++i)
       arena_.add_producer(options_.messages / static_cast<std::int64_t>(kProducers));
-    std::vector<std::size_t> fresh(kinds_.size());
-    for (std::size_t i = 0; i < fresh.size(); ++i) fresh[i] = i;
-    for (std::size_t i = fresh.size(); i > 1; --i)
-      std::swap(fresh[i - 1], fresh[dice().next() % i]);
-    // A producer that is done must not leave the rest of the faults without load.
-    while (!fresh.empty() || arena_.acknowledged() < options_.messages) {
-      // At least one that has not had its turn, and some of the others.
+    std::vector<std::size_t> due(kinds_.size());
+    for (std::size_t i = 0; i < due.size(); ++i) due[i] = i;
+    for (std::size_t i = due.size(); i > 1; --i) std::swap(due[i - 1], due[dice().next() % i]);
+    int after = 0;
+    while (!due.empty() || arena_.acknowledged() < options_.messages) {
+      if (arena_.acknowledged() >= options_.messages && ++after > kMostAfter) break;
+      // One that has not been seen yet, and some of the others.
       std::vector<std::size_t> about;
-      if (!fresh.empty()) {
-        about.push_back(fresh.back());
-        fresh.pop_back();
-      }
+      if (!due.empty()) about.push_back(due.back());
       for (std::size_t i = 0; i < kinds_.size(); ++i)
-        if (dice().chance(kShare)) about.push_back(i);
-      epoch(about);
-      if (arena_.acknowledged() >= options_.messages && !fresh.empty()) more_load();
+        if (dice().chance(kShare) && (due.empty() || i != due.back())) about.push_back(i);
+      const bool seen = epoch(about, !due.empty());
+      if (due.empty()) continue;
+      // Once more after the others, if it could not happen or had no effect.
+      const std::size_t now = due.back();
+      due.pop_back();
+      if (!seen) due.insert(due.begin(), now);
     }
     undo(true);
     arena_.heal();
     arena_.drain(180s);
     Rules rules;
-    for (const Kind& each : kinds_) rules.must_see.emplace_back(kind_of(each.fault).name);
-    for (const char* each : {"redelivery", "audits", "server history", "NOSCRIPT", "OOM"})
+    for (const Kind& each : kinds_) {
+      rules.must_see.emplace_back(kind_of(each.fault).name);
+      if (each.error != nullptr) rules.must_see.emplace_back(each.error);
+    }
+    for (const char* each : {"redelivery", "audits", "server history"})
       rules.must_see.emplace_back(each);
     return arena_.finish(rules);
   }
@@ -78,8 +85,9 @@ class Mix {
  private:
   struct Kind {
     Fault fault;
-    double chance;  // a tick, while it is about
-    void (Mix::*inject)();
+    double chance;           // a tick, while it is about
+    bool (Mix::*inject)();   // false: it cannot happen now
+    const char* error = {};  // that the server must have answered because of it
   };
   struct Undo {
     test::WaitClock::time_point at;
@@ -107,28 +115,46 @@ class Mix {
     }
   }
 
-  void epoch(const std::vector<std::size_t>& about) {
+  // The first of them comes as soon as it can, if it is `due`. True if it did, and was seen.
+  bool epoch(const std::vector<std::size_t>& about, bool due) {
     const auto until = test::WaitClock::now() + kEpoch;
-    std::vector<bool> injected(kinds_.size(), false);
-    bool first = true;
+    bool happened = false;
     while (test::WaitClock::now() < until) {
+      // A producer that is done must not leave the rest of the faults without load.
+      if (due && !producing()) arena_.add_producer(kMore, {"pause_us=20000"});
       for (const std::size_t i : about) {
-        // The one whose turn it is comes for sure.
-        const bool sure = first && i == about.front();
-        if (sure || dice().chance(kinds_[i].chance)) (this->*kinds_[i].inject)();
+        const bool sure = due && i == about.front() && !happened;
+        if (!sure && !dice().chance(kinds_[i].chance)) continue;
+        const bool done = (this->*kinds_[i].inject)();
+        happened |= sure && done;
       }
-      first = false;
       undo(false);
       for (std::size_t i = 0; i < kWorkers; ++i) arena_.revive_worker(i);
       std::this_thread::sleep_for(kTick);
     }
+    if (!due) return false;
+    const char* const error = kinds_[about.front()].error;
+    return happened && (error == nullptr || arena_.has_seen(error));
   }
-  void more_load() { arena_.add_producer(500); }
+  bool producing() {
+    return std::ranges::any_of(arena_.producers(),
+                               [](const auto& each) { return each->process.running(); });
+  }
+  // One that has begun to produce, and has not ended.
+  std::optional<std::size_t> any_producer() {
+    std::vector<std::size_t> all;
+    for (std::size_t i = 0; i < arena_.producers().size(); ++i) {
+      Member& each = *arena_.producers()[i];
+      if (each.process.running() && each.tail->count(Op::produced) > 0) all.push_back(i);
+    }
+    if (all.empty()) return {};
+    return all[dice().next() % all.size()];
+  }
 
   // A fault that is on for a while, once at a time.
-  void lasting(Fault fault, std::chrono::milliseconds time, const std::function<void()>& on,
+  bool lasting(Fault fault, std::chrono::milliseconds time, const std::function<void()>& on,
                std::function<void()> off) {
-    if (on_[static_cast<std::size_t>(fault)]) return;
+    if (on_[static_cast<std::size_t>(fault)]) return true;
     on_[static_cast<std::size_t>(fault)] = true;
     arena_.begin(fault);
     on();
@@ -137,59 +163,69 @@ class Mix {
       arena_.end(fault);
       on_[static_cast<std::size_t>(fault)] = false;
     });
-  }
-  void momentary(Fault fault, const std::function<void()>& action) {
-    arena_.begin(fault);
-    action();
-    arena_.end(fault);
+    return true;
   }
 
   bool paused(std::size_t worker) const { return paused_[worker]; }
 
-  void kill_worker() {
+  bool kill_worker() {
     const std::size_t i = any_worker();
-    if (!paused(i)) arena_.kill_worker(i);
+    if (paused(i)) return false;
+    arena_.kill_worker(i);
+    return true;
   }
-  void pause_worker() {
+  bool pause_worker() {
     const std::size_t i = any_worker();
-    if (paused(i) || !arena_.workers()[i]->process.running()) return;
+    if (paused(i) || !arena_.workers()[i]->process.running()) return false;
     paused_[i] = true;
     arena_.pause_worker(i);
     later(between(100, 2 * static_cast<int>(kLease.count())), [this, i] {
       arena_.resume_worker(i);
       paused_[i] = false;
     });
+    return true;
   }
-  void stop_worker() {
+  bool stop_worker() {
     const std::size_t i = any_worker();
-    if (!paused(i) && arena_.workers()[i]->process.running()) arena_.stop_worker(i);
+    if (paused(i) || !arena_.workers()[i]->process.running()) return false;
+    arena_.stop_worker(i);
+    return true;
   }
-  void clock_jump() {
+  bool clock_jump() {
     const std::size_t i = any_worker();
-    if (paused(i)) return;
+    if (paused(i)) return false;
     Strings& environment = arena_.workers()[i]->environment;
     environment.push_back("MX_RMQ_FAULTS_CLOCK=1");
     arena_.kill_worker(i);
     arena_.begin(Fault::clock_jump, arena_.workers()[i]->pid());
     environment.pop_back();
+    return true;
   }
-  void kill_producer() { arena_.kill_producer(dice().next() % kProducers); }
-  void poison() {
-    if (poisons_++ > 2) return;
+  bool kill_producer() {
+    const auto i = any_producer();
+    return i && arena_.kill_producer(*i);
+  }
+  bool poison() {
+    if (poisons_ > 2) return true;  // enough of them
     nlohmann::json payload;
     payload["do"] = "abort";
     try {
       arena_.produce(std::move(payload));
+      ++poisons_;
+      return true;
     } catch (const Error& e) {
       std::cout << "poison was not produced: " << e.what() << std::endl;
-      --poisons_;
+      return false;
     }
   }
-  void cut() {
-    momentary(Fault::cut, [this] { arena_.proxy().end_all(End::fin); });
+  bool cut() {
+    arena_.begin(Fault::cut);
+    arena_.proxy().end_all(End::fin);
+    arena_.end(Fault::cut);
+    return true;
   }
-  void stall() {
-    lasting(
+  bool stall() {
+    return lasting(
         Fault::stall, between(100, static_cast<int>(kLease.count()) * 3 / 2),
         [this] {
           arena_.proxy().stall(Direction::to_server, true);
@@ -200,8 +236,8 @@ class Mix {
           arena_.proxy().stall(Direction::to_client, false);
         });
   }
-  void lose_replies() {
-    lasting(
+  bool lose_replies() {
+    return lasting(
         Fault::lose_reply, between(200, 1000),
         [this] {
           arena_.proxy().judge_replies(
@@ -211,8 +247,8 @@ class Mix {
         },
         [this] { arena_.proxy().judge_replies({}); });
   }
-  void lose_commands() {
-    lasting(
+  bool lose_commands() {
+    return lasting(
         Fault::lose_command, between(200, 1000),
         [this] {
           arena_.proxy().judge_commands([roll = Dice(dice().next())](const SeenCommand&) mutable {
@@ -221,42 +257,51 @@ class Mix {
         },
         [this] { arena_.proxy().judge_commands({}); });
   }
-  void delay() {
-    lasting(
+  bool delay() {
+    return lasting(
         Fault::delay, between(200, 1000), [this] { arena_.proxy().delay(0ms, 20ms); },
         [this] { arena_.proxy().delay(0ms, 0ms); });
   }
-  void slice() {
-    lasting(
+  bool slice() {
+    return lasting(
         Fault::slice, between(200, 1000), [this] { arena_.proxy().slice(7); },
         [this] { arena_.proxy().slice(0); });
   }
-  void kill_server() { arena_.kill_server(); }
-  void restart_server() { arena_.restart_server(); }
-  void ask(Fault fault, const Strings& command) {
-    momentary(fault, [&] {
-      try {
-        arena_.server().try_command(command);
-      } catch (const std::runtime_error& e) {
-        std::cout << command[0] << ": " << e.what() << std::endl;
-      }
-    });
+  bool kill_server() {
+    arena_.kill_server();
+    return true;
   }
-  void flush_scripts() { ask(Fault::flush_scripts, {"SCRIPT", "FLUSH"}); }
-  void kill_clients() { ask(Fault::kill_clients, {"CLIENT", "KILL", "TYPE", "normal"}); }
-  void reload() { ask(Fault::reload, {"DEBUG", "RELOAD"}); }
-  void sleep() {
-    ask(Fault::sleep, {"DEBUG", "SLEEP", "0." + std::to_string(dice().between(1, 8))});
+  bool restart_server() {
+    arena_.restart_server();
+    return true;
   }
-  void busy() {
+  bool ask(Fault fault, const Strings& command) {
+    arena_.begin(fault);
+    bool answered = true;
+    try {
+      arena_.server().try_command(command);
+    } catch (const std::runtime_error& e) {
+      std::cout << command[0] << ": " << e.what() << std::endl;
+      answered = false;
+    }
+    arena_.end(fault);
+    return answered;
+  }
+  bool flush_scripts() { return ask(Fault::flush_scripts, {"SCRIPT", "FLUSH"}); }
+  bool kill_clients() { return ask(Fault::kill_clients, {"CLIENT", "KILL", "TYPE", "normal"}); }
+  bool reload() { return ask(Fault::reload, {"DEBUG", "RELOAD"}); }
+  bool sleep() {
+    return ask(Fault::sleep, {"DEBUG", "SLEEP", "0." + std::to_string(dice().between(1, 8))});
+  }
+  bool busy() {
     const std::string script =
         "local t = redis.call('TIME') local from = t[1] * 1000 + t[2] / 1000 repeat t = "
         "redis.call('TIME') until t[1] * 1000 + t[2] / 1000 > from + " +
         std::to_string(dice().between(100, 800));
-    ask(Fault::busy, {"EVAL", script, "0"});
+    return ask(Fault::busy, {"EVAL", script, "0"});
   }
-  void full_memory() {
-    lasting(
+  bool full_memory() {
+    return lasting(
         Fault::full_memory, between(100, 600),
         [this] {
           arena_.server().try_command({"CONFIG", "SET", "maxmemory", "1"});
@@ -287,12 +332,12 @@ class Mix {
       {Fault::slice, 0.05, &Mix::slice},
       {Fault::kill_server, 0.03, &Mix::kill_server},
       {Fault::restart_server, 0.03, &Mix::restart_server},
-      {Fault::flush_scripts, 0.3, &Mix::flush_scripts},
+      {Fault::flush_scripts, 0.3, &Mix::flush_scripts, "NOSCRIPT"},
       {Fault::kill_clients, 0.1, &Mix::kill_clients},
       {Fault::reload, 0.02, &Mix::reload},
       {Fault::sleep, 0.03, &Mix::sleep},
       {Fault::busy, 0.03, &Mix::busy},
-      {Fault::full_memory, 0.05, &Mix::full_memory},
+      {Fault::full_memory, 0.05, &Mix::full_memory, "OOM"},
   };
 };
 
