@@ -14,7 +14,7 @@ mx_rmq::MQConfig LibraryShape::config(const std::string& url) const {
   out.redis_url = url;
   out.task_queue_size = queue_size;
   out.max_workers = workers;
-  out.batch_size = batch != 0 ? batch : std::clamp(queue_size, 100, 1000);
+  out.batch_size = batch != 0 ? batch : std::clamp(queue_size, 100, 500);
   return out;
 }
 

@@ -21,7 +21,7 @@ namespace bench {
 struct LibraryShape {
   int queue_size = 256;
   int workers = 100;
-  int batch = 0;  // MQConfig::batch_size; 0: the queue's size, within 100 and 1,000
+  int batch = 0;  // MQConfig::batch_size; 0: the queue's size, within 100 and 500
   bool blocking = false;
   std::size_t payload_bytes = 200;
   std::vector<std::string> topics = {"bench"};

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace bench {
@@ -34,6 +35,14 @@ inline Spread spread(const std::vector<double>& values) {
   if (values.empty()) return {};
   const auto [least, most] = std::minmax_element(values.begin(), values.end());
   return {median(values), *least, *most};
+}
+
+// The median of what the i-th of one is of the i-th of the other.
+inline double median_ratio(const std::vector<double>& values, const std::vector<double>& of) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < std::min(values.size(), of.size()); ++i)
+    ratios.push_back(values[i] / of[i]);
+  return median(std::move(ratios));
 }
 
 // By how much the largest value is above the smallest: 0 is flat.

@@ -29,10 +29,10 @@ std::span<const Scenario> scenarios() {
   return all;
 }
 
-Compared compare(Bench& bench, long messages, const Pass& library, const Pass& limit, bool keep) {
+Compared compare(Bench& bench, long messages, const Pass& library, const Pass& limit) {
   Compared out;
   const auto pass = [&](const Pass& what, long count) {
-    if (!keep) bench.redis.flush_all();
+    bench.redis.flush_all();
     return what(count);
   };
   const long warm_up = std::max(1L, messages / 5);

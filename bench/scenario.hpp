@@ -34,14 +34,13 @@ struct Scenario {
 std::span<const Scenario> scenarios();
 
 // Measures the two in turn: a short round of each to warm up, then library, limit, library, limit ...
-// Each is told how many messages to pass and begins with an empty Redis unless `keep` is set.
+// Each is told how many messages to pass and begins with an empty Redis.
 struct Compared {
   std::vector<Round> library;
   std::vector<Round> limit;
 };
 using Pass = std::function<Round(long messages)>;
-Compared compare(Bench& bench, long messages, const Pass& library, const Pass& limit,
-                 bool keep = false);
+Compared compare(Bench& bench, long messages, const Pass& library, const Pass& limit);
 
 // The best shape of the limit on this machine, and how all that were tried did.
 LimitShape calibrate(Bench& bench, Section& section);

@@ -135,6 +135,10 @@ TEST_P(BenchSmoke, ScenarioGivesAllFigures) {
     }
     if (scenario == "backlog") expect_positive(row, "bytes_per_queued_message");
     if (scenario == "in_flight") expect_positive(row, "ack_script_us_per_message");
+    if (scenario == "in_flight" || scenario == "backlog" || scenario == "topics") {
+      expect_positive(row, "redis_cpu_of_reference");
+      expect_positive(row, "time_of_reference");
+    }
     if (scenario == "payloads") expect_positive(row, "megabytes_per_second");
   }
   for (const json& target : all.at("targets")) {

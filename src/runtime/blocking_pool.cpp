@@ -59,6 +59,7 @@ struct BlockingPool::State : std::enable_shared_from_this<BlockingPool::State> {
   std::size_t max_threads = 0;
   std::size_t running = 0;
   std::size_t sleeping = 0;
+  bool flushing = false;     // the loop wakes a thread at the end of what it is doing
   bool waking = false;       // a sleeping thread was notified and is on its way
   std::vector<Ended> ended;  // the loop is to be told of these
   bool telling = false;      // it knows that there are some
@@ -89,7 +90,17 @@ void BlockingPool::submit(Job job, Done done) {
   const std::lock_guard lock(state_->mutex);
   if (state_->ending) throw ShutdownError("mx_rmq: the Runtime is ending");
   state_->waiting.push_back(State::Waiting{std::move(job), std::move(done)});
-  if (!state_->wants_worker()) return state_->wake_one();
+  if (!state_->wants_worker()) {
+    if (!state_->loop->on_loop_thread()) return state_->wake_one();
+    // Once for all that this drain submits.
+    if (!std::exchange(state_->flushing, true))
+      state_->loop->defer([self = state_] {
+        const std::lock_guard again(self->mutex);
+        self->flushing = false;
+        self->wake_one();
+      });
+    return;
+  }
   try {
     state_->start_worker(state_);
   } catch (const std::system_error& error) {

@@ -138,7 +138,11 @@ void EventLoop::run() {
   current_loop = this;
   handles_->run();
   // Closing may have made some coroutines ready. Nothing more can come from outside.
-  while (!ready_.empty()) run_ready(clock_.now());
+  take_later();
+  while (!ready_.empty()) {
+    run_ready(clock_.now());
+    take_later();
+  }
   hooks_.clear();
   if (!handles_->close_loop()) {
     log::error("the event loop could not be freed: a request to the system has not ended");
@@ -150,9 +154,15 @@ void EventLoop::run() {
 bool EventLoop::turn() {
   EventLoop* const outer = std::exchange(current_loop, this);
   take_posted();
+  take_later();
   run_ready(clock_.now());
   current_loop = outer;
-  return !ready_.empty();
+  return !ready_.empty() || !later_.empty();
+}
+
+void EventLoop::take_later() {
+  for (const std::coroutine_handle<> coroutine : later_) ready_.push(coroutine);
+  later_.clear();
 }
 
 void EventLoop::take_posted() noexcept {
@@ -167,7 +177,7 @@ void EventLoop::take_posted() noexcept {
 void EventLoop::before_poll() noexcept {
   run_ready(clock_.now());
   const TimePoint now = clock_.now();
-  handles_->keep_spinning(!ready_.empty());
+  handles_->keep_spinning(!ready_.empty() || !later_.empty());
   if (finish_by_) {
     close_if_finished(now);
   } else {
@@ -180,10 +190,12 @@ void EventLoop::before_poll() noexcept {
 void EventLoop::after_poll() noexcept {
   const TimePoint now = clock_.now();
   busy_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  take_later();
   run_ready(now);
 }
 
 void EventLoop::run_ready(TimePoint now) noexcept {
+  ++drains_;
   while (const auto due = timers_.pop_due(now)) ready_.push(*due);
   // A handler that posts to itself for ever must not keep input out.
   for (std::size_t left = items_a_drain; left > 0 && !ready_.empty(); --left) {
@@ -233,7 +245,7 @@ void EventLoop::arm_timer(TimePoint now) noexcept {
 }
 
 void EventLoop::close_if_finished(TimePoint now) noexcept {
-  if (!ready_.empty() || handles_->closing()) return;
+  if (!ready_.empty() || !later_.empty() || handles_->closing()) return;
   const bool overdue = now >= *finish_by_;
   if (handles_->busy_with_others() && !overdue) {
     return handles_->start_timer(ceil_to_ms(std::min(*finish_by_ - now, longest_sleep)));

@@ -99,6 +99,12 @@ class EventLoop {
   /// Awaitable: lets everything that is ready now go first, and input be looked at if there is much.
   Yield yield() noexcept;
 
+  class NextTurn;
+  /// Awaitable: goes on in the next turn, after what is ready now, its writes and the next input.
+  NextTurn next_turn() noexcept;
+  /// Tells one drain of the ready list from the others.
+  std::uint64_t drains() const noexcept { return drains_; }
+
   /// Runs the callback from the ready list once `due` has come: never early, as a rule at most 1 ms
   /// late. Throws ShutdownError once the loop is stopping. Timers that are pending when the loop
   /// stops never run.
@@ -150,6 +156,7 @@ class EventLoop {
 
   void post_item(ReadyItem item);
   void take_posted() noexcept;
+  void take_later();
   void before_poll() noexcept;
   void after_poll() noexcept;
   void run_ready(TimePoint now) noexcept;
@@ -165,6 +172,8 @@ class EventLoop {
 
   // Loop thread only.
   ReadyList ready_;
+  std::vector<std::coroutine_handle<>> later_;  // for the next turn
+  std::uint64_t drains_ = 0;
   TimerHeap timers_;
   std::optional<TimePoint> armed_for_;
   ShutdownListeners listeners_;
@@ -211,7 +220,19 @@ class EventLoop::Yield {
   EventLoop& loop_;
 };
 
+class EventLoop::NextTurn {
+ public:
+  explicit NextTurn(EventLoop& loop) noexcept : loop_(loop) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> coroutine) const { loop_.later_.push_back(coroutine); }
+  void await_resume() const noexcept {}
+
+ private:
+  EventLoop& loop_;
+};
+
 inline EventLoop::Schedule EventLoop::schedule() noexcept { return Schedule(*this); }
 inline EventLoop::Yield EventLoop::yield() noexcept { return Yield(*this); }
+inline EventLoop::NextTurn EventLoop::next_turn() noexcept { return NextTurn(*this); }
 
 }  // namespace mx_rmq::runtime

@@ -158,7 +158,7 @@ void Claimer::take_in(Topic& topic, Consumer::Claimed& claimed) {
     ++queued;
   }
   shared_.note_queue();
-  runner_.wake(queued);
+  if (queued > 0) runner_.wake();
 }
 
 void Claimer::set_alarm(Topic& topic, std::int64_t due_ms) {

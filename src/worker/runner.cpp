@@ -19,8 +19,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// After so many messages a coroutine lets others go first.
-constexpr int kTurn = 64;
+// So many messages are begun before what they have led to leaves, so that Redis works on that while the
+// next ones are handled.
+constexpr int kTurn = 128;
 
 // A run that ends this soon after its stop token fired still counts with its own outcome.
 Duration grace(std::chrono::milliseconds timeout) {
@@ -76,11 +77,19 @@ void Runner::add_seat() {
   scope_->spawn(work(std::make_shared<Seat>(shared_.loop), keep_.lock()));
 }
 
-void Runner::wake(std::size_t messages) {
-  for (std::size_t i = std::min(idle_.size(), messages); i > 0; --i) {
-    idle_.back()->wake.set();
-    idle_.pop_back();
+void Runner::wake() {
+  if (idle_.empty() || woken_ > 0 || resting_) return;
+  ++woken_;
+  idle_.back()->wake.set();
+  idle_.pop_back();
+}
+
+bool Runner::turn_is_over() {
+  if (drain_ != shared_.loop.drains()) {
+    drain_ = shared_.loop.drains();
+    taken_ = 0;
   }
+  return taken_ >= kTurn;
 }
 
 bool Runner::may_run(std::size_t id) const {
@@ -101,19 +110,28 @@ std::shared_ptr<Delivery> Runner::next() {
 }
 
 Task<> Runner::work(std::shared_ptr<Seat> seat, std::shared_ptr<void> keep) {
-  int turn = 0;
   while (!seat->zombie && !finishing_) {
-    std::shared_ptr<Delivery> delivery = next();
+    const bool over = turn_is_over();
+    if (over && !resting_) {
+      resting_ = true;
+      co_await shared_.loop.next_turn();
+      resting_ = false;
+      continue;
+    }
+    std::shared_ptr<Delivery> delivery;
+    if (!over) delivery = next();
     if (!delivery) {
       seat->wake.reset();
       idle_.push_back(seat);
       co_await seat->wake.wait();
+      if (woken_ > 0) --woken_;  // finish() wakes all at once
       continue;
     }
+    ++taken_;
+    if (shared_.queue.size() > 0) wake();
     shared_.work();  // there is room again
     co_await run_one(seat, std::move(delivery));
     if (seat->spare_is_free()) seat->spare->clear();
-    if (++turn % kTurn == 0) co_await shared_.loop.yield();
   }
   if (seat->zombie) {
     shared_.zombies.fetch_sub(1, std::memory_order_relaxed);

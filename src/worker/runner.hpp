@@ -25,8 +25,8 @@ class Runner {
   /// Starts the coroutines. `keep` is held by each until it ends, zombies included: it keeps alive
   /// what they refer to.
   void start(std::shared_ptr<void> keep);
-  /// So many messages were queued, or may run now.
-  void wake(std::size_t messages);
+  /// There are messages that may run: one coroutine looks, and has others look if there are more.
+  void wake();
 
   /// Settles a message that never started: expired, or no envelope. True if it was.
   bool settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_t now);
@@ -57,6 +57,7 @@ class Runner {
   Task<> run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> delivery);
   static Task<> call(std::shared_ptr<Run> run, const detail::ErasedHandler* handler);
   std::shared_ptr<Delivery> next();
+  bool turn_is_over();
   bool may_run(std::size_t topic) const;
   void add_seat();
   void arm_deadline(const std::shared_ptr<Seat>& seat);
@@ -77,6 +78,10 @@ class Runner {
   runtime::Event none_runs_;
   runtime::Event seats_left_;
   std::size_t seats_ = 0;  // coroutines that are no zombies
+  std::size_t woken_ = 0;  // are on their way to look for a message
+  bool resting_ = false;   // one goes on in the loop's next turn
+  std::uint64_t drain_ = 0;
+  int taken_ = 0;  // in this drain
   bool finishing_ = false;
   bool interrupting_ = false;
 };

@@ -81,7 +81,7 @@ void Runner::ended(const std::shared_ptr<Seat>& seat) {
   runs_.pop_back();
   shared_.active.store(runs_.size(), std::memory_order_relaxed);
   if (runs_.empty()) none_runs_.set();
-  wake(1);  // a topic at its bound may go on
+  wake();  // a topic at its bound may go on
   shared_.work();
 }
 

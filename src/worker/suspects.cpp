@@ -83,7 +83,7 @@ Task<bool> Suspects::run_next(Topic* topic) {
     if (runner_.settle_unfit(delivery, claimed.result.now)) continue;
     shared_.queue.push(topic->id, 0, std::move(delivery));
     shared_.note_queue();
-    runner_.wake(1);
+    runner_.wake();
   }
   while (shared_.quarantine.held() > 0 && !stopped_) {
     nothing_held_.reset();

@@ -13,6 +13,7 @@
 #include "mx_rmq/errors.hpp"
 
 #include "loop_test.hpp"
+#include "runtime/scope.hpp"
 #include "support/wait.hpp"
 
 namespace mx_rmq::test {
@@ -213,6 +214,42 @@ TEST_F(EventLoopTest, YieldLetsOthersGoFirst) {
   std::vector<int> order;
   run(post_two(&order, &loop()));
   EXPECT_EQ(order, (std::vector{1, 5, 11}));
+}
+
+Task<> goes_on_later(std::vector<int>* order, EventLoop* loop) {
+  const runtime::FlushHookId hook = loop->add_flush_hook([order] {
+    if (order->back() != 5) order->push_back(5);
+  });
+  order->push_back(1);
+  const std::uint64_t drain = loop->drains();
+  co_await loop->yield();
+  order->push_back(loop->drains() == drain ? 2 : -2);
+  co_await loop->next_turn();
+  order->push_back(loop->drains() == drain ? -3 : 3);
+  loop->remove_flush_hook(hook);
+}
+
+TEST_F(EventLoopTest, TheNextTurnComesAfterTheWritesOfThisOne) {
+  std::vector<int> order;
+  run(goes_on_later(&order, &loop()));
+  EXPECT_EQ(order, (std::vector{1, 2, 5, 3}));
+}
+
+TEST_F(EventLoopTest, WhatWaitsForTheNextTurnAtTheEndStillRuns) {
+  std::atomic<int> ran{0};
+  EventLoop own;
+  const auto two_turns = [](EventLoop* loop, std::atomic<int>* count) -> Task<> {
+    co_await loop->next_turn();
+    co_await loop->next_turn();
+    ++*count;
+  };
+  runtime::Scope scope(own, [](std::exception_ptr) {});
+  own.post([&] { scope.spawn(two_turns(&own, &ran)); });
+  own.begin_shutdown();
+  own.finish(1s);
+  std::thread thread([&] { own.run(); });
+  thread.join();
+  EXPECT_EQ(ran, 1);
 }
 
 TEST_F(EventLoopTest, APostAfterTheEndThrowsShutdownError) {
