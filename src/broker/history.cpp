@@ -10,6 +10,20 @@ namespace mx_rmq::broker {
 
 namespace {
 
+// Numbers as JSON has them and parse_history() takes them, with commas between.
+bool readable_times(std::string_view times) {
+  for (bool more = !times.empty(); more;) {
+    std::int64_t time = 0;
+    const auto [end, error] = std::from_chars(times.data(), times.data() + times.size(), time);
+    const auto size = static_cast<std::size_t>(end - times.data());
+    if (error != std::errc() || (times.front() == '0' && size > 1)) return false;
+    times.remove_prefix(size);
+    more = !times.empty();
+    if (more) times.remove_prefix(1);  // a comma
+  }
+  return true;
+}
+
 // The last `most` of the times of a history, as text, without their brackets; empty if there are none.
 // Strings may hold anything, but the times come last and are digits and commas only.
 std::string_view times_of(std::string_view history, std::size_t most) {
@@ -19,6 +33,7 @@ std::string_view times_of(std::string_view history, std::size_t most) {
   if (open == std::string_view::npos || open == 0) return {};
   std::string_view times = history.substr(open + 1);
   if (times.find_first_not_of("0123456789,") != std::string_view::npos) return {};
+  if (!readable_times(times)) return {};
   std::size_t count = times.empty() ? 0 : 1;
   count += static_cast<std::size_t>(std::count(times.begin(), times.end(), ','));
   for (; count > most; --count) times.remove_prefix(times.find(',') + 1);

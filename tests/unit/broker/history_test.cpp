@@ -57,8 +57,10 @@ TEST(History, CutsLongErrorsBetweenCharacters) {
 
 TEST(History, WhatIsUnreadableIsDroppedNotPassedOn) {
   for (const char* bad : {"", "x", "[]", "[1,2]", R"(["e",[1,"2"]])", R"(["e",[1.5]])",
-                          R"(["e",[18446744073709551615]])", R"(["e",[1],3])", "[[[[[[[["}) {
+                          R"(["e",[18446744073709551615]])", R"(["e",[1],3])", "[[[[[[[[",
+                          R"(["e",[007]])", R"(["e",[1,]])", R"(["e",[,1]])", R"(["e",[1,,2]])"}) {
     EXPECT_FALSE(parse_history(bad)) << bad;
+    EXPECT_EQ(append_history(bad, "n", 3, 10), R"(["n",[3]])") << bad;
   }
   EXPECT_EQ(append_history(R"(["e",["1"]])", "n", 3, 10), R"(["n",[3]])");
   EXPECT_EQ(append_history("garbage]]", "n", 3, 10), R"(["n",[3]])");
