@@ -1,0 +1,139 @@
+// What comes from a server, in whatever pieces: RESP, and then each script's reply and each error.
+//
+// Input: which reader reads the replies, how the bytes are cut, the bytes.
+#include <array>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "broker/calls_cancel.hpp"
+#include "broker/calls_claim.hpp"
+#include "broker/calls_dead_letters.hpp"
+#include "broker/calls_produce.hpp"
+#include "broker/calls_reap.hpp"
+#include "broker/calls_settle.hpp"
+#include "broker/calls_stats.hpp"
+#include "broker/calls_tend.hpp"
+#include "broker/dead_letter_store.hpp"
+#include "broker/envelope.hpp"
+#include "fuzz.hpp"
+#include "redis/classify.hpp"
+#include "redis/protocol_error.hpp"
+#include "redis/reply_reader.hpp"
+
+using namespace mx_rmq;
+using fuzz::require;
+using redis::Reply;
+using redis::ReplyReader;
+
+namespace {
+
+redis::ReplyLimits limits() {
+  redis::ReplyLimits out;
+  out.max_bulk = 1000;
+  out.max_bytes = 2000;
+  out.max_elements = 100;
+  return out;
+}
+
+struct Read {
+  std::vector<Reply> replies;
+  bool failed = false;
+};
+
+Read read_all(std::string_view bytes, const std::function<std::size_t()>& piece) {
+  Read out;
+  ReplyReader reader(limits());
+  while (!bytes.empty() && !out.failed) {
+    const std::size_t size = std::min(bytes.size(), piece());
+    reader.feed(bytes.substr(0, size));
+    bytes.remove_prefix(size);
+    for (;;) {
+      Reply reply;
+      const ReplyReader::Status status = reader.next(reply);
+      if (status == ReplyReader::Status::error) {
+        require(!reader.error().empty(), "a refusal says why");
+        out.failed = true;
+      }
+      if (status != ReplyReader::Status::reply) break;
+      out.replies.push_back(std::move(reply));
+    }
+  }
+  return out;
+}
+
+void check_limits(const Reply& reply) {
+  if (reply.is_array()) {
+    require(reply.size() <= limits().max_elements, "no array has more elements than allowed");
+    for (const Reply& each : reply.as_array()) check_limits(each);
+  } else if (reply.kind() == Reply::Kind::string) {
+    require(reply.as_string().size() <= limits().max_bulk, "no string is longer than allowed");
+  }
+}
+
+using Reader = void (*)(Reply&&);
+constexpr std::array<Reader, 21> readers{
+    [](Reply&& r) {
+      for (const std::string& each : broker::read_claim(std::move(r)).envelopes) {
+        (void)broker::parse_envelope(each);
+      }
+    },
+    [](Reply&& r) { (void)broker::read_suspect(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_produce(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_ack(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_retry(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_dead(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_release(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_tend(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_leave(std::move(r)); },
+    [](Reply&& r) { broker::read_arm(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_wait(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_reap(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_sweep(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_cancel(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_cancel_page(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_stats(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_audit(std::move(r)); },
+    [](Reply&& r) {
+      for (auto& each : broker::read_dlq_list(std::move(r)).letters) {
+        (void)broker::read_dead_letter(std::move(each));
+      }
+    },
+    [](Reply&& r) {
+      if (auto stored = broker::read_dlq_get(std::move(r))) {
+        (void)broker::read_dead_letter(std::move(*stored));
+      }
+    },
+    [](Reply&& r) { (void)broker::read_dlq_purge(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_requeue(std::move(r)); },
+};
+
+void read_as(Reader reader, Reply reply) {
+  try {
+    reader(std::move(reply));
+  } catch (const redis::ProtocolError& error) {
+    require(std::string_view(error.what()).size() > 0, "a refusal says why");
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  fuzz::Input input(data, size);
+  const Reader reader = readers[input.byte() % readers.size()];
+  std::uint32_t cuts = input.byte();
+  Read whole = read_all(input.rest(), [size] { return size; });
+  const Read pieces = read_all(input.rest(), [&cuts] {
+    cuts = cuts * 1'103'515'245U + 12'345U;
+    return std::size_t{1} + (cuts >> 16) % 7;
+  });
+  require(whole.replies == pieces.replies, "replies are the same however they are cut");
+  require(whole.failed == pieces.failed, "what is refused is so however it is cut");
+  for (Reply& reply : whole.replies) {
+    check_limits(reply);
+    require(!reply.describe().empty(), "a reply can be shown");
+    if (reply.is_error()) (void)redis::classify(reply.error_text());
+    read_as(reader, std::move(reply));
+  }
+  return 0;
+}
