@@ -28,7 +28,7 @@ struct Waker::Group {
   std::unique_ptr<redis::BlockingLane> lane;
   std::vector<Topic*> topics;
   std::unordered_map<std::string, Topic*> by_key;
-  std::unordered_set<const Topic*> named;  // by the wait under way
+  std::vector<const Topic*> unnamed;  // by the wait under way
   std::size_t turn = 0;
   bool waiting = false;  // a wait is under way
   bool interrupting = false;
@@ -51,6 +51,7 @@ void Waker::add(Topic& topic) {
   }
   Group& group = *groups_.back();
   group.topics.push_back(&topic);
+  group.unnamed.push_back(&topic);
   group.by_key.emplace(topic.broker.keys().wake, &topic);
 }
 
@@ -64,19 +65,26 @@ void Waker::start() {
   }
 }
 
+// What a wait may name now; the others are noted.
 std::vector<Topic*> Waker::eligible(Group& group) const {
   std::vector<Topic*> topics;
-  if (!shared_.consuming || shared_.quarantine.closed()) return topics;
-  for (Topic* topic : group.topics)
-    if (!topic->backlog && claimer_.room(*topic) > 0) topics.push_back(topic);
+  group.unnamed.clear();
+  const bool open = shared_.consuming && !shared_.quarantine.closed();
+  for (Topic* topic : group.topics) {
+    if (open && !topic->backlog && claimer_.room(*topic) > 0) {
+      topics.push_back(topic);
+    } else {
+      group.unnamed.push_back(topic);
+    }
+  }
   return topics;
 }
 
 bool Waker::stale(Group& group) const {
   if (stopping_) return true;
   if (!shared_.consuming || shared_.quarantine.closed()) return false;
-  return std::ranges::any_of(group.topics, [&](const Topic* topic) {
-    return !topic->backlog && !group.named.contains(topic) && claimer_.room(*topic) > 0;
+  return std::ranges::any_of(group.unnamed, [&](const Topic* topic) {
+    return !topic->backlog && claimer_.room(*topic) > 0;
   });
 }
 
@@ -123,10 +131,7 @@ Task<> Waker::wait_loop(std::shared_ptr<Group> group) {
     std::ranges::rotate(
         topics, topics.begin() + static_cast<std::ptrdiff_t>(group->turn++ % topics.size()));
     std::vector<const broker::TopicKeys*> keys;
-    for (const Topic* topic : topics) {
-      keys.push_back(&topic->broker.keys());
-      group->named.insert(topic);
-    }
+    for (const Topic* topic : topics) keys.push_back(&topic->broker.keys());
     redis::Command command = broker::make_wait(keys, kWait);
     const TimePoint deadline =
         shared_.loop.now() + kWait + Duration(shared_.config.command_timeout);
@@ -140,7 +145,6 @@ Task<> Waker::wait_loop(std::shared_ptr<Group> group) {
       error = e.what();
     }
     group->waiting = false;
-    group->named.clear();
     group->changed.set();
     if (key) taken(*group, *key);
     if (error.empty()) {
