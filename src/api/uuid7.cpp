@@ -68,7 +68,7 @@ void Uuid7Generator::seed() {
   reseed_ = false;
 }
 
-std::string Uuid7Generator::next() {
+Uuid7Text Uuid7Generator::next() {
   const std::int64_t now = now_ms_();
   if (now > ms_) {
     ms_ = now;
@@ -82,8 +82,8 @@ std::string Uuid7Generator::next() {
       seed();
     }
   }
-  char text[36];
-  char* out = text;
+  Uuid7Text text;
+  char* out = text.data();
   const auto ms = static_cast<std::uint64_t>(ms_);
   out = put_hex(out, ms >> 16, 8);
   *out++ = '-';
@@ -94,10 +94,15 @@ std::string Uuid7Generator::next() {
   out = put_hex(out, 0x8000 | (low_ >> 48), 4);  // the variant 10, then 14 bits
   *out++ = '-';
   put_hex(out, low_ & 0xFFFFFFFFFFFF, 12);
-  return std::string(text, sizeof text);
+  return text;
 }
 
 std::string make_uuid7() {
+  const Uuid7Text text = make_uuid7_text();
+  return {text.data(), text.size()};
+}
+
+Uuid7Text make_uuid7_text() {
   Shared& shared = Shared::instance();
   const std::scoped_lock lock(shared.mutex);
   return shared.generator.next();
