@@ -74,13 +74,17 @@ void Upkeep::dead_letters(Topic& topic, std::int64_t count) {
 }
 
 Task<> Upkeep::watch_loop() {
-  while (co_await pause(Duration(shared_.config.processing_monitor_interval))) {
+  const Duration interval(shared_.config.processing_monitor_interval);
+  while (co_await pause(interval)) {
     runner_.check();
     // Sweeps tell of consumers whose lease ran out; where they are rarer, a claim, even of nothing,
     // does.
     if (shared_.config.processing_monitor_interval >= shared_.config.expired_check_interval)
       continue;
     for (const auto& topic : shared_.topics) {
+      // One that has just been told needs no claim. Where a claim takes longer than the interval, an
+      // empty topic would else hold the room without a break, and another one starve.
+      if (topic->claiming || shared_.loop.now() - topic->claimed_at < interval) continue;
       topic->alarm_due = true;
       claimer_.want(*topic);
     }
