@@ -39,11 +39,12 @@ StatsResult read_stats(redis::Reply&& reply) {
   out.lapsed = fields.count();
   for (std::int64_t left = fields.count(); left > 0; --left) {
     std::string name = fields.text();
-    const std::int64_t value = fields.number();
+    const auto value = fields.stored_number();
+    if (!value) continue;
     if (name == "alarm") {
-      out.alarm = value;
+      out.alarm = *value;
     } else {
-      out.counters.emplace(std::move(name), value);
+      out.counters.emplace(std::move(name), *value);
     }
   }
   while (fields.left() > 0) {

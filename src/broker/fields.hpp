@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +31,15 @@ class Fields {
       return field.as_integer();
     } catch (const redis::ProtocolError&) {
       fail("a number");
+    }
+  }
+  /// What anybody may have written: nothing if it is no number.
+  std::optional<std::int64_t> stored_number() {
+    redis::Reply& field = next("a number");
+    try {
+      return field.as_integer();
+    } catch (const redis::ProtocolError&) {
+      return std::nullopt;
     }
   }
   /// 0 or more.
