@@ -1,0 +1,141 @@
+// Connections of worker and producer processes that die again and again, fall silent or are slow,
+// and wake-up markers that are lost or come without a reason.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <mutex>
+#include <thread>
+
+#include "faults/arena.hpp"
+#include "support/build_kind.hpp"
+
+namespace mx_rmq::faults {
+namespace {
+
+ArenaOptions arena_options(const std::string& name) {
+  ArenaOptions options;
+  options.name = name;
+  options.proxied = true;
+  options.history = true;
+  options.lease = 10s;  // not what these are about
+  options.worker_environment = {"MQ_TASK_QUEUE_SIZE=16"};
+  options.producer_arguments = {"concurrency=10", "chosen=0.1", "delayed=0.1", "pause_us=10000"};
+  return options;
+}
+
+// Nobody was told of it, and nothing ran twice.
+void expect_unnoticed(Arena& arena, Strings must_see) {
+  must_see.emplace_back("server history");
+  const Verdict verdict = arena.finish({0s, 0s, std::move(must_see)});
+  EXPECT_TRUE(verdict.holds()) << verdict.text() << arena.output();
+  EXPECT_EQ(verdict.refused + verdict.unknown, 0) << verdict.text() << arena.output();
+  EXPECT_EQ(verdict.runs, verdict.acknowledged) << verdict.text();
+}
+
+TEST(FaultsF, F9_connections_that_die_every_50_ms_do_no_harm_and_cause_no_storm) {
+  Arena arena(arena_options("F9 all connections cut every 50 ms"));
+  for (int i = 0; i < 2; ++i) arena.add_worker();
+  for (int i = 0; i < 2; ++i) arena.add_producer(10'000'000);  // until SIGTERM
+  ASSERT_TRUE(arena.wait_handled(200)) << arena.output();
+  const auto before = arena.proxy().counts().connections;
+  const int flaps = 100;
+  for (int i = 0; i < flaps; ++i) {
+    arena.begin(Fault::cut);
+    arena.proxy().end_all(End::fin);
+    arena.end(Fault::cut);
+    std::this_thread::sleep_for(50ms);  // the rate of the fault
+  }
+  // Three in the pool and those that wait for markers, of each of four processes.
+  EXPECT_LE(arena.proxy().counts().connections - before, flaps * 4u * 6u)
+      << "one try a connection and cut";
+  EXPECT_TRUE(arena.wait_handled(arena.handled() + 500)) << arena.output();
+  for (auto& each : arena.producers()) each->process.signal(SIGTERM);
+  arena.heal();
+  EXPECT_TRUE(arena.drain());
+  expect_unnoticed(arena, {"cut", "ended connections"});
+}
+
+TEST(FaultsF, F6_connections_that_fall_silent_for_good_are_left) {
+  ArenaOptions options = arena_options("F6 half-open connections");
+  options.lease = 3s;
+  options.worker_environment.push_back("MQ_COMMAND_TIMEOUT=500ms");
+  options.producer_environment = {"MQ_COMMAND_TIMEOUT=500ms"};
+  Arena arena(options);
+  std::mutex mutex;
+  Dice dice(arena.seed());
+  // The first twelve, within what they have to carry.
+  arena.proxy().plan([&](std::uint64_t connection) -> std::optional<ByteFault> {
+    if (connection > 12) return {};
+    const std::lock_guard lock(mutex);
+    ByteFault fault;
+    fault.what = ByteFault::What::stall;
+    fault.direction = dice.chance(0.5) ? Direction::to_server : Direction::to_client;
+    fault.at = static_cast<std::uint64_t>(dice.between(0, 20'000));
+    return fault;
+  });
+  arena.begin(Fault::stall);
+  const std::int64_t messages = 3000;
+  for (int i = 0; i < 2; ++i) arena.add_worker();
+  arena.add_producer(messages);
+  EXPECT_TRUE(arena.wait_handled(messages)) << "while they are silent\n" << arena.output();
+  arena.see("silent connections", static_cast<std::int64_t>(arena.proxy().counts().spoiled));
+  arena.end(Fault::stall);
+  arena.heal();
+  EXPECT_TRUE(arena.drain());
+  const Verdict verdict = arena.finish({0s, 0s, {"stall", "silent connections", "server history"}});
+  EXPECT_TRUE(verdict.holds()) << verdict.text() << arena.output();
+  EXPECT_EQ(verdict.acknowledged, messages);
+}
+
+TEST(FaultsF, F8_a_way_of_200_ms_to_the_server_and_back_costs_time_only) {
+  Arena arena(arena_options("F8 100 ms each way"));
+  arena.proxy().delay(100ms, 100ms);
+  arena.begin(Fault::delay);
+  const std::int64_t messages = 1000;
+  for (int i = 0; i < 2; ++i) arena.add_worker();
+  arena.add_producer(messages, {"concurrency=100"});
+  EXPECT_TRUE(arena.wait_handled(messages)) << arena.output();
+  arena.end(Fault::delay);
+  arena.heal();
+  EXPECT_TRUE(arena.drain());
+  expect_unnoticed(arena, {"delay"});
+}
+
+// What wakes an idle consumer: `command` on the marker of both topics, every few milliseconds.
+void disturb_markers(Arena& arena, const std::string& what, const Strings& command,
+                     const Strings& rest) {
+  const std::int64_t messages = 1000;
+  for (int i = 0; i < 2; ++i) arena.add_worker();
+  arena.add_producer(messages, {"concurrency=4"});
+  {
+    const std::jthread disturber([&](const std::stop_token& over) {
+      auto client = arena.server().connect();
+      while (!over.stop_requested()) {
+        for (const auto& topic : arena.options().topics) {
+          Strings call = command;
+          call.push_back("mx:{" + topic + "}:wake");
+          call.insert(call.end(), rest.begin(), rest.end());
+          arena.see(what, client.command(call).num());
+        }
+        std::this_thread::sleep_for(2ms);  // the rate of the fault
+      }
+    });
+    EXPECT_TRUE(arena.wait_handled(messages)) << arena.output();
+  }
+  arena.heal();
+  EXPECT_TRUE(arena.drain());
+  expect_unnoticed(arena, {what});
+}
+
+TEST(FaultsF, F11_markers_that_are_lost_delay_messages_and_no_more) {
+  Arena arena(arena_options("F11 wake-up markers lost"));
+  disturb_markers(arena, "markers lost", {"DEL"}, {});
+}
+
+TEST(FaultsF, F11_markers_without_a_reason_do_no_harm) {
+  Arena arena(arena_options("F11 wake-up markers without a reason"));
+  disturb_markers(arena, "markers made", {"ZADD"}, {"0", "0"});
+}
+
+}  // namespace
+}  // namespace mx_rmq::faults
