@@ -39,6 +39,7 @@ void under_load(Arena& arena, int times, const std::function<void(int)>& inject)
         << arena.output();
     inject(i);
   }
+  EXPECT_TRUE(test::wait_for(60s, [&] { return arena.has_seen("audits"); })) << arena.output();
 }
 
 Verdict verdict_of(Arena& arena, Strings must_see) {
