@@ -10,6 +10,14 @@ using runtime::Duration;
 using runtime::TimePoint;
 using namespace std::chrono_literals;
 
+namespace {
+
+// Calls of a topic that may fail in succession before the process goes on, and the pause between them.
+constexpr int kTries = 5;
+constexpr Duration kPause = 20ms;
+
+}  // namespace
+
 Suspects::Suspects(Shared& shared, Runner& runner, runtime::Scope& scope)
     : shared_(shared), runner_(runner), scope_(scope), nothing_held_(shared.loop) {}
 
@@ -60,6 +68,7 @@ Task<> Suspects::run_all() {
   for (std::size_t i = 0; i < shared_.topics.size(); ++i) {
     Topic* const topic = shared_.topics[i].get();
     bool more = topic->suspects;
+    failures_ = 0;
     while (more && shared_.consuming && shared_.loop.now() < until) more = co_await run_next(topic);
   }
   wanted_ = false;
@@ -70,11 +79,14 @@ Task<> Suspects::run_all() {
 Task<bool> Suspects::run_next(Topic* topic) {
   Consumer::Claimed claimed = co_await topic->consumer->claim_suspect();
   if (claimed.state != Consumer::Claimed::State::ok) {
-    // Redis is away, or the consumer has another name now: later.
+    // Redis is away, or the consumer has another name now, or the topic is damaged: the whole process must not stand
+    // still for it.
+    if (++failures_ == kTries) co_return false;
     nothing_held_.reset();
-    co_await nothing_held_.wait_until(shared_.loop.now() + 20ms);
+    co_await nothing_held_.wait_until(shared_.loop.now() + kPause);
     co_return true;
   }
+  failures_ = 0;
   topic->suspects = claimed.result.more;
   shared_.quarantine.hold(shared_.member, claimed.deliveries.size());
   for (auto& delivery : claimed.deliveries) {

@@ -38,6 +38,7 @@ class Suspects {
   runtime::Event nothing_held_;
   bool wanted_ = false;
   bool stopped_ = false;
+  int failures_ = 0;  // of the topic under way, in succession
 };
 
 }  // namespace mx_rmq::worker

@@ -1,8 +1,10 @@
 // What anybody with the credentials may have left in Redis: keys of the wrong type, damaged entries.
 // Everything else goes on, errors are typed, and nobody spins.
+#include <atomic>
 #include <functional>
 #include <limits>
 
+#include "mx_rmq/log.hpp"
 #include "support/queue_fixture.hpp"
 
 namespace mx_rmq::faults {
@@ -216,6 +218,27 @@ INSTANTIATE_TEST_SUITE_P(FaultsC, WrongType,
                            std::ranges::replace(name, ':', '_');
                            return name;
                          });
+
+// While suspects run the process does nothing else; where they cannot be had it must not wait for them.
+TEST_F(StoredData, C14_suspects_that_cannot_be_claimed_do_not_hold_up_the_other_topics) {
+  server().command({"SET", key_of("bad", "ready:suspect"), "not what it should be"});
+  const auto journal = std::make_shared<Journal>();
+  const auto tried = std::make_shared<std::atomic<bool>>(false);
+  set_log_sink([tried](LogLevel, std::string_view line) {
+    if (line.find("call=suspect") != std::string_view::npos) *tried = true;
+  });
+  MQConfig patient = config();
+  patient.lease = 10min;
+  RedisMessageQueue queue(patient);
+  queue.register_handler("bad", recorder(journal));
+  queue.register_handler("good", recorder(journal));
+  start(queue);
+  EXPECT_TRUE(wait_for(patience, [&] { return tried->load(); }));
+  for (int i = 0; i < 20; ++i) produce(queue, "good", i);
+  EXPECT_TRUE(journal->wait_size(20)) << "within a small part of the lease";
+  stop(queue);
+  set_log_sink(nullptr);
+}
 
 // --- I4, I5: through every path, the dead letters included ---
 
