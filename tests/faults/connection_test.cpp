@@ -21,6 +21,8 @@ using namespace test;
 struct Passed {
   std::uint64_t to_server = 0;
   std::uint64_t to_client = 0;
+  std::uint64_t replies = 0;
+  std::uint64_t setup_replies = 0;
   std::uint64_t setup = 0;  // bytes of to_server that sign in and load scripts
 };
 
@@ -111,7 +113,10 @@ class FaultsF : public QueueTest {
     });
     proxy.judge_replies([&](const SeenCommand& seen, std::string_view reply) {
       const std::lock_guard lock(mutex);
-      passed[seen.connection].to_client += reply.size();
+      Passed& here = passed[seen.connection];
+      here.to_client += reply.size();
+      ++here.replies;
+      if (seen.script.empty() && seen.arguments[0] != "BZPOPMIN") here.setup_replies = here.replies;
       return ReplyFate::pass;
     });
     exchange(proxy, via(proxy));
@@ -166,6 +171,85 @@ class FaultsF : public QueueTest {
     EXPECT_TRUE(wait_for(patience, [&] { return runtime::live_frames() == frames; }))
         << runtime::live_frames() - frames << " coroutines more: somebody waits for ever";
     return happened;
+  }
+  // `most` replies, counted on their connections; of those to what loads scripts fewer.
+  std::vector<Spot> replies(std::size_t most) {
+    constexpr std::uint64_t kOfSetup = 10;
+    std::vector<Spot> all;
+    for (const auto& [connection, passed] : measure())
+      for (std::uint64_t at = 0; at < passed.replies; ++at)
+        if (at >= passed.setup_replies || at % kOfSetup == 0)
+          all.push_back({connection, Direction::to_client, at});
+    std::vector<Spot> some;
+    while (!all.empty() && some.size() < most) {
+      const auto picked = static_cast<std::ptrdiff_t>(dice_.next() % all.size());
+      some.push_back(all[static_cast<std::size_t>(picked)]);
+      all.erase(all.begin() + picked);
+    }
+    return some;
+  }
+  // A queue with the fault at each spot: its calls end, by an error of the library's if they fail; what it has
+  // acknowledged is handled, by another one if need be, which works beside it. Tells how many of the faults happened.
+  std::size_t withstand(const std::vector<Spot>& spots, ByteFault fault) {
+    std::size_t happened = 0;
+    const std::int64_t frames = runtime::live_frames();
+    for (const Spot& spot : spots) {
+      SCOPED_TRACE(text_of(spot));
+      server().command({"FLUSHALL"});
+      FaultProxy proxy(server().socket_path(), proxy_path());
+      fault.direction = spot.direction;
+      fault.at = spot.at;
+      fault.bit = static_cast<int>(dice_.next() % 8);
+      proxy.plan([&](std::uint64_t connection) {
+        return connection == spot.connection ? std::optional(fault) : std::nullopt;
+      });
+      const auto journal = std::make_shared<Journal>();
+      Strings acknowledged = hasty_calls(via(proxy), journal);
+      happened += proxy.counts().spoiled;
+      RedisMessageQueue other(config());
+      other.register_handler("t", recorder(journal));
+      start(other);
+      // A wrong bit may be in what was acknowledged.
+      if (fault.what == ByteFault::What::flip) acknowledged.clear();
+      acknowledged.push_back(produce(other, "t", 1));
+      for (const auto& id : acknowledged)
+        EXPECT_TRUE(wait_for(patience, [&] { return journal->count(id) > 0; })) << id;
+      stop(other);
+      if (HasFailure()) break;
+    }
+    EXPECT_TRUE(wait_for(patience, [&] { return runtime::live_frames() == frames; }))
+        << runtime::live_frames() - frames << " coroutines more";
+    return happened;
+  }
+  // Starts, produces, waits for as much as comes at once, stops. The ids that produce() has returned.
+  static Strings hasty_calls(MQConfig hasty, const std::shared_ptr<Journal>& journal) {
+    hasty.command_timeout = 300ms;
+    hasty.produce_timeout = 1s;
+    hasty.connect_timeout = 1s;
+    hasty.shutdown_timeout = 500ms;
+    hasty.lease = 1s;  // for what it leaves behind
+    const auto began = WaitClock::now();
+    Strings acknowledged;
+    RedisMessageQueue queue(hasty);
+    queue.register_handler("t", recorder(journal));
+    const auto call = [&](const std::function<void()>& action) {
+      try {
+        action();
+      } catch (const Error&) {
+      }
+    };
+    const auto send = [&](const char* payload, ProduceOptions options) {
+      acknowledged.push_back(produce(queue, "t", payload, std::move(options)));
+    };
+    call([&] { send("plain", ProduceOptions{}); });
+    call([&] { start(queue); });
+    call([&] { send("chosen", ProduceOptions{}.message_id("mine")); });
+    call([&] { send("delayed", ProduceOptions{}.delay(1ms)); });
+    journal->wait_size(2, 300ms);  // as far as it gets
+    stop(queue);
+    sync_wait(queue.cleanup());
+    EXPECT_LT(WaitClock::now() - began, 60s);
+    return acknowledged;
   }
   // A sanitizer makes all of it ten times as slow.
   static std::size_t some(std::size_t all) { return optimized ? all : all / 10; }
@@ -226,59 +310,25 @@ TEST_F(FaultsF, F4_a_wrong_bit_in_a_reply_ends_nothing_but_what_it_hits) {
   std::vector<Spot> where;
   for (const Spot& each : spots(some(200), dice_))
     if (each.direction == Direction::to_client) where.push_back(each);
-  std::size_t happened = 0;
-  const std::int64_t frames = runtime::live_frames();
-  for (const Spot& spot : where) {
-    SCOPED_TRACE(text_of(spot));
-    server().command({"FLUSHALL"});
-    FaultProxy proxy(server().socket_path(), proxy_path());
-    ByteFault fault;
-    fault.direction = Direction::to_client;
-    fault.at = spot.at;
-    fault.what = ByteFault::What::flip;
-    fault.bit = static_cast<int>(dice_.next() % 8);
-    proxy.plan([&](std::uint64_t connection) {
-      return connection == spot.connection ? std::optional(fault) : std::nullopt;
-    });
-    const auto journal = std::make_shared<Journal>();
-    MQConfig hasty = via(proxy);
-    hasty.command_timeout = 300ms;
-    hasty.produce_timeout = 1s;
-    hasty.connect_timeout = 1s;
-    hasty.shutdown_timeout = 500ms;
-    const auto began = WaitClock::now();
-    {
-      RedisMessageQueue queue(hasty);
-      queue.register_handler("t", recorder(journal));
-      // Each ends, and if it fails, by an error of the library's.
-      const auto call = [&](const std::function<void()>& action) {
-        try {
-          action();
-        } catch (const Error&) {
-        }
-      };
-      call([&] { produce(queue, "t", "plain"); });
-      call([&] { start(queue); });
-      call([&] { produce(queue, "t", "chosen", ProduceOptions{}.message_id("mine")); });
-      call([&] { produce(queue, "t", "delayed", ProduceOptions{}.delay(1ms)); });
-      journal->wait_size(2, 300ms);  // as far as it gets
-      stop(queue);
-      sync_wait(queue.cleanup());
-    }
-    EXPECT_LT(WaitClock::now() - began, 60s);
-    happened += proxy.counts().spoiled;
-    RedisMessageQueue other(config());
-    const auto theirs = std::make_shared<Journal>();
-    other.register_handler("u", recorder(theirs));
-    start(other);
-    produce(other, "u", 1);
-    EXPECT_TRUE(theirs->wait_size(1));
-    stop(other);
-    if (HasFailure()) break;
-  }
-  EXPECT_GT(happened, where.size() / 3);
-  EXPECT_TRUE(wait_for(patience, [&] { return runtime::live_frames() == frames; }))
-      << runtime::live_frames() - frames << " coroutines more";
+  ByteFault fault;
+  fault.what = ByteFault::What::flip;
+  EXPECT_GT(withstand(where, fault), where.size() / 3);
+}
+
+// What carries RESP neither repeats nor drops a reply; where something does, replies have no number by which it would
+// show, but nothing that was acknowledged is lost.
+TEST_F(FaultsF, F5_a_reply_that_comes_twice_ends_nothing_but_what_it_hits) {
+  ByteFault fault;
+  fault.what = ByteFault::What::duplicate;
+  fault.frames = true;
+  EXPECT_GT(withstand(replies(optimized ? 60 : 10), fault), 3u);
+}
+
+TEST_F(FaultsF, F5_a_reply_that_never_comes_ends_nothing_but_what_it_hits) {
+  ByteFault fault;
+  fault.what = ByteFault::What::drop;
+  fault.frames = true;
+  EXPECT_GT(withstand(replies(optimized ? 20 : 10), fault), 3u);
 }
 
 }  // namespace

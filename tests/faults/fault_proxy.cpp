@@ -14,6 +14,7 @@
 #include <list>
 #include <mutex>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -73,6 +74,8 @@ class FaultProxy::Impl {
     ReplyJudge replies;
     Planner planner;
     bool stalled[2] = {false, false};
+    std::set<std::uint64_t> stalled_connections;
+    std::chrono::milliseconds idle{0};  // then a connection is forgotten
     std::chrono::microseconds least{0};
     std::chrono::microseconds most{0};
     std::size_t slice = 0;
@@ -110,6 +113,8 @@ class FaultProxy::Impl {
     bool no_reply = false;          // the reply of the last of `asked` is to be lost
     std::optional<End> ending;      // once all is out
     bool half[2] = {false, false};  // that direction was shut
+    ProxyClock::time_point heard = ProxyClock::now();
+    bool forgotten = false;
     bool gone = false;
   };
 
@@ -259,13 +264,23 @@ class FaultProxy::Impl {
     const ssize_t got = ::recv(link.descriptor[1 - to], buffer, sizeof buffer, MSG_DONTWAIT);
     if (got < 0) return errno == EAGAIN || errno == EINTR;
     if (got == 0) return false;
-    link.stream[to].inbox.append(buffer, static_cast<std::size_t>(got));
+    const auto now = ProxyClock::now();
+    if (!link.forgotten && state_.idle > state_.idle.zero() && now - link.heard > state_.idle) {
+      link.forgotten = true;
+      ++counts_.spoiled;
+    }
+    link.heard = now;
+    if (!link.forgotten) link.stream[to].inbox.append(buffer, static_cast<std::size_t>(got));
     return true;
+  }
+
+  bool stalled(const Link& link, std::size_t to) const {
+    return state_.stalled[to] || state_.stalled_connections.contains(link.number);
   }
 
   bool send(Link& link, std::size_t to) {
     ProxyStream& stream = link.stream[to];
-    while (!state_.stalled[to]) {
+    while (!stalled(link, to)) {
       const auto bytes = stream.ready(ProxyClock::now(), state_.slice == 0 ? 65536 : state_.slice);
       if (bytes.empty()) return true;
       if (link.half[to]) {
@@ -317,14 +332,14 @@ class FaultProxy::Impl {
   }
   // A stream has something that may go out, but its socket was full.
   bool blocked(const Link& link, std::size_t to) const {
-    return !state_.stalled[to] && !link.half[to] &&
+    return !stalled(link, to) && !link.half[to] &&
            !link.stream[to].ready(ProxyClock::now(), 1).empty();
   }
   int timeout() const {
     auto soonest = ProxyClock::time_point::max();
     for (const Link& link : links_)
       for (std::size_t to : {0U, 1U})
-        if (const auto due = link.stream[to].next_due(); due && !state_.stalled[to])
+        if (const auto due = link.stream[to].next_due(); due && !stalled(link, to))
           soonest = std::min(soonest, *due);
     if (soonest == ProxyClock::time_point::max()) return -1;
     const auto left =
@@ -397,6 +412,18 @@ void FaultProxy::release_held() {
 }
 void FaultProxy::stall(Direction direction, bool on) {
   impl_->change([&](auto& state) { state.stalled[static_cast<std::size_t>(direction)] = on; });
+}
+void FaultProxy::stall_connection(std::uint64_t connection, bool on) {
+  impl_->change([&](auto& state) {
+    if (on) {
+      state.stalled_connections.insert(connection);
+    } else {
+      state.stalled_connections.erase(connection);
+    }
+  });
+}
+void FaultProxy::forget_idle(std::chrono::milliseconds idle) {
+  impl_->change([&](auto& state) { state.idle = idle; });
 }
 void FaultProxy::delay(std::chrono::microseconds least, std::chrono::microseconds most) {
   impl_->change([&](auto& state) {

@@ -91,6 +91,10 @@ class FaultProxy {
 
   // The whole stream, of all connections there are and come.
   void stall(Direction direction, bool on);
+  void stall_connection(std::uint64_t connection, bool on);  // both ways
+  // As a middlebox that forgets: what comes on a connection after so long without anything is
+  // dropped, and all that follows, and neither end is told. 0: nothing is forgotten.
+  void forget_idle(std::chrono::milliseconds idle);
   void delay(std::chrono::microseconds least, std::chrono::microseconds most);  // each piece
   void slice(std::size_t bytes);  // at most so many bytes a piece; 0: as they come
   void end_all(End how);

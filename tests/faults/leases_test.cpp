@@ -94,16 +94,17 @@ TEST_P(PausedInside, B3_the_message_is_handled_and_nothing_else) {
   Arena arena(options);
   arena.add_worker();
   const auto pid = arena.workers()[0]->process.pid();
+  std::atomic<bool> begun{false};
   std::atomic<bool> paused{false};
-  // On the proxy's thread, at the very moment.
-  const auto pause = [&] {
-    if (paused.exchange(true)) return false;
+  // On the proxy's thread, at the very moment; nothing passes until each thread of the worker stands still.
+  const auto pause = [&, &process = arena.workers()[0]->process] {
+    if (begun.exchange(true)) return;
     arena.begin(Fault::pause_worker, static_cast<std::uint64_t>(pid));
-    ::kill(pid, SIGSTOP);
-    return true;
+    process.pause();
+    paused = true;
   };
   arena.proxy().judge_commands([&](const SeenCommand& seen) {
-    if (seen.script != "ack" || paused) return CommandFate::pass;
+    if (seen.script != "ack" || begun) return CommandFate::pass;
     if (now.step != Step::ack_unsent && now.step != Step::ack_unread) return CommandFate::pass;
     pause();
     return now.step == Step::ack_unsent ? CommandFate::hold : CommandFate::pass;

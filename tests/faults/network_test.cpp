@@ -142,5 +142,60 @@ TEST(FaultsF, F11_markers_without_a_reason_do_no_harm) {
   });
 }
 
+TEST(FaultsF, F12_connections_are_clogged_one_by_one_and_freed_in_any_order) {
+  ArenaOptions options = arena_options("F12 connections clogged one by one");
+  // Some of the calls of a clogged connection are given up, most only wait.
+  options.worker_environment.push_back("MQ_COMMAND_TIMEOUT=300ms");
+  options.producer_environment = {"MQ_COMMAND_TIMEOUT=300ms"};
+  Arena arena(options);
+  for (int i = 0; i < 3; ++i) arena.add_worker();
+  for (int i = 0; i < 2; ++i) arena.add_producer(10'000'000);  // until SIGTERM
+  ASSERT_TRUE(arena.wait_handled(100)) << arena.output();
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::uint64_t> connections;
+    const auto last = arena.proxy().counts().connections;
+    for (auto each = last; each > 0 && last - each < 20; --each) connections.push_back(each);
+    arena.begin(Fault::stall);
+    for (const auto each : connections) {
+      arena.proxy().stall_connection(each, true);
+      std::this_thread::sleep_for(4ms);  // the rate of the fault
+    }
+    for (std::size_t i = connections.size(); i > 1; --i)
+      std::swap(connections[i - 1], connections[arena.dice().next() % i]);
+    for (const auto each : connections) {
+      arena.proxy().stall_connection(each, false);
+      std::this_thread::sleep_for(4ms);  // the rate of the fault
+    }
+    arena.end(Fault::stall);
+  }
+  EXPECT_TRUE(arena.wait_handled(arena.handled() + 200)) << arena.output();
+  for (auto& each : arena.producers()) each->process.signal(SIGTERM);
+  arena.heal();
+  EXPECT_TRUE(arena.drain());
+  expect_unnoticed(arena, {"stall"});
+}
+
+// Sweeps come often enough not to be forgotten; a wait is not, and only its own end tells.
+TEST(FaultsF, F13_a_middlebox_forgets_idle_connections_and_messages_come_late) {
+  ArenaOptions options = arena_options("F13 idle connections forgotten");
+  options.lease = 30s;
+  options.topics = {"jobs"};
+  options.worker_environment = {"MQ_COMMAND_TIMEOUT=1s", "MQ_EXPIRED_CHECK_INTERVAL=500ms",
+                                "MQ_PROCESSING_MONITOR_INTERVAL=30s"};
+  options.producer_environment = {"MQ_COMMAND_TIMEOUT=1s"};
+  options.producer_arguments = {"concurrency=1", "pause_us=2000000"};
+  Arena arena(options);
+  arena.proxy().forget_idle(1500ms);
+  arena.begin(Fault::stall);
+  for (int i = 0; i < 2; ++i) arena.add_worker();
+  arena.add_producer(3);
+  EXPECT_TRUE(arena.wait_handled(3)) << arena.output();
+  arena.see("forgotten connections", static_cast<std::int64_t>(arena.proxy().counts().spoiled));
+  arena.end(Fault::stall);
+  arena.heal();
+  EXPECT_TRUE(arena.drain());
+  expect_unnoticed(arena, {"forgotten connections"});
+}
+
 }  // namespace
 }  // namespace mx_rmq::faults
