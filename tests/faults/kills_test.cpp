@@ -67,6 +67,7 @@ TEST_P(ServerKilled, C1_C2_under_load) {
         << arena.output();
     arena.kill_server(fault);
   }
+  EXPECT_TRUE(test::wait_for(60s, [&] { return arena.has_seen("audits"); })) << arena.output();
   for (auto& each : arena.producers()) each->process.signal(SIGTERM);
   arena.heal();
   EXPECT_TRUE(arena.drain());
