@@ -276,6 +276,7 @@ void Arena::revive_worker(std::size_t i) {
 void Arena::kill_server(Fault fault) {
   begin(fault);
   server_.kill9();
+  if (drop_unfinished_script(directory_)) see("half a script in the append-only file");
   server_.restart();
   end(fault);
 }

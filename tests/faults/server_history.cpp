@@ -170,4 +170,23 @@ std::vector<Record> read_server_history(const std::string& directory) {
   return reader.take();
 }
 
+bool drop_unfinished_script(const std::string& directory) {
+  const auto files = files_of(directory);
+  if (files.empty()) return false;
+  const std::string all = whole_file(files.back());
+  if (all.starts_with("REDIS")) return false;  // rewritten, in one file: of no history
+  std::string_view text = all;
+  Arguments arguments;
+  std::size_t good = 0;
+  bool inside = false;
+  while (take_command(text, arguments)) {
+    if (is(arguments[0], "multi")) inside = true;
+    if (is(arguments[0], "exec")) inside = false;
+    if (!inside) good = all.size() - text.size();
+  }
+  // What else was cut short Redis cuts off.
+  if (inside) std::filesystem::resize_file(files.back(), good);
+  return inside;
+}
+
 }  // namespace mx_rmq::faults
