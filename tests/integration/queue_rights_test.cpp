@@ -1,0 +1,283 @@
+// The rights that README.md tells users to grant: they suffice, and each that is missing is told, hangs nothing and
+// loses nothing.
+#include <atomic>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "mx_rmq/log.hpp"
+#include "support/build_kind.hpp"
+#include "support/queue_fixture.hpp"
+
+namespace mx_rmq::test {
+namespace {
+
+// "+ping", "+time" ...: what is granted in README.md.
+Strings documented_rights() {
+  std::ifstream in(MX_RMQ_SOURCE_DIR "/README.md");
+  std::ostringstream text;
+  text << in.rdbuf();
+  const std::string readme = text.str();
+  const std::size_t at = readme.find("\nuser mxrmq on ");
+  std::istringstream words(readme.substr(at + 1, readme.find("```", at) - at - 1));
+  Strings rights;
+  for (std::string word; words >> word;) {
+    if (word.front() == '+') rights.push_back(word);
+  }
+  return rights;
+}
+
+// Sent, and not needed: a connection without a name, a wait that ends a little later, a topic that tools do not list.
+const std::set<std::string> dispensable{"client|setname", "client|id", "client|unblock", "sadd"};
+
+// A user of its own, and all that the library does for it.
+class Tour {
+ public:
+  // `missing`, as "hset", is not granted; empty: all is.
+  Tour(RedisServer& server, const Strings& rights, std::string name, std::string missing)
+      : server_(server), name_(std::move(name)), missing_(std::move(missing)) {
+    Strings line{"ACL", "SETUSER", name_, "reset", "on", ">secret", "~" + name_ + ":*"};
+    line.insert(line.end(), {"resetchannels", "-@all"});
+    for (const std::string& right : rights) {
+      if (right != "+" + missing_) line.push_back(right);
+    }
+    server_.command(line);
+  }
+
+  // Does everything once. Returns when it has all been done, or a denial was seen and the rest given up.
+  void go() {
+    RedisMessageQueue queue(config());
+    queue.register_handler(topic(), handler());
+    attempt([&] { sync_wait(queue.initialize()); });
+    accept(queue, topic(), "plain", ProduceOptions());
+    accept(queue, topic(), "plain", ProduceOptions().message_id(name_ + "-chosen"));
+    accept(queue, topic(), "plain", ProduceOptions().message_id(name_ + "-chosen"));
+    accept(queue, topic(), "retry", ProduceOptions().delay(5ms));
+    accept(queue, topic(), "reject", ProduceOptions());
+    accept(queue, topic(), "plain", ProduceOptions().ttl(1ms));
+    accept(queue, "idle", "waits", ProduceOptions());
+    const std::string later = accept(queue, topic(), "later", ProduceOptions().delay(1h));
+    leave_a_dead_consumer();
+    attempt([&] { sync_wait(queue.start_background()); });
+    EXPECT_TRUE(wait_for(patience, [&] { return (denied() && told()) || quiet(); })) << missing_;
+    attempt([&] {
+      if (later.empty()) return;
+      accepted_.erase(later);  // whatever comes of it, it was to go
+      static_cast<void>(sync_wait(queue.cancel(topic(), later)));
+    });
+    attempt([&] { static_cast<void>(sync_wait(queue.cancel("idle", "no such id"))); });
+    attempt([&] { static_cast<void>(sync_wait(queue.dead_letters().count(topic()))); });
+    attempt([&] {
+      for (const DeadLetter& each : sync_wait(queue.dead_letters().list(topic()))) {
+        sync_wait(queue.dead_letters().get(topic(), each.message.id));
+        sync_wait(queue.dead_letters().requeue(topic(), each.message.id));
+      }
+    });
+    attempt([&] { static_cast<void>(sync_wait(queue.dead_letters().requeue_all(topic()))); });
+    attempt([&] { static_cast<void>(sync_wait(queue.dead_letters().remove(topic(), "none"))); });
+    attempt([&] { static_cast<void>(sync_wait(queue.dead_letters().purge("idle"))); });
+    attempt([&] { static_cast<void>(sync_wait(queue.metrics().collect({topic()}))); });
+    const auto began = WaitClock::now();
+    attempt([&] { sync_wait(queue.stop()); });
+    EXPECT_LT(WaitClock::now() - began, 20s) << missing_;
+  }
+
+  // With all rights: whatever was accepted is handled or a dead letter.
+  void recover() {
+    server_.command({"ACL", "SETUSER", name_, "+" + missing_});
+    RedisMessageQueue queue(config());
+    queue.register_handler(topic(), handler());
+    queue.register_handler("idle", handler());
+    sync_wait(queue.start_background());
+    for (const std::string& id : accepted_) {
+      const bool there = wait_for(patience, [&] {
+        if (handled(id)) return true;
+        return sync_wait(queue.dead_letters().get(topic(), id)).has_value();
+      });
+      EXPECT_TRUE(there) << id << " was lost without " << missing_;
+    }
+    sync_wait(queue.stop());
+    // What a refused removal leaves is a copy, which is handled once more; nothing is left where nobody finds it.
+    Audit numbers;
+    EXPECT_TRUE(wait_for(patience, [&] {
+      numbers = audit(server_, topic(), name_);
+      return !numbers.empty();
+    }));
+    for (const char* bad : {"stray_index", "unowned", "unreadable", "holes"}) {
+      EXPECT_EQ(numbers[bad], 0) << bad << " without " << missing_;
+    }
+  }
+
+  bool denied() { return !denials().empty(); }
+  // The commands that were refused to it.
+  std::set<std::string> denials() {
+    std::set<std::string> out;
+    const Value log = server_.command({"ACL", "LOG", "1000"});
+    for (const Value& entry : log.list()) {
+      std::map<std::string, std::string> fields;
+      for (std::size_t i = 0; i + 1 < entry.list().size(); i += 2) {
+        if (entry[i + 1].kind == Value::Kind::string) fields[entry[i].str()] = entry[i + 1].str();
+      }
+      if (fields["username"] == name_) out.insert(fields["object"]);
+    }
+    return out;
+  }
+  const std::string& missing() const { return missing_; }
+  // Each in a topic of its own, by which its lines in the log are known.
+  std::string topic() const { return "of-" + name_ + "-"; }
+  void tell(std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    told_.emplace_back(text);
+  }
+  // Somebody was told of a right that is missing.
+  bool told() const {
+    const std::lock_guard lock(mutex_);
+    return std::ranges::any_of(told_, [](const std::string& text) {
+      return text.find("NOPERM") != std::string::npos ||
+             text.find("can't run this command") != std::string::npos;
+    });
+  }
+  std::string all_told() const {
+    const std::lock_guard lock(mutex_);
+    std::string out;
+    for (const std::string& each : told_) out += "\n  " + each;
+    return out;
+  }
+
+ private:
+  MQConfig config() const {
+    MQConfig config = quick_config(server_.url());
+    config.redis_username = name_;
+    config.redis_password = "secret";
+    config.queue_prefix = name_;
+    config.connection_pool_size = 1;
+    config.connect_timeout = 3s;
+    config.command_timeout = 3s;
+    config.produce_timeout = 3s;
+    config.lease = 1s;
+    config.shutdown_timeout = 1s;
+    config.max_recoveries = 100;
+    return config;
+  }
+
+  template <class Call>
+  void attempt(Call call) {
+    try {
+      call();
+    } catch (const Error& e) {
+      tell(e.what());
+    }
+  }
+
+  std::string accept(RedisMessageQueue& queue, const std::string& topic, const std::string& what,
+                     ProduceOptions options) {
+    std::string id;
+    attempt([&] {
+      id = sync_wait(queue.produce(topic, what, std::move(options)));
+      accepted_.insert(id);
+    });
+    return id;
+  }
+
+  // As one that was killed leaves it, with a message that waits in vain elsewhere.
+  void leave_a_dead_consumer() {
+    const Value envelope = server_.command({"LINDEX", key_of("idle", "ready:normal", name_), "0"});
+    if (envelope.is_nil()) return;
+    server_.command({"HSET", key_of(topic(), "processing:gone.1", name_), "1.1", envelope.str()});
+    server_.command({"ZADD", key_of(topic(), "consumers", name_), "1", "gone.1"});
+    server_.command({"LPOP", key_of("idle", "ready:normal", name_)});
+  }
+
+  bool quiet() {
+    const Audit numbers = audit(server_, topic(), name_);
+    return !numbers.empty() && numbers.at("ready") == 0 && numbers.at("processing") == 0 &&
+           numbers.at("delayed") <= 1;
+  }
+
+  bool handled(const std::string& id) const {
+    const std::lock_guard lock(mutex_);
+    return handled_.contains(id);
+  }
+
+  std::function<Task<>(Context&)> handler() {
+    return [this](Context& context) -> Task<> { return handle(this, &context); };
+  }
+  static Task<> handle(Tour* self, Context* context) {
+    const std::string what = context->message().payload.get<std::string>();
+    if (what == "retry" && context->attempt() == 1) throw std::runtime_error("once more");
+    if (what == "reject") throw Reject("as asked");
+    const std::lock_guard lock(self->mutex_);
+    self->handled_.insert(context->id());
+    co_return;
+  }
+
+  RedisServer& server_;
+  const std::string name_;
+  const std::string missing_;
+  std::set<std::string> accepted_;
+  mutable std::mutex mutex_;
+  Strings told_;
+  std::set<std::string> handled_;
+};
+
+RedisOptions with_a_long_log() {
+  RedisOptions options;
+  options.config = {"acllog-max-len 10000"};
+  return options;
+}
+
+TEST(QueueRights, ThoseInTheReadmeSuffice) {
+  RedisServer server(with_a_long_log());
+  Tour tour(server, documented_rights(), "all", "");
+  tour.go();
+  EXPECT_EQ(tour.denials(), std::set<std::string>()) << tour.all_told();
+  EXPECT_EQ(tour.all_told(), "");
+}
+
+TEST(QueueRights, EachThatIsMissingIsToldAndNothingIsLost) {
+  RedisServer server(with_a_long_log());
+  const Strings rights = documented_rights();
+  ASSERT_GT(rights.size(), 40U);
+  std::vector<std::unique_ptr<Tour>> tours;
+  // A sanitizer needs only some of them.
+  const std::size_t step = optimized ? 1 : 9;
+  for (std::size_t i = 0; i < rights.size(); i += step) {
+    const std::string name = "u" + std::to_string(i);
+    tours.push_back(std::make_unique<Tour>(server, rights, name, rights[i].substr(1)));
+  }
+  set_log_sink([&tours](LogLevel, std::string_view line) {
+    for (const auto& tour : tours) {
+      const auto has = [&](const std::string& part) {
+        return line.find(part) != std::string_view::npos;
+      };
+      // A wait is for many topics, and names the command.
+      if (has(tour->topic()) || has('\'' + tour->missing() + '\'')) tour->tell(line);
+    }
+  });
+  std::vector<std::thread> threads;
+  for (const auto& tour : tours) threads.emplace_back([&tour] { tour->go(); });
+  for (auto& thread : threads) thread.join();
+  threads.clear();
+  std::string unused;
+  std::size_t needed = 0;
+  for (const auto& tour : tours) {
+    if (!tour->denied()) {
+      unused += " " + tour->missing();
+      continue;
+    }
+    ++needed;
+    EXPECT_EQ(tour->denials(), std::set<std::string>{tour->missing()});
+    if (dispensable.contains(tour->missing())) continue;
+    EXPECT_TRUE(tour->told()) << tour->missing() << tour->all_told();
+  }
+  std::printf("%zu rights are needed; never asked for:%s\n", needed, unused.c_str());
+  for (const auto& tour : tours) threads.emplace_back([&tour] { tour->recover(); });
+  for (auto& thread : threads) thread.join();
+  set_log_sink(nullptr);
+  EXPECT_GE(needed * 5, tours.size() * 3);
+}
+
+}  // namespace
+}  // namespace mx_rmq::test
