@@ -89,6 +89,7 @@ void Simulation::fault() {
     tell("node " + std::to_string(node->index()) + " stands still");
     ledger_.saw("pause");
     const Duration span = random_.span(10ms, lease * 3);
+    if (random_.chance(50)) return node->pause_before_reply(span);
     node->pause(now + span);
     // A machine that was suspended: its wall clock has stood still, too.
     if (faults.wall_clocks) node->set_wall(-span);

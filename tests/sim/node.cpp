@@ -173,6 +173,9 @@ bool Node::may_write() {
 }
 
 void Node::script_ran() {
+  if (const auto span = std::exchange(pause_before_reply_, std::nullopt)) {
+    pause(world_.scheduler().now() + *span);
+  }
   if (doom_.kind != Doom::Kind::command || --doom_.left > 0) return;
   // Not inside the server's work.
   doom_.kind = Doom::Kind::none;

@@ -60,6 +60,8 @@ class Node {
   void crash();
   void doom(Doom doom) { doom_ = doom; }
   void pause(TimePoint until);
+  // The same once the server has executed its next script, before it reads the reply.
+  void pause_before_reply(Duration span) { pause_before_reply_ = span; }
   void cut_off(TimePoint until);
   bool cut_off() const;
   void set_wall(Duration by) { wall_ += by; }
@@ -122,6 +124,7 @@ class Node {
   Doom doom_;
   bool doomed_ = false;  // it dies at the end of this turn
   TimePoint paused_until_{};
+  std::optional<Duration> pause_before_reply_;
   TimePoint cut_off_until_{};
   std::optional<TimePoint> wake_at_;
   std::uint64_t waking_ = 0;
