@@ -33,6 +33,18 @@ void wait_completed(Plain& redis, const std::vector<std::string>& topics, long m
   }
 }
 
+void wait_rested(Plain& redis) {
+  constexpr auto rest = std::chrono::milliseconds(20);
+  const auto give_up = Clock::now() + std::chrono::seconds(10);
+  double before = -1;
+  for (double now = 0; Clock::now() < give_up; before = now) {
+    now = top_level(redis.info("commandstats")).commands;
+    if (now == before) return;
+    std::this_thread::sleep_for(rest);
+  }
+  throw std::runtime_error("a consumer with nothing to do does not rest");
+}
+
 Round limit_cycle(Plain& redis, Limit& limit, long messages) {
   Measure measure(redis);
   limit.produce(messages);
@@ -65,6 +77,7 @@ Round limit_consume(Bench& bench, const LibraryShape& shape, long messages) {
 Round library_cycle(Bench& bench, const LibraryShape& shape, Callers callers, long messages) {
   Library library(bench.url, shape);
   library.consume();
+  wait_rested(bench.redis);
   Measure measure(bench.redis);
   library.launch(messages, callers.count, callers.batch);
   library.handled().wait_for(messages);
