@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// While more than half of the room is taken, claims of a topic are this far apart.
+// While more than half of the room is taken, claims of a topic are this far apart, and so are small ones.
 constexpr Duration kLinger = 2ms;
 
 }  // namespace
@@ -34,14 +34,26 @@ void Claimer::want(Topic& topic) {
   }
 }
 
-std::size_t Claimer::room(const Topic& topic) const {
+void Claimer::want_even_without_room(Topic& topic) {
+  if (!topic.alarm_due) ++alarms_;
+  topic.alarm_due = true;
+  want(topic);
+}
+
+std::size_t Claimer::free_room() const {
   const auto capacity = static_cast<std::size_t>(shared_.config.task_queue_size);
   const std::size_t used = shared_.queue.size() + shared_.reserved;
-  std::size_t free = used < capacity ? capacity - used : 0;
+  return used < capacity ? capacity - used : 0;
+}
+
+std::size_t Claimer::room(const Topic& topic) const {
+  const auto capacity = static_cast<std::size_t>(shared_.config.task_queue_size);
+  std::size_t free = free_room();
   const std::size_t own = shared_.queue.size(topic.id) + topic.reserved;
-  // A part is kept for topics of which nothing is queued, so that a slow one cannot fill it all.
-  if (own > 0 && shared_.topics.size() > 1) {
-    const std::size_t kept = std::max<std::size_t>(1, capacity / 4);
+  if (shared_.topics.size() > 1) {
+    // A part is kept for topics of which nothing is queued, so that a slow one cannot fill it all; of that
+    // none takes everything, because its claim may find nothing and still take long.
+    const std::size_t kept = own > 0 ? std::max<std::size_t>(1, capacity / 4) : free / 4;
     free = free > kept ? free - kept : 0;
   }
   if (topic.max_concurrency != 0) {
@@ -60,11 +72,14 @@ std::size_t Claimer::room(const Topic& topic) const {
 void Claimer::pump() {
   if (!shared_.consuming) return;
   for (std::size_t left = ring_.size(); left > 0; --left) {
+    // Whoever makes room has this called again.
+    const bool full = free_room() == 0 || too_small();
+    if (full && alarms_ == 0) return;
     Topic& topic = *ring_.front();
     ring_.pop_front();
     topic.queued_up = false;
     if (!topic.wanted || topic.claiming) continue;  // claim() asks again
-    if (!start(topic)) {
+    if ((full && !topic.alarm_due) || !start(topic)) {
       topic.queued_up = true;
       ring_.push_back(&topic);
     }
@@ -79,13 +94,14 @@ bool Claimer::start(Topic& topic) {
     shared_.loop.cancel(topic.retry);
     topic.retry = {};
   }
-  const std::size_t space = room(topic);
-  if (space == 0 && !topic.alarm_due) return false;
-  if (!topic.alarm_due && linger(topic, space)) return false;
+  const std::size_t most = room(topic);
+  if (most == 0 && !topic.alarm_due) return false;
+  if (!topic.alarm_due && linger(topic, most)) return false;
+  const std::size_t space = std::min(most, topic.expected);
   if (!shared_.quarantine.begin_claim(shared_.member)) return false;
   topic.claiming = true;
   topic.again = false;
-  topic.alarm_due = false;
+  if (std::exchange(topic.alarm_due, false)) --alarms_;
   topic.reserved = space;
   shared_.reserved += space;
   ++under_way_;
@@ -107,6 +123,24 @@ bool Claimer::linger(Topic& topic, std::size_t space) {
   return true;
 }
 
+// With many topics, each would otherwise claim the little that the last run, or the claims under way, have left.
+bool Claimer::too_small() {
+  const auto capacity = static_cast<std::size_t>(shared_.config.task_queue_size);
+  const std::size_t worth =
+      std::min(static_cast<std::size_t>(shared_.config.batch_size), capacity / 8);
+  if (free_room() >= worth) return false;
+  if (shared_.reserved > 0) return true;  // seldom needed whole, and the answers come soon
+  const TimePoint due = claimed_at_ + kLinger;
+  if (shared_.loop.now() >= due) return false;
+  if (!later_) {
+    later_ = shared_.loop.call_at(due, [this] {
+      later_ = {};
+      shared_.work();
+    });
+  }
+  return true;
+}
+
 Task<> Claimer::claim(Topic* topic, std::size_t space) {
   Consumer::Claimed claimed = co_await topic->consumer->claim(static_cast<int>(space));
   shared_.quarantine.hold(shared_.member, claimed.deliveries.size());
@@ -116,18 +150,22 @@ Task<> Claimer::claim(Topic* topic, std::size_t space) {
   topic->reserved = 0;
   switch (claimed.state) {
     case Consumer::Claimed::State::unavailable:
-      topic->alarm_due = topic->alarm_due || space == 0;
       pause(*topic);
-      want(*topic);
+      if (space == 0) {
+        want_even_without_room(*topic);
+      } else {
+        want(*topic);
+      }
       break;
     case Consumer::Claimed::State::lost:
       want(*topic);
       break;
     case Consumer::Claimed::State::ok:
       topic->pause = {};
-      topic->claimed_at = shared_.loop.now();
+      topic->claimed_at = claimed_at_ = shared_.loop.now();
       topic->marker = false;
       topic->backlog = claimed.result.more;
+      expect(*topic, claimed);
       topic->wanted = claimed.result.more || topic->again;
       if (topic->wanted) want(*topic);
       take_in(*topic, claimed);
@@ -135,6 +173,14 @@ Task<> Claimer::claim(Topic* topic, std::size_t space) {
   }
   if (--under_way_ == 0) none_under_way_.set();
   shared_.work();
+}
+
+// Room that is kept for messages that do not come is kept from other topics.
+void Claimer::expect(Topic& topic, const Consumer::Claimed& claimed) {
+  const std::size_t got = claimed.deliveries.size();
+  topic.expected = claimed.result.more
+                       ? static_cast<std::size_t>(shared_.config.batch_size)
+                       : std::max({Topic::kExpectedAtFirst, topic.expected / 2, 2 * got});
 }
 
 void Claimer::take_in(Topic& topic, Consumer::Claimed& claimed) {
@@ -168,8 +214,7 @@ void Claimer::set_alarm(Topic& topic, std::int64_t due_ms) {
   const auto due = std::max(shared_.client->clock().to_mono(due_ms), shared_.loop.now() + 500us);
   topic.alarm = shared_.loop.call_at(due, [this, &topic] {
     topic.alarm = {};
-    topic.alarm_due = true;
-    want(topic);
+    want_even_without_room(topic);
     shared_.work();
   });
 }
@@ -184,6 +229,8 @@ void Claimer::pause(Topic& topic) {
 }
 
 Task<> Claimer::stop(runtime::TimePoint deadline) {
+  if (later_) shared_.loop.cancel(later_);
+  later_ = {};
   for (const auto& topic : shared_.topics) {
     if (topic->alarm) shared_.loop.cancel(topic->alarm);
     if (topic->retry) shared_.loop.cancel(topic->retry);

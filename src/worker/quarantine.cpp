@@ -35,6 +35,7 @@ void Quarantine::leave(MemberId id) {
     const auto found = members_.find(id);
     if (found == members_.end()) return;
     held_ -= found->second.held;
+    claims_ -= found->second.claims;
     members_.erase(found);
     grant_if_clear(calls);
   }
@@ -46,11 +47,15 @@ bool Quarantine::begin_claim(MemberId id) {
   const auto member = members_.find(id);
   if (!wanting_.empty() || member == members_.end()) return false;
   ++member->second.held;
+  ++member->second.claims;
   ++held_;
+  ++claims_;
   return true;
 }
 
-void Quarantine::claim_ended(MemberId id) { drop(id, 1); }
+void Quarantine::claim_ended(MemberId id) { drop(id, 1, 1); }
+
+void Quarantine::drop(MemberId id, std::size_t messages) { drop(id, messages, 0); }
 
 void Quarantine::hold(MemberId id, std::size_t messages) {
   const std::lock_guard lock(mutex_);
@@ -60,7 +65,7 @@ void Quarantine::hold(MemberId id, std::size_t messages) {
   held_ += messages;
 }
 
-void Quarantine::drop(MemberId id, std::size_t messages) {
+void Quarantine::drop(MemberId id, std::size_t messages, std::size_t claims) {
   if (messages == 0) return;
   Calls calls;
   {
@@ -70,6 +75,9 @@ void Quarantine::drop(MemberId id, std::size_t messages) {
     const auto dropped = std::min(messages, member->second.held);
     member->second.held -= dropped;
     held_ -= dropped;
+    const auto ended = std::min(claims, member->second.claims);
+    member->second.claims -= ended;
+    claims_ -= ended;
     grant_if_clear(calls);
   }
   run(calls);
@@ -114,6 +122,11 @@ bool Quarantine::closed() const {
 std::size_t Quarantine::held() const {
   const std::lock_guard lock(mutex_);
   return held_;
+}
+
+bool Quarantine::idle() const {
+  const std::lock_guard lock(mutex_);
+  return held_ == claims_;
 }
 
 }  // namespace mx_rmq::worker

@@ -55,15 +55,19 @@ class Quarantine {
   [[nodiscard]] bool closed() const;
   /// What the whole process holds, claims under way counted as one each.
   [[nodiscard]] std::size_t held() const;
+  /// Whether the process holds no message: claims may be under way, which find nothing more often than not.
+  [[nodiscard]] bool idle() const;
 
  private:
   struct Member {
     Hooks hooks;
     std::size_t held = 0;
+    std::size_t claims = 0;  // of what is held
   };
   using Calls = std::deque<Hook>;
 
   void grant_if_clear(Calls& calls);
+  void drop(MemberId id, std::size_t messages, std::size_t claims);
   static void run(Calls& calls);
 
   mutable std::mutex mutex_;
@@ -71,6 +75,7 @@ class Quarantine {
   std::deque<MemberId> wanting_;  // the first one has, or waits for, the quarantine
   bool granted_ = false;
   std::size_t held_ = 0;
+  std::size_t claims_ = 0;
   MemberId last_ = 0;
 };
 

@@ -47,6 +47,8 @@ struct Topic {
   bool queued_up = false;  // in the claimer's ring
   bool alarm_due = false;
   std::size_t reserved = 0;  // room that a claim under way may fill
+  static constexpr std::size_t kExpectedAtFirst = 128;
+  std::size_t expected = kExpectedAtFirst;  // the most that the next claim asks for
   runtime::TimerId alarm;
   runtime::TimerId retry;         // until then no claim is made
   runtime::Duration pause{0};     // the last one after a failure

@@ -27,7 +27,7 @@ bool Suspects::any() const {
 
 void Suspects::told() {
   if (wanted_ || timer_ || !shared_.consuming || !any()) return;
-  if (shared_.quarantine.held() == 0) {
+  if (shared_.quarantine.idle()) {
     ask();
   } else {
     ask_later();

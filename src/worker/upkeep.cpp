@@ -85,8 +85,7 @@ Task<> Upkeep::watch_loop() {
       // One that has just been told needs no claim. Where a claim takes longer than the interval, an
       // empty topic would else hold the room without a break, and another one starve.
       if (topic->claiming || shared_.loop.now() - topic->claimed_at < interval) continue;
-      topic->alarm_due = true;
-      claimer_.want(*topic);
+      claimer_.want_even_without_room(*topic);
     }
     shared_.work();
   }

@@ -64,6 +64,27 @@ TEST(Quarantine, AClaimUnderWayCountsAsHeld) {
   EXPECT_EQ(a.granted, 1);
 }
 
+TEST(Quarantine, AProcessWithNothingButClaimsUnderWayIsIdle) {
+  Quarantine quarantine;
+  Member a(quarantine);
+  EXPECT_TRUE(quarantine.idle());
+  {
+    Member b(quarantine);
+    ASSERT_TRUE(quarantine.begin_claim(a.id));
+    ASSERT_TRUE(quarantine.begin_claim(b.id));
+    EXPECT_TRUE(quarantine.idle());
+    quarantine.hold(a.id, 1);
+    quarantine.claim_ended(a.id);
+    EXPECT_FALSE(quarantine.idle());
+    quarantine.drop(a.id, 1);
+    EXPECT_TRUE(quarantine.idle()) << "though the other claims";
+  }
+  EXPECT_TRUE(quarantine.idle());
+  EXPECT_EQ(quarantine.held(), 0u);
+  quarantine.hold(a.id, 1);
+  EXPECT_FALSE(quarantine.idle()) << "what the other claimed is forgotten with it";
+}
+
 TEST(Quarantine, NobodyClaimsWhileItIsWantedOrUnderWay) {
   Quarantine quarantine;
   Member a(quarantine);
