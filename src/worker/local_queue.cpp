@@ -1,6 +1,7 @@
 #include "worker/local_queue.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace mx_rmq::worker {
@@ -15,26 +16,36 @@ void LocalQueue::push(TopicId topic, std::size_t level, Item item) {
   ++size_;
 }
 
-LocalQueue::Item LocalQueue::pop(const std::function<bool(TopicId)>& may_run) {
+LocalQueue::Item LocalQueue::pop(const std::function<bool(TopicId)>& may_run,
+                                 std::optional<TopicId> again) {
   for (std::size_t level = 0; level < kLevels; ++level) {
     auto& turns = turns_[level];
+    if (again) {
+      // It was put at the end: this is where it is looked for first.
+      const auto last = std::find(turns.rbegin(), turns.rend(), *again);
+      if (last != turns.rend() && may_run(*again)) return take(level, std::next(last).base());
+    }
     for (auto turn = turns.begin(); turn != turns.end(); ++turn) {
-      if (!may_run(*turn)) continue;
-      const TopicId topic = *turn;
-      Lines& lines = topics_[topic];
-      auto& line = lines.levels[level];
-      Item item = std::move(line.front());
-      line.pop_front();
-      --lines.size;
-      --size_;
-      if (turns.size() > 1 || line.empty()) {
-        turns.erase(turn);
-        if (!line.empty()) turns.push_back(topic);
-      }
-      return item;
+      if (may_run(*turn)) return take(level, turn);
     }
   }
   return nullptr;
+}
+
+LocalQueue::Item LocalQueue::take(std::size_t level, std::deque<TopicId>::iterator turn) {
+  auto& turns = turns_[level];
+  const TopicId topic = *turn;
+  Lines& lines = topics_[topic];
+  auto& line = lines.levels[level];
+  Item item = std::move(line.front());
+  line.pop_front();
+  --lines.size;
+  --size_;
+  if (turns.size() > 1 || line.empty()) {
+    turns.erase(turn);
+    if (!line.empty()) turns.push_back(topic);
+  }
+  return item;
 }
 
 std::vector<LocalQueue::Item> LocalQueue::take_all() {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace mx_rmq::worker {
@@ -25,8 +26,10 @@ class LocalQueue {
   /// `level` 0 goes first.
   void push(TopicId topic, std::size_t level, Item item);
 
-  /// The next item of a topic for which `may_run` is true; null if there is none.
-  [[nodiscard]] Item pop(const std::function<bool(TopicId)>& may_run);
+  /// The next item of a topic for which `may_run` is true; null if there is none. `again`: the topic that had
+  /// the last turn, if it is to have this one too.
+  [[nodiscard]] Item pop(const std::function<bool(TopicId)>& may_run,
+                         std::optional<TopicId> again = std::nullopt);
 
   /// Takes everything out, in the order it would be popped if every topic could run.
   [[nodiscard]] std::vector<Item> take_all();
@@ -37,6 +40,8 @@ class LocalQueue {
   [[nodiscard]] std::size_t size(TopicId topic) const;
 
  private:
+  [[nodiscard]] Item take(std::size_t level, std::deque<TopicId>::iterator turn);
+
   struct Lines {
     std::array<std::deque<Item>, kLevels> levels;
     std::size_t size = 0;

@@ -81,7 +81,8 @@ class Runner {
   std::size_t woken_ = 0;  // are on their way to look for a message
   bool resting_ = false;   // one goes on in the loop's next turn
   std::uint64_t drain_ = 0;
-  int taken_ = 0;  // in this drain
+  int taken_ = 0;         // in this drain
+  std::size_t last_ = 0;  // topic of the last message taken
   bool finishing_ = false;
   bool interrupting_ = false;
 };

@@ -52,6 +52,24 @@ TEST(LocalQueue, TopicsOfOneLevelTakeTurns) {
   EXPECT_EQ(numbers(queue.take_all()), (Numbers{1, 11, 2, 12, 3}));
 }
 
+TEST(LocalQueue, ATopicMayKeepItsTurnButNotAheadOfAHigherLevel) {
+  LocalQueue queue;
+  for (std::uint64_t i = 1; i <= 4; ++i) queue.push(7, 1, item(i, 7));
+  queue.push(8, 1, item(11, 8));
+  queue.push(8, 1, item(12, 8));
+  EXPECT_EQ(queue.pop(any)->tag.claim, 1u);
+  EXPECT_EQ(queue.pop(any, 7)->tag.claim, 2u);
+  queue.push(8, 0, item(10, 8));
+  EXPECT_EQ(queue.pop(any, 7)->tag.claim, 10u);
+  EXPECT_EQ(queue.pop(any, 9)->tag.claim, 11u) << "there is nothing of that one";
+  const auto not_seven = [](LocalQueue::TopicId topic) { return topic != 7; };
+  EXPECT_EQ(queue.pop(not_seven, 7)->tag.claim, 12u);
+  EXPECT_EQ(queue.pop(any, 7)->tag.claim, 3u);
+  EXPECT_EQ(queue.pop(any, 7)->tag.claim, 4u);
+  EXPECT_EQ(queue.pop(any, 7), nullptr);
+  EXPECT_EQ(queue.size(), 0u);
+}
+
 TEST(LocalQueue, ATopicThatMayNotRunIsLeftOut) {
   LocalQueue queue;
   queue.push(1, 0, item(1, 1));
