@@ -18,7 +18,7 @@ constexpr std::size_t page_bytes = std::size_t{4} << 20;
 
 Task<bool> Canceller::cancel(std::string id, TimePoint deadline) {
   TopicBroker& broker = *broker_;
-  const ScriptCaller& caller = broker.caller();
+  const ScriptCaller caller = broker.caller().each_within(command_timeout_);
   bool in_doubt = false;
 
   redis::Command command = make_cancel(broker.keys(), id);

@@ -11,7 +11,9 @@ namespace mx_rmq::broker {
 /// Cancels messages of one topic. Loop thread only. The broker must outlive it and its tasks.
 class Canceller {
  public:
-  explicit Canceller(TopicBroker& broker) noexcept : broker_(&broker) {}
+  /// `command_timeout`: how long a reply is awaited before its call is sent again.
+  Canceller(TopicBroker& broker, Duration command_timeout) noexcept
+      : broker_(&broker), command_timeout_(command_timeout) {}
 
   /// True: it was delayed or waiting, and is gone. False: no such message, or in work, settled, dead, or moved
   /// while the search went on; it was not cancelled. Delayed ones are found at once; waiting ones by a
@@ -22,6 +24,7 @@ class Canceller {
 
  private:
   TopicBroker* broker_;
+  Duration command_timeout_;
 };
 
 }  // namespace mx_rmq::broker

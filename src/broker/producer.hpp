@@ -23,7 +23,8 @@ struct ProducerOptions {
   std::string id;  ///< unique among all producers of the topic; empty = a random one
   /// The longest time between a submit and its deadline. The number of a batch is kept for twice that.
   std::chrono::milliseconds longest_timeout{30'000};
-  /// After so long without a reply the batch is sent again: a dead connection must not cost the whole time.
+  /// After so long without a reply what was sent is sent again: a dead connection must not cost the whole
+  /// time.
   std::chrono::milliseconds attempt_timeout{5'000};
   /// How long a chosen id counts beyond the message's expiry: longer than it can be in work by then.
   std::chrono::milliseconds grace{0};

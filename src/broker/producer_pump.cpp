@@ -92,9 +92,10 @@ Task<> Producer::Core::pump_until_empty(std::shared_ptr<Core> self, Sender* send
 }
 
 // Waits for a connection, at most until the first message must be told. No batch is made before: a message
-// that waits outside is never in doubt.
+// that waits outside is never in doubt. A connection that falls silent at once must not cost the whole time.
 Task<bool> Producer::Core::connect(std::shared_ptr<Core> self) {
-  const TimePoint deadline = self->waiting_.front()->deadline;
+  const TimePoint soon = self->loop().now() + self->options_.attempt_timeout;
+  const TimePoint deadline = std::min(self->waiting_.front()->deadline, soon);
   redis::Command time = redis::Command::of("TIME");
   try {
     co_await self->lane().send(std::move(time), deadline);

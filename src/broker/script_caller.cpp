@@ -36,8 +36,10 @@ Task<ScriptCaller::Answer> ScriptCaller::ask(ScriptCaller self, const lua::Scrip
     bool again = resend == Resend::until_deadline;
     bool unknown = false;
     answer.sent = self.loop_->now();
+    const bool last = !again || deadline - answer.sent <= self.attempt_timeout_;
+    const TimePoint limit = last ? deadline : answer.sent + self.attempt_timeout_;
     try {
-      answer.reply = co_await self.lane_->eval(*script, command, deadline, only_epoch);
+      answer.reply = co_await self.lane_->eval(*script, command, limit, only_epoch);
     } catch (const redis::ScriptError&) {
       throw;
     } catch (const OutcomeUnknown&) {
@@ -46,6 +48,12 @@ Task<ScriptCaller::Answer> ScriptCaller::ask(ScriptCaller self, const lua::Scrip
     } catch (const ConnectionError&) {
       error = std::current_exception();
       again = again && only_epoch == 0;  // with it, there will be no other connection
+    } catch (const TimeoutError&) {
+      error = std::current_exception();
+      again = !last;
+    } catch (const ServerError& refusal) {
+      error = std::current_exception();
+      again = !last && redis::classify(refusal.code()).remedy == redis::Remedy::wait;
     } catch (const Error&) {
       error = std::current_exception();
       again = false;

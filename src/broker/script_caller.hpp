@@ -61,6 +61,14 @@ class ScriptCaller {
   ScriptCaller(runtime::EventLoop& loop, redis::Lane& lane, redis::ServerClock& clock) noexcept
       : loop_(&loop), lane_(&lane), clock_(&clock) {}
 
+  /// One that waits at most so long for each copy of a call with Resend::until_deadline: a connection that
+  /// has fallen silent must not cost the whole time.
+  [[nodiscard]] ScriptCaller each_within(Duration attempt_timeout) const noexcept {
+    ScriptCaller other = *this;
+    other.attempt_timeout_ = attempt_timeout;
+    return other;
+  }
+
   template <class R>
   using Read = R (*)(redis::Reply&&);
 
@@ -122,6 +130,7 @@ class ScriptCaller {
   runtime::EventLoop* loop_;
   redis::Lane* lane_;
   redis::ServerClock* clock_;
+  Duration attempt_timeout_ = Duration::max();
 };
 
 }  // namespace mx_rmq::broker

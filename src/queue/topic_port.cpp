@@ -11,6 +11,7 @@ namespace {
 broker::ProducerOptions producer_options(const MQConfig& config) {
   broker::ProducerOptions options;
   options.longest_timeout = config.produce_timeout;
+  options.attempt_timeout = config.command_timeout;
   options.grace = config.processing_timeout + config.lease + 60s;
   options.max_recoveries = config.max_recoveries;
   options.max_pending = config.max_pending_produces;
@@ -23,7 +24,7 @@ TopicPort::TopicPort(redis::Client& client, runtime::Scope& scope, const MQConfi
                      const std::string& topic)
     : broker(client.loop(), client.lane(1), client.clock(),
              broker::TopicKeys(config.queue_prefix, topic)),
-      canceller(broker),
+      canceller(broker, config.command_timeout),
       dead_letters(broker, config.command_timeout),
       stats(broker),
       producer(scope, broker::ScriptCaller(client.loop(), client.lane(0), client.clock()),

@@ -1,0 +1,80 @@
+// A connection that falls silent costs a call command_timeout, not all the time the call has: at the
+// first command after the set-up, at the reply that was awaited, before the command was read.
+#include <atomic>
+
+#include "faults/fault_proxy.hpp"
+#include "support/queue_fixture.hpp"
+
+namespace mx_rmq::faults {
+namespace {
+
+using namespace test;
+
+class FaultsF : public QueueTest {
+ protected:
+  static MQConfig impatient() {
+    MQConfig config = quick_config(proxy().url());
+    config.connection_pool_size = 2;
+    config.command_timeout = 200ms;
+    config.reconnect_backoff_min = 1ms;
+    config.reconnect_backoff_max = 20ms;
+    return config;
+  }
+  static FaultProxy& proxy() {
+    static FaultProxy one(server().socket_path(), server().directory() + "/proxy.sock");
+    return one;
+  }
+  // Nothing passes back on the connection that is told to be silent, from `first` on.
+  void silence_replies_from(std::function<bool(const SeenCommand&)> first) {
+    proxy().judge_replies([this, first](const SeenCommand& seen, std::string_view) {
+      if (!first(seen) || silenced_.exchange(true)) return ReplyFate::pass;
+      return ReplyFate::hold;
+    });
+  }
+  void TearDown() override {
+    proxy().heal();
+    QueueTest::TearDown();
+  }
+
+  std::atomic<bool> silenced_{false};
+};
+
+TEST_F(FaultsF, F2_silence_right_after_the_set_up_does_not_cost_all_the_time_to_produce) {
+  MQConfig config = impatient();
+  config.produce_timeout = 1min;
+  std::atomic<int> times{0};
+  // What is not produced before there is a connection waits for the answer to a TIME of its own.
+  silence_replies_from(
+      [&times](const SeenCommand& seen) { return seen.arguments[0] == "TIME" && ++times == 2; });
+  RedisMessageQueue queue(config);
+  EXPECT_EQ(thrown_by([&] { produce(queue, "t", "late"); }), "");
+  EXPECT_TRUE(silenced_);
+  EXPECT_EQ(stat(server(), "t", "produced"), 1);
+}
+
+TEST_F(FaultsF, F2_silence_after_a_produce_call_makes_it_go_again_after_command_timeout) {
+  MQConfig config = impatient();
+  config.produce_timeout = 4s;  // below five seconds, the default of command_timeout
+  silence_replies_from([](const SeenCommand& seen) { return seen.script == "produce"; });
+  RedisMessageQueue queue(config);
+  EXPECT_EQ(thrown_by([&] { produce(queue, "t", "again"); }), "");
+  EXPECT_TRUE(silenced_);
+  EXPECT_EQ(stat(server(), "t", "produced"), 1) << "once, though it went twice";
+}
+
+TEST_F(FaultsF, F2_silence_before_a_cancel_call_is_read_makes_it_go_over_another_connection) {
+  const MQConfig config = impatient();
+  RedisMessageQueue queue(config);
+  const std::string id = produce(queue, "t", "unwanted", ProduceOptions{}.delay(1h));
+  proxy().judge_commands([this](const SeenCommand& seen) {
+    if (seen.script != "cancel" || silenced_.exchange(true)) return CommandFate::pass;
+    return CommandFate::hold;
+  });
+  bool cancelled = false;
+  EXPECT_EQ(thrown_by([&] { cancelled = sync_wait(queue.cancel("t", id)); }), "");
+  EXPECT_TRUE(silenced_);
+  EXPECT_TRUE(cancelled);
+}
+
+}  // namespace
+}  // namespace mx_rmq::faults
