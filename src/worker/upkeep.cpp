@@ -11,6 +11,8 @@ using runtime::Duration;
 namespace {
 
 constexpr std::int64_t kManyDeadLetters = 10'000;
+// After a sweep without an answer the next one comes so soon, or up to twice as late.
+constexpr Duration kSweepAgain = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -49,7 +51,11 @@ Task<> Upkeep::sweep_loop(Topic* topic) {
       suspects_told_();
       if (!result.lapsed.empty()) lapsed(*topic, std::move(result.lapsed));
     }
-    go = co_await pause(shared_.jitter(interval, interval * 11 / 10));
+    // What was not answered may have left on a connection that something in between has forgotten: the next one
+    // goes out on a new one, before that is forgotten, too.
+    Duration wait = shared_.jitter(interval, interval * 11 / 10);
+    if (!answered) wait = std::min(wait, shared_.jitter(kSweepAgain, 2 * kSweepAgain));
+    go = co_await pause(wait);
   }
 }
 
