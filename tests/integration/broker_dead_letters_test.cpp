@@ -182,7 +182,7 @@ TEST(BrokerDeadLetters, ARepeatedCallThatFindsNothingIsUnknown) {
 }
 
 bool cancel(Rig& rig, const std::string& id, std::chrono::milliseconds timeout = 5s) {
-  Canceller canceller(rig.broker());
+  Canceller canceller(rig.broker(), 5s);
   return rig.run([&] { return canceller.cancel(id, rig.in(timeout)); });
 }
 
