@@ -33,6 +33,12 @@ constexpr std::array names{
     FaultKind{Fault::rotate_password, "rotate password", true, false},
     FaultKind{Fault::clock_jump, "clock jump", false, false},
     FaultKind{Fault::poison, "poison", true, false},
+    FaultKind{Fault::lose_data, "lose data", true, true},
+    FaultKind{Fault::damage_file, "damage file", true, true},
+    FaultKind{Fault::pause_server, "pause server", true, false},
+    FaultKind{Fault::server_clock, "server clock", true, false},
+    FaultKind{Fault::full_disk, "full disk", true, false},
+    FaultKind{Fault::no_clients, "no clients", true, false},
 };
 static_assert(names.size() == static_cast<std::size_t>(Fault::last));
 

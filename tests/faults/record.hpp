@@ -57,9 +57,15 @@ enum class Fault : std::uint8_t {
   sleep,         // DEBUG SLEEP
   full_memory,
   rotate_password,
-  clock_jump,  // a worker's wall clock is off
-  poison,      // a message that kills its worker
-  last = poison
+  clock_jump,    // a worker's wall clock is off
+  poison,        // a message that kills its worker
+  lose_data,     // the server is emptied, or comes back with less than it had
+  damage_file,   // of a server that was killed: bits of its append-only file are wrong
+  pause_server,  // SIGSTOP
+  server_clock,  // the server's wall clock is set
+  full_disk,     // no write to the append-only file succeeds
+  no_clients,    // the server takes no more connections
+  last = no_clients
 };
 
 // What a fault may bring about, and so explain.

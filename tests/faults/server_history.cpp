@@ -170,6 +170,12 @@ std::vector<Record> read_server_history(const std::string& directory) {
   return reader.take();
 }
 
+std::string append_only_file(const std::string& directory) {
+  const auto files = files_of(directory);
+  if (files.empty()) throw std::runtime_error("no append-only file under " + directory);
+  return files.back();
+}
+
 bool drop_unfinished_script(const std::string& directory) {
   const auto files = files_of(directory);
   if (files.empty()) return false;

@@ -2,55 +2,11 @@
 // under load.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <functional>
-
-#include "faults/arena.hpp"
+#include "faults/load.hpp"
 #include "support/build_kind.hpp"
 
 namespace mx_rmq::faults {
 namespace {
-
-using nlohmann::json;
-
-ArenaOptions arena_options(const std::string& name) {
-  ArenaOptions options;
-  options.name = name;
-  options.worker_arguments = {"sleep_us=0:2000"};
-  options.worker_environment = {"MQ_TASK_QUEUE_SIZE=32"};
-  options.producer_arguments = {"concurrency=10", "chosen=0.1", "delayed=0.1", "pause_us=5000"};
-  return options;
-}
-
-// Two workers and two producers under way; `inject` each time that work has gone on for a while.
-void under_load(Arena& arena, int times, const std::function<void(int)>& inject) {
-  for (int i = 0; i < 2; ++i) arena.add_worker();
-  for (int i = 0; i < 2; ++i) arena.add_producer(10'000'000);  // until SIGTERM
-  for (int i = 0; i < times; ++i) {
-    const auto acknowledged = arena.acknowledged();
-    const auto handled = arena.handled();
-    ASSERT_TRUE(test::wait_for(
-        60s,
-        [&] {
-          return arena.acknowledged() > acknowledged + 200 && arena.handled() > handled + 200;
-        },
-        5ms))
-        << "after fault " << i << '\n'
-        << arena.output();
-    inject(i);
-  }
-  EXPECT_TRUE(test::wait_for(60s, [&] { return arena.has_seen("audits"); })) << arena.output();
-}
-
-Verdict verdict_of(Arena& arena, Strings must_see) {
-  for (auto& each : arena.producers()) each->process.signal(SIGTERM);
-  arena.heal();
-  EXPECT_TRUE(arena.drain());
-  Verdict verdict = arena.finish({0s, 0s, std::move(must_see)});
-  EXPECT_TRUE(verdict.holds()) << verdict.text() << arena.output();
-  EXPECT_GT(verdict.acknowledged, 400);
-  return verdict;
-}
 
 TEST(FaultsC, C4_the_server_restarts_gracefully) {
   ArenaOptions options = arena_options("C4 server restarted (SIGTERM)");

@@ -26,6 +26,11 @@ void ScriptServer::load(const std::optional<Mutation>& mutation) {
   scripts_.emplace(client_, LoadedScripts::Kind::instrumented, mutation);
 }
 
+void ScriptServer::reconnect() {
+  client_ = server_.connect();
+  load();
+}
+
 Value ScriptServer::run(const Op& op, int fail_at) {
   const bool script = op.call.script != "take" && op.call.script != "forget";
   Value reply = client_.try_command(

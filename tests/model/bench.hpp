@@ -35,6 +35,8 @@ class ScriptServer {
   RedisServer& server() { return server_; }
   // Replaces the loaded scripts.
   void load(const std::optional<Mutation>& mutation = {});
+  // After a restart of the server.
+  void reconnect();
   // The reply, errors too; `fail_at` > 0 makes that call inside the script fail.
   Value run(const Op& op, int fail_at = 0);
   State state();
