@@ -39,7 +39,9 @@ struct MQConfig {
   std::string client_name = "mx-rmq";
   /// For resolving, connecting and logging in [10ms..10m].
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
-  /// Deadline of a command [10ms..10m]. Commands of a consumer have lease / 3 if that is less.
+  /// Deadline of a command [10ms..10m]. Commands of a consumer have lease / 3 if that is less. A
+  /// produce or cancel call sends its command again then; a connection that is still silent after
+  /// this time once more is given up.
   std::chrono::milliseconds command_timeout = std::chrono::seconds(5);
   /// Deadline of a produce call, waiting for a connection and re-sending included [10ms..1h].
   std::chrono::milliseconds produce_timeout = std::chrono::seconds(15);

@@ -76,7 +76,8 @@ class RedisMessageQueue {
   /// Takes back a message that no worker holds. True: it will not be handled. A delayed or retrying
   /// one is found at once; a waiting one by a search through the topic's lists, 1,000 a step.
   /// False: no such message, or in work, settled, dead, or moved while the search went on.
-  /// OutcomeUnknown: a reply was lost and it is not there now.
+  /// OutcomeUnknown: a reply was lost, or later than MQConfig::command_timeout, and it is not there
+  /// now.
   Task<bool> cancel(std::string topic, std::string id);
 
   /// Has the messages of a topic handled. See handler.hpp for what a handler may be. Before or

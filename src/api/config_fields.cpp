@@ -59,7 +59,8 @@ constexpr auto table = std::to_array<Field>({
     {"connect_timeout", DurationField{&MQConfig::connect_timeout, 10ms, 10min},
      "For resolving, connecting and logging in."},
     {"command_timeout", DurationField{&MQConfig::command_timeout, 10ms, 10min},
-     "Deadline of a command; a consumer's have lease / 3 if that is less."},
+     "Deadline of a command; a consumer's have lease / 3 if that is less. A produce or cancel call "
+     "sends it again then."},
     {"produce_timeout", DurationField{&MQConfig::produce_timeout, 10ms, 1h},
      "Deadline of a produce call, re-sending included."},
     {"reconnect_backoff_min", DurationField{&MQConfig::reconnect_backoff_min, 1ms, 1min},

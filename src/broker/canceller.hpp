@@ -19,10 +19,12 @@ class Canceller {
   /// while the search went on; it was not cancelled. Delayed ones are found at once; waiting ones by a
   /// search through the lists from their tails, 1,000 a step.
   /// TimeoutError when the search has not ended by `deadline`: not cancelled. OutcomeUnknown when a reply
-  /// was lost and the repeated search found nothing. Otherwise as ScriptCaller.
+  /// was lost or late and the repeated search found nothing, or failed. Otherwise as ScriptCaller.
   Task<bool> cancel(std::string id, TimePoint deadline);
 
  private:
+  Task<bool> search(std::string id, TimePoint deadline, bool* in_doubt);
+
   TopicBroker* broker_;
   Duration command_timeout_;
 };

@@ -28,13 +28,6 @@ std::exception_ptr unknown(const std::exception_ptr& cause) {
   return std::make_exception_ptr(OutcomeUnknown(text));
 }
 
-// Whether what Redis refuses now may work a moment later.
-bool passing(const ServerError& error) {
-  using redis::Remedy;
-  const Remedy remedy = redis::classify(error.code()).remedy;
-  return remedy == Remedy::wait || remedy == Remedy::reconnect || remedy == Remedy::load_script;
-}
-
 }  // namespace
 
 /// How one sending of a batch ended.
@@ -107,6 +100,10 @@ Task<bool> Producer::Core::connect(std::shared_ptr<Core> self) {
   } catch (const TimeoutError&) {
     self->expire();
     co_return true;
+  } catch (const OutcomeUnknown&) {
+    // A batch sent there would be in doubt for nothing.
+    if (deadline == soon) self->lane().reconnect(self->lane().epoch(), "it does not answer");
+    self->expire();
   } catch (const Error&) {
     self->expire();
   }
@@ -209,7 +206,7 @@ Task<Producer::Core::Attempt> Producer::Core::try_once(std::shared_ptr<Core> sel
     out.end = End::not_sent;
     out.error = std::current_exception();
   } catch (const ServerError& error) {
-    out.end = passing(error) ? End::not_now : End::refused;
+    out.end = redis::passing(error.code()) ? End::not_now : End::refused;
     out.error = std::current_exception();
   } catch (const ShutdownError&) {
     out.end = End::ended;

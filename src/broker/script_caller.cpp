@@ -53,7 +53,7 @@ Task<ScriptCaller::Answer> ScriptCaller::ask(ScriptCaller self, const lua::Scrip
       again = !last;
     } catch (const ServerError& refusal) {
       error = std::current_exception();
-      again = !last && redis::classify(refusal.code()).remedy == redis::Remedy::wait;
+      again = !last && redis::passing(refusal.code());
     } catch (const Error&) {
       error = std::current_exception();
       again = false;

@@ -108,4 +108,9 @@ Verdict classify(std::string_view text) noexcept {
   return {Executed::no, remedy_of(first), first};
 }
 
+bool passing(std::string_view code) noexcept {
+  const Remedy remedy = classify(code).remedy;
+  return remedy == Remedy::wait || remedy == Remedy::reconnect || remedy == Remedy::load_script;
+}
+
 }  // namespace mx_rmq::redis

@@ -33,4 +33,7 @@ struct Verdict {
 /// nothing was done: Redis raises each of them only at a first write.
 [[nodiscard]] Verdict classify(std::string_view text) noexcept;
 
+/// Whether what is refused with this code may work a moment later.
+[[nodiscard]] bool passing(std::string_view code) noexcept;
+
 }  // namespace mx_rmq::redis

@@ -80,8 +80,9 @@ class Consumer final : private Settler::Owner {
 
   /// Takes over from a consumer whose lease ran out, to the end.
   Task<> reap(std::string victim);
-  /// One sweep, all its steps. False if Redis could not be asked.
-  Task<bool> sweep(broker::SweepResult* last);
+  enum class Answer : std::uint8_t { result, refusal, none };
+  /// One sweep, all its steps, and how the last of them was answered.
+  Task<Answer> sweep(broker::SweepResult* last);
   /// Arms the marker that this queue took and cannot use. Failing is logged: the sweep heals it.
   Task<> arm();
 

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "mx_rmq/errors.hpp"
+#include "redis/script_error.hpp"
 #include "worker/consumer.hpp"
 
 // What a consumer does for the others of its topic.
@@ -53,7 +54,7 @@ Task<> Consumer::reap(std::string victim) {
               victim, "recovered", recovered, "dead_letters", dead);
 }
 
-Task<bool> Consumer::sweep(broker::SweepResult* last) {
+Task<Consumer::Answer> Consumer::sweep(broker::SweepResult* last) {
   std::int64_t taken = 0;
   while (!closing_) {
     const std::string name = lease_.name();
@@ -66,14 +67,22 @@ Task<bool> Consumer::sweep(broker::SweepResult* last) {
     args.longest_lease = kLongestLease;
     args.dead_cap = options_.dead_cap;
     std::string error;
+    Answer answer = Answer::result;
     try {
       *last = co_await broker_.sweep(args, command_deadline());
+    } catch (const ServerError& e) {
+      answer = Answer::refusal;
+      error = e.what();
+    } catch (const redis::ScriptError& e) {
+      answer = Answer::refusal;
+      error = e.what();
     } catch (const Error& e) {
+      answer = Answer::none;
       error = e.what();
     }
-    if (!error.empty()) {
+    if (answer != Answer::result) {
       failed("sweep", error);
-      co_return false;
+      co_return answer;
     }
     last_answer_ = loop_.now();
     taken += last->taken;
@@ -82,7 +91,7 @@ Task<bool> Consumer::sweep(broker::SweepResult* last) {
   }
   if (taken > 0)
     log::info("swept messages that nobody began in time", "topic", topic_name_, "messages", taken);
-  co_return true;
+  co_return Answer::result;
 }
 
 Task<> Consumer::arm() {

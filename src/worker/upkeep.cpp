@@ -11,7 +11,8 @@ using runtime::Duration;
 namespace {
 
 constexpr std::int64_t kManyDeadLetters = 10'000;
-// After a sweep without an answer the next one comes so soon, or up to twice as late.
+// After a sweep without an answer the next one comes so soon, or up to twice as late: if the connection had been
+// forgotten by something in between, before the new one is, too.
 constexpr Duration kSweepAgain = std::chrono::milliseconds(500);
 
 }  // namespace
@@ -45,16 +46,15 @@ Task<> Upkeep::sweep_loop(Topic* topic) {
   bool go = co_await pause(shared_.jitter(interval / 2, interval));
   while (go) {
     broker::SweepResult result;
-    const bool answered = co_await topic->consumer->sweep(&result);
-    if (answered) {
+    const Consumer::Answer answer = co_await topic->consumer->sweep(&result);
+    if (answer == Consumer::Answer::result) {
       topic->suspects = result.suspects;
       suspects_told_();
       if (!result.lapsed.empty()) lapsed(*topic, std::move(result.lapsed));
     }
-    // What was not answered may have left on a connection that something in between has forgotten: the next one
-    // goes out on a new one, before that is forgotten, too.
     Duration wait = shared_.jitter(interval, interval * 11 / 10);
-    if (!answered) wait = std::min(wait, shared_.jitter(kSweepAgain, 2 * kSweepAgain));
+    if (answer == Consumer::Answer::none)
+      wait = std::min(wait, shared_.jitter(kSweepAgain, 2 * kSweepAgain));
     go = co_await pause(wait);
   }
 }

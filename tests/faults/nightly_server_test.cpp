@@ -32,6 +32,7 @@ constexpr std::chrono::nanoseconds kEverything = std::chrono::hours(24);
 TEST(NightlyC, C3_a_server_without_persistence_comes_back_empty) {
   Arena arena(arena_options("C3 server killed ten times, no persistence"));
   under_load(arena, 10, [&](int) { arena.kill_server(Fault::lose_data); });
+  ASSERT_TRUE(wait_progress(arena)) << arena.output();
   // All that was acknowledged after the last kill is handled; what was before may be gone.
   const Verdict verdict = verdict_of(arena, {"lose data", "forgotten", "audits"}, kEverything);
   std::printf("    %ld of %ld lost\n", verdict.forgotten, verdict.acknowledged);
@@ -55,6 +56,7 @@ TEST(NightlyC, C3_a_server_with_snapshots_comes_back_with_what_the_last_one_had)
     arena.server().restart();
     arena.end(Fault::lose_data);
   });
+  ASSERT_TRUE(wait_progress(arena)) << arena.output();
   const Verdict verdict = verdict_of(arena, {"lose data", "forgotten", "redelivery", "audits"},
                                      std::chrono::nanoseconds(longest));
   EXPECT_TRUE(verdict.explained.contains("rollback")) << verdict.text();
@@ -82,6 +84,7 @@ TEST(NightlyC, C8_the_server_is_emptied_in_the_middle_of_work) {
         << "what is held no more is not settled\n"
         << arena.output();
   });
+  ASSERT_TRUE(wait_progress(arena)) << "what comes after is not lost\n" << arena.output();
   verdict_of(arena, {"lose data", "forgotten", "audits"}, kEverything);
 }
 

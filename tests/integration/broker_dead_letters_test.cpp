@@ -235,6 +235,23 @@ TEST(BrokerCanceller, ARepeatedSearchThatFindsNothingIsUnknown) {
   EXPECT_THROW(cancel(rig, "none"), OutcomeUnknown);
 }
 
+TEST(BrokerCanceller, AfterALostReplyARefusalDoesNotMeanThatNothingWasDone) {
+  RedisServer server;
+  ScriptProxy proxy(server.socket_path(), server.directory() + "/proxy.sock");
+  Rig rig(proxy.url());
+  OutgoingEnvelope delayed = message("later");
+  delayed.delay = 1h;
+  rig.produce_all({delayed});
+  proxy.judge([&server, calls = 0](const SeenCall& call) mutable {
+    if (call.script == "cancel" && ++calls == 1) return Fate::lose_reply;
+    if (call.script == "cancel_page")
+      server.command({"ACL", "SETUSER", "default", "-evalsha", "-eval"});
+    return Fate::pass;
+  });
+  EXPECT_THROW(cancel(rig, "later"), OutcomeUnknown);
+  EXPECT_EQ(server.command({"ZCARD", rig.keys.delayed}).num(), 0) << "it was cancelled";
+}
+
 TEST(BrokerCanceller, ASearchThatTakesTooLongIsATimeout) {
   RedisServer server;
   Rig rig(server.url());
