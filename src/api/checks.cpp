@@ -17,7 +17,7 @@ constexpr std::size_t max_topic_bytes = 128;
 constexpr std::size_t max_id_bytes = 256;
 constexpr std::size_t max_dead_letter_id_bytes = 512;
 
-[[noreturn]] void refuse(std::string_view argument, const std::string& why) {
+[[noreturn]] void refuse_argument(std::string_view argument, const std::string& why) {
   throw std::invalid_argument(std::string(argument) + ": " + why);
 }
 
@@ -30,48 +30,50 @@ std::string in_ms(milliseconds value) { return std::to_string(value.count()) + "
 
 void check_range(std::string_view argument, milliseconds value, milliseconds least,
                  milliseconds most, const char* allowed) {
-  if (value < least || value > most) refuse(argument, in_ms(value) + " is not allowed; " + allowed);
+  if (value < least || value > most)
+    refuse_argument(argument, in_ms(value) + " is not allowed; " + allowed);
 }
 
 }  // namespace
 
 void validate_topic(std::string_view topic) {
   constexpr const char* allowed = "; allowed are 1 to 128 characters out of A-Z a-z 0-9 . _ : -";
-  if (topic.empty()) refuse("topic", std::string("it is empty") + allowed);
+  if (topic.empty()) refuse_argument("topic", std::string("it is empty") + allowed);
   if (topic.size() > max_topic_bytes)
-    refuse("topic", "it has " + std::to_string(topic.size()) + " characters" + allowed);
+    refuse_argument("topic", "it has " + std::to_string(topic.size()) + " characters" + allowed);
   if (!std::all_of(topic.begin(), topic.end(), topic_character))
-    refuse("topic", runtime::text::quoted(topic) + " is not allowed" + allowed);
+    refuse_argument("topic", runtime::text::quoted(topic) + " is not allowed" + allowed);
 }
 
 void validate_message_id(std::string_view id) {
-  if (id.empty()) refuse("message_id", "it is empty; allowed are 1 to 256 bytes of UTF-8");
+  if (id.empty()) refuse_argument("message_id", "it is empty; allowed are 1 to 256 bytes of UTF-8");
   if (id.size() > max_id_bytes)
-    refuse("message_id",
-           "it has " + std::to_string(id.size()) + " bytes; allowed are 1 to 256 bytes of UTF-8");
+    refuse_argument("message_id", "it has " + std::to_string(id.size()) +
+                                      " bytes; allowed are 1 to 256 bytes of UTF-8");
   const std::size_t bad = runtime::utf8::find_invalid(id);
   if (bad != std::string_view::npos)
-    refuse("message_id", "invalid UTF-8 at byte " + std::to_string(bad));
+    refuse_argument("message_id", "invalid UTF-8 at byte " + std::to_string(bad));
 }
 
 void validate_dead_letter_id(std::string_view id) {
-  if (id.empty()) refuse("id", "it is empty; allowed are 1 to 512 bytes");
+  if (id.empty()) refuse_argument("id", "it is empty; allowed are 1 to 512 bytes");
   if (id.size() > max_dead_letter_id_bytes)
-    refuse("id", "it has " + std::to_string(id.size()) + " bytes; allowed are 1 to 512 bytes");
+    refuse_argument("id",
+                    "it has " + std::to_string(id.size()) + " bytes; allowed are 1 to 512 bytes");
 }
 
 void validate_produce_options(const ProduceOptions& options) {
   if (options.delay() && options.at())
-    refuse("at", "it cannot be given together with delay; use one of them");
+    refuse_argument("at", "it cannot be given together with delay; use one of them");
   if (options.delay())
     check_range("delay", *options.delay(), milliseconds(0), max_delay,
                 "0 (at once) to 100 years are");
   if (options.at() && *options.at() > std::chrono::system_clock::now() + max_delay)
-    refuse("at", "it is more than 100 years ahead");
+    refuse_argument("at", "it is more than 100 years ahead");
   if (options.ttl())
     check_range("ttl", *options.ttl(), milliseconds(1), max_delay, "1 ms to 100 years are");
   if (options.priority() && *options.priority() > MessagePriority::high)
-    refuse("priority", "it is none of low, normal, high");
+    refuse_argument("priority", "it is none of low, normal, high");
   if (options.message_id()) validate_message_id(*options.message_id());
 }
 
@@ -80,16 +82,17 @@ void validate_handler_options(const HandlerOptions& options, const MQConfig& con
     check_range("timeout", *options.timeout(), milliseconds(1), max_run_time,
                 "1 ms to 30 days are");
   if (options.max_concurrency() && *options.max_concurrency() < 1)
-    refuse("max_concurrency",
-           std::to_string(*options.max_concurrency()) + " is not allowed; 1 or more is");
+    refuse_argument("max_concurrency",
+                    std::to_string(*options.max_concurrency()) + " is not allowed; 1 or more is");
   const int retries = options.max_retries().value_or(config.max_retries);
   if (retries < 0 || retries > max_retry_limit)
-    refuse("max_retries", std::to_string(retries) + " is not allowed; 0 to 1000 are");
+    refuse_argument("max_retries", std::to_string(retries) + " is not allowed; 0 to 1000 are");
   const auto& delays = options.retry_delays() ? *options.retry_delays() : config.retry_delays;
   if (retries > 0 && delays.empty())
-    refuse("retry_delays", "it is empty though max_retries is " + std::to_string(retries));
+    refuse_argument("retry_delays", "it is empty though max_retries is " + std::to_string(retries));
   if (delays.size() > max_retry_limit)
-    refuse("retry_delays", std::to_string(delays.size()) + " delays; at most 1000 are allowed");
+    refuse_argument("retry_delays",
+                    std::to_string(delays.size()) + " delays; at most 1000 are allowed");
   for (const milliseconds delay : delays)
     check_range("retry_delays", delay, milliseconds(0), max_retry_delay, "0 to 365 days are");
 }

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view prefix = "MQ_";
 
-[[noreturn]] void refuse(const std::string& variable, const std::string& why) {
+[[noreturn]] void refuse_variable(const std::string& variable, const std::string& why) {
   throw ConfigError(variable + ": " + why);
 }
 
@@ -44,11 +44,11 @@ void set(const Field& field, const std::string& variable, const std::string& val
          MQConfig& config) {
   if (parse(field, value, config) && in_range(field, config)) return;
   if (field.name == "redis_url" && url_scheme(value) == "rediss")
-    refuse(variable, std::string(tls_not_built_in));
+    refuse_variable(variable, std::string(tls_not_built_in));
   const std::string shown =
       may_be_quoted(field) ? runtime::text::quoted(value) : std::string("the value");
-  refuse(variable,
-         shown + " is not allowed; allowed is " + form_of(field) + ", " + allowed_by(field));
+  refuse_variable(
+      variable, shown + " is not allowed; allowed is " + form_of(field) + ", " + allowed_by(field));
 }
 
 /// redis://host:port from REDIS_HOST and REDIS_PORT; nothing if neither is set.
@@ -63,16 +63,17 @@ void set_host_and_port(const Variables& variables, MQConfig& config) {
                std::string_view(".-_:").find(c) != std::string_view::npos;
       });
   if (!clean)
-    refuse("REDIS_HOST", runtime::text::quoted(name) +
-                             " is not allowed; allowed is a host name or an address (a URL goes "
-                             "into REDIS_URL)");
+    refuse_variable("REDIS_HOST",
+                    runtime::text::quoted(name) +
+                        " is not allowed; allowed is a host name or an address (a URL goes "
+                        "into REDIS_URL)");
   if (name.find(':') != std::string::npos) name = '[' + name + ']';
   std::int64_t number = 6379;
   if (port != variables.end()) {
     const auto parsed = parse_integer(port->second);
     if (!parsed || *parsed < 1 || *parsed > 65535)
-      refuse("REDIS_PORT", runtime::text::quoted(port->second) +
-                               " is not allowed; allowed is a whole number, 1 to 65535");
+      refuse_variable("REDIS_PORT", runtime::text::quoted(port->second) +
+                                        " is not allowed; allowed is a whole number, 1 to 65535");
     number = *parsed;
   }
   config.redis_url = "redis://" + name + ':' + std::to_string(number);
@@ -88,7 +89,7 @@ void refuse_unknown(const Variables& variables) {
     if (known) continue;
     std::string all;
     for (const Field& field : fields) all += (all.empty() ? "" : " ") + variable_of(field);
-    refuse(runtime::text::quoted(variable), "no field has this name; allowed are " + all);
+    refuse_variable(runtime::text::quoted(variable), "no field has this name; allowed are " + all);
   }
 }
 

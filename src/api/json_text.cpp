@@ -17,7 +17,7 @@ using nlohmann::json;
 constexpr std::uint64_t ones = 0x0101010101010101;
 constexpr std::uint64_t tops = 0x8080808080808080;
 
-constexpr bool plain(unsigned char byte) noexcept {
+constexpr bool plain_byte(unsigned char byte) noexcept {
   return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
 }
 
@@ -292,7 +292,7 @@ std::size_t plain_prefix(std::string_view text) noexcept {
     std::memcpy(&word, text.data() + at, sizeof word);
     if (!all_plain(word)) break;
   }
-  while (at < text.size() && plain(static_cast<unsigned char>(text[at]))) ++at;
+  while (at < text.size() && plain_byte(static_cast<unsigned char>(text[at]))) ++at;
   return at;
 }
 

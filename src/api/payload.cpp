@@ -13,7 +13,9 @@ namespace {
 
 using nlohmann::json;
 
-[[noreturn]] void refuse(const std::string& why) { throw std::invalid_argument("payload: " + why); }
+[[noreturn]] void refuse_payload(const std::string& why) {
+  throw std::invalid_argument("payload: " + why);
+}
 
 std::string too_deep() {
   return "it is nested deeper than " + std::to_string(max_json_depth) + " arrays and objects";
@@ -74,10 +76,10 @@ std::string shortened(std::string_view error) {
 std::string encode_payload(const json& payload, std::size_t max_bytes) {
   std::string text;
   if (const auto* string = payload.get_ptr<const std::string*>()) text.reserve(string->size() + 2);
-  if (const auto fault = append_json(text, payload, max_json_depth)) refuse(why(*fault));
+  if (const auto fault = append_json(text, payload, max_json_depth)) refuse_payload(why(*fault));
   if (text.size() > max_bytes)
-    refuse("it has " + std::to_string(text.size()) + " bytes as JSON, over the limit of " +
-           std::to_string(max_bytes) + " (max_payload_bytes)");
+    refuse_payload("it has " + std::to_string(text.size()) + " bytes as JSON, over the limit of " +
+                   std::to_string(max_bytes) + " (max_payload_bytes)");
   return text;
 }
 

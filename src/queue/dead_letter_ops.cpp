@@ -30,7 +30,7 @@ std::string default_error(const std::string& reason, const broker::EnvelopeView&
   return {};
 }
 
-DeadLetter convert(const std::string& topic, broker::DeadLetterRecord record) {
+DeadLetter dead_letter_of(const std::string& topic, broker::DeadLetterRecord record) {
   DeadLetter letter;
   letter.reason = std::move(record.reason);
   letter.last_error = std::move(record.last_error);
@@ -80,7 +80,7 @@ Task<std::vector<DeadLetter>> list(Core core, std::string topic, std::int64_t of
   auto records = co_await core->port(topic).dead_letters.list(offset, most);
   std::vector<DeadLetter> letters;
   letters.reserve(records.size());
-  for (auto& record : records) letters.push_back(convert(topic, std::move(record)));
+  for (auto& record : records) letters.push_back(dead_letter_of(topic, std::move(record)));
   co_return letters;
 }
 
@@ -89,7 +89,7 @@ Task<std::optional<DeadLetter>> get(Core core, std::string topic, std::string id
   const QueueCore::Use use(core);
   auto record = co_await core->port(topic).dead_letters.get(std::move(id));
   std::optional<DeadLetter> letter;
-  if (record) letter = convert(topic, std::move(*record));
+  if (record) letter = dead_letter_of(topic, std::move(*record));
   co_return letter;
 }
 
@@ -117,9 +117,9 @@ Task<std::int64_t> purge(Core core, std::string topic) {
   co_return co_await core->port(topic).dead_letters.purge();
 }
 
-class Ops final : public detail::DeadLetterOps {
+class CoreDeadLetterOps final : public detail::DeadLetterOps {
  public:
-  explicit Ops(Core core) : core_(std::move(core)) {}
+  explicit CoreDeadLetterOps(Core core) : core_(std::move(core)) {}
 
   Task<std::int64_t> count(std::string topic) override {
     return queue::count(core_, std::move(topic));
@@ -151,7 +151,7 @@ class Ops final : public detail::DeadLetterOps {
 }  // namespace
 
 std::shared_ptr<detail::DeadLetterOps> make_dead_letter_ops(Core core) {
-  return std::make_shared<Ops>(std::move(core));
+  return std::make_shared<CoreDeadLetterOps>(std::move(core));
 }
 
 }  // namespace mx_rmq::queue

@@ -12,7 +12,7 @@ namespace {
 using detail::QueueCore;
 using Core = std::shared_ptr<QueueCore>;
 
-TopicMetrics convert(const broker::TopicReport& report) {
+TopicMetrics topic_metrics_of(const broker::TopicReport& report) {
   TopicMetrics metrics;
   for (const auto each : report.stats.waiting) metrics.pending += each;
   metrics.suspects = report.stats.waiting[static_cast<std::size_t>(broker::List::suspect)];
@@ -35,7 +35,7 @@ Task<MetricsSnapshot> collect(Core core, std::vector<std::string> topics) {
     if (snapshot.topics.contains(topic)) continue;
     const auto deadline = core->loop().now() + runtime::Duration(core->config().command_timeout);
     const broker::TopicReport report = co_await core->port(topic).stats.report(deadline);
-    snapshot.topics[topic] = convert(report);
+    snapshot.topics[topic] = topic_metrics_of(report);
   }
   snapshot.reconnects = core->reconnects();
   if (core->engine()) {
@@ -54,9 +54,9 @@ Task<MetricsSnapshot> collect(Core core, std::vector<std::string> topics) {
   co_return snapshot;
 }
 
-class Ops final : public detail::MetricsOps {
+class CoreMetricsOps final : public detail::MetricsOps {
  public:
-  explicit Ops(Core core) : core_(std::move(core)) {}
+  explicit CoreMetricsOps(Core core) : core_(std::move(core)) {}
   Task<MetricsSnapshot> collect(std::vector<std::string> topics) override {
     return queue::collect(core_, std::move(topics));
   }
@@ -68,7 +68,7 @@ class Ops final : public detail::MetricsOps {
 }  // namespace
 
 std::shared_ptr<detail::MetricsOps> make_metrics_ops(Core core) {
-  return std::make_shared<Ops>(std::move(core));
+  return std::make_shared<CoreMetricsOps>(std::move(core));
 }
 
 }  // namespace mx_rmq::queue
