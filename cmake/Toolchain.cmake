@@ -8,7 +8,11 @@ if(PROJECT_IS_TOP_LEVEL)
     find_program(MX_RMQ_CCACHE ccache)
     mark_as_advanced(MX_RMQ_CCACHE)
     if(MX_RMQ_CCACHE)
-      set(CMAKE_CXX_COMPILER_LAUNCHER "${MX_RMQ_CCACHE}")
+      # So that it takes precompiled headers, and finds again what another checkout of these sources has compiled.
+      set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
+        CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+        "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${MX_RMQ_CCACHE}")
+      add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
     endif()
   endif()
   # A linker is used only if this compiler accepts it: clang-16 finds ld.lld-16, g++ does not.
@@ -44,10 +48,12 @@ function(mx_rmq_target_defaults target)
   target_compile_options(${target} PRIVATE
     -Wall -Wextra -Wpedantic
     # False alarms of g++ 12: inside coroutine frames, and in std::string when optimizing
-    # (GCC bugs 105329, 105651).
+    # (GCC bugs 105329, 105651), where a precompiled header makes them count as ours.
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-stringop-overflow>
+    $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-array-bounds>
+    $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-stringop-overread>
     $<$<BOOL:${MX_RMQ_WERROR}>:-Werror>)
   mx_rmq_sanitize(${target})
 endfunction()

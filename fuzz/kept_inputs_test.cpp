@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "support/paths.hpp"
+
 // LLVMFuzzerTestOneInput of each target, by another name.
 extern "C" {
 int fuzz_config(const std::uint8_t* data, std::size_t size);
@@ -28,7 +30,7 @@ using Target = int (*)(const std::uint8_t*, std::size_t);
 void run_kept(const std::string& name, Target target) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry :
-       std::filesystem::directory_iterator(MX_RMQ_SOURCE_DIR "/fuzz/corpus/" + name)) {
+       std::filesystem::directory_iterator(mx_rmq::test::source_path("fuzz/corpus/" + name))) {
     files.push_back(entry.path());
   }
   std::ranges::sort(files);

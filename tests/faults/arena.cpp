@@ -12,6 +12,7 @@
 
 #include "faults/report.hpp"
 #include "faults/stored.hpp"
+#include "support/paths.hpp"
 
 namespace mx_rmq::faults {
 namespace {
@@ -116,8 +117,7 @@ void Arena::start(Member& member, const std::string& program, Strings arguments)
   child.arguments.insert(child.arguments.end(), member.arguments.begin(), member.arguments.end());
   child.environment = environment(member.environment);
   child.output_file = member.output;
-  member.process = test::ChildProcess::start(std::string(MX_RMQ_FAULT_PROGRAMS) + "/" + program,
-                                             std::move(child));
+  member.process = test::ChildProcess::start(test::fault_program(program), std::move(child));
 }
 
 void Arena::start_worker(Member& member) { start(member, "fault_worker", {}); }

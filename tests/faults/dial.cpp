@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <stdexcept>
 
+#include "support/paths.hpp"
+
 namespace mx_rmq::faults {
 
 Dial::Dial() {
@@ -31,7 +33,7 @@ Dial::~Dial() {
 }
 
 std::string Dial::preload(const std::string& name) {
-  return std::string("LD_PRELOAD=") + MX_RMQ_FAULT_PROGRAMS + "/lib" + name + ".so";
+  return "LD_PRELOAD=" + test::fault_program("lib" + name + ".so");
 }
 
 }  // namespace mx_rmq::faults

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "faults/arena.hpp"
+#include "support/paths.hpp"
 
 namespace mx_rmq::faults {
 namespace {
@@ -13,8 +14,7 @@ class PowerCut : public ::testing::TestWithParam<const char*> {
     ArenaOptions made;
     made.name = name + fsync;
     made.redis.appendfsync = fsync;
-    made.redis.environment = {std::string("LD_PRELOAD=") + MX_RMQ_FAULT_PROGRAMS +
-                              "/liblazyaof.so"};
+    made.redis.environment = {"LD_PRELOAD=" + test::fault_program("liblazyaof.so")};
     made.history = true;
     made.worker_arguments = {"sleep_us=0:3000", "throw=0.01"};
     made.worker_environment = {"MQ_TASK_QUEUE_SIZE=32"};

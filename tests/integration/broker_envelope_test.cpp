@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/envelope.hpp"
+#include "support/paths.hpp"
 #include "support/redis_server.hpp"
 
 namespace mx_rmq::test {
@@ -17,7 +18,7 @@ using broker::EnvelopeView;
 using broker::Level;
 
 std::string file(const std::string& name) {
-  std::ifstream in(std::string(MX_RMQ_SOURCE_DIR) + "/lua/include/" + name);
+  std::ifstream in(test::source_path("lua/include/" + name));
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 

@@ -9,6 +9,7 @@
 
 #include "mx_rmq/log.hpp"
 #include "support/build_kind.hpp"
+#include "support/paths.hpp"
 #include "support/queue_fixture.hpp"
 
 namespace mx_rmq::test {
@@ -16,7 +17,7 @@ namespace {
 
 // "+ping", "+time" ...: what is granted in README.md.
 Strings documented_rights() {
-  std::ifstream in(MX_RMQ_SOURCE_DIR "/README.md");
+  std::ifstream in(test::source_path("README.md"));
   std::ostringstream text;
   text << in.rdbuf();
   const std::string readme = text.str();

@@ -10,13 +10,14 @@
 
 #include "mx_rmq_scripts.hpp"
 #include "script_text.hpp"
+#include "support/paths.hpp"
 #include "support/redis_server.hpp"
 
 namespace mx_rmq::test {
 namespace {
 
 std::string document() {
-  std::ifstream in(MX_RMQ_SOURCE_DIR "/docs/protocol.md", std::ios::binary);
+  std::ifstream in(test::source_path("docs/protocol.md"), std::ios::binary);
   std::ostringstream out;
   out << in.rdbuf();
   return out.str();
@@ -78,8 +79,9 @@ TEST(ProtocolDocument, HoldsEveryScriptsHeader) {
 
 TEST(ProtocolDocument, TellsHowToGetTheTextThatTheLibraryLoads) {
   for (const lua::Script* each : lua::all()) {
-    EXPECT_EQ(output_of("sh " MX_RMQ_SOURCE_DIR "/scripts/script_text " + std::string(each->name)),
-              each->source)
+    EXPECT_EQ(
+        output_of("sh " + test::source_path("scripts/script_text") + " " + std::string(each->name)),
+        each->source)
         << each->name;
   }
 }
@@ -93,7 +95,7 @@ TEST(ProtocolDocument, ShowsASessionThatRuns) {
   const std::string file = server.directory() + "/session.sh";
   {
     std::ofstream out(file, std::ios::binary);
-    out << "cd " << MX_RMQ_SOURCE_DIR << "\nredis-cli() { command redis-cli -s "
+    out << "cd " << test::source_path(".") << "\nredis-cli() { command redis-cli -s "
         << server.socket_path() << " \"$@\"; }\n";
     for (const Step& each : steps) out << each.command << "\nprintf '\\n@@@\\n'\n";
   }

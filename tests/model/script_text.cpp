@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "mx_rmq_scripts.hpp"
+#include "support/paths.hpp"
 
 namespace mx_rmq::test {
 namespace {
@@ -34,7 +35,7 @@ const std::map<std::string, std::string>& script_sources() {
 }
 
 std::string script_file(const std::string& name) {
-  std::ifstream in(std::string(MX_RMQ_SOURCE_DIR "/lua/") + name + ".lua", std::ios::binary);
+  std::ifstream in(test::source_path("lua/" + name + ".lua"), std::ios::binary);
   if (!in) throw std::runtime_error("no file lua/" + name + ".lua");
   std::ostringstream out;
   out << in.rdbuf();

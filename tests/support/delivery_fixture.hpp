@@ -11,6 +11,7 @@
 #include "support/build_kind.hpp"
 #include "support/child_process.hpp"
 #include "support/ledger.hpp"
+#include "support/paths.hpp"
 #include "support/redis_server.hpp"
 #include "support/wait.hpp"
 
@@ -30,7 +31,7 @@ class Delivery : public ::testing::Test {
     options.environment = std::move(environment);
     options.environment.push_back("REDIS_URL=" + server.url());
     options.output_file = server.directory() + "/worker.log";
-    return ChildProcess::start(std::string(MX_RMQ_TEST_PROGRAMS) + "/delivery_worker", options);
+    return ChildProcess::start(test_program("delivery_worker"), options);
   }
 
   MQConfig config() const {

@@ -19,6 +19,7 @@
 #include "mx_rmq/mx_rmq.hpp"
 #include "mx_rmq_scripts.hpp"
 #include "support/child_process.hpp"
+#include "support/paths.hpp"
 #include "support/redis_server.hpp"
 #include "support/wait.hpp"
 
@@ -203,7 +204,7 @@ inline ChildProcess start_worker(RedisServer& server, const std::string& topic,
   options.environment = std::move(environment);
   options.environment.push_back("REDIS_URL=" + server.url());
   options.output_file = server.directory() + "/" + name + ".out";
-  return ChildProcess::start(std::string(MX_RMQ_TEST_PROGRAMS) + "/queue_worker", options);
+  return ChildProcess::start(test_program("queue_worker"), options);
 }
 
 inline std::size_t occurrences(const std::string& text, const std::string& part) {

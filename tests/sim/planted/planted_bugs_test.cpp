@@ -17,6 +17,7 @@
 #include "mx_rmq/log.hpp"
 #include "planted.hpp"
 #include "seeds.hpp"
+#include "support/paths.hpp"
 
 namespace mx_rmq::sim {
 namespace {
@@ -29,7 +30,7 @@ constexpr std::uint64_t most_seeds = 3000;
 constexpr rlim_t longest_hunt = 60;
 
 std::string source(const std::string& file) {
-  std::ifstream in(std::string(MX_RMQ_SOURCE_DIR "/") + file, std::ios::binary);
+  std::ifstream in(test::source_path(file), std::ios::binary);
   std::ostringstream out;
   out << in.rdbuf();
   return out.str();

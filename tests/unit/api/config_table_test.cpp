@@ -10,6 +10,7 @@
 #include "api/config_fields.hpp"
 #include "api/config_values.hpp"
 #include "mx_rmq/config.hpp"
+#include "support/paths.hpp"
 #include "unit/api/config_testing.hpp"
 
 namespace mx_rmq {
@@ -103,7 +104,7 @@ TEST(ConfigTable, MarkdownHasALinePerFieldWithVariableDefaultAndRange) {
 }
 
 TEST(ConfigTable, TheReadmeHasExactlyThisTable) {
-  std::ifstream file(MX_RMQ_SOURCE_DIR "/README.md");
+  std::ifstream file(test::source_path("README.md"));
   if (!file) GTEST_SKIP() << "no README.md in the source tree";
   std::ostringstream text;
   text << file.rdbuf();
@@ -113,7 +114,7 @@ TEST(ConfigTable, TheReadmeHasExactlyThisTable) {
 }
 
 TEST(ConfigHeader, DocumentsEachRangeAsTheTableHasIt) {
-  std::ifstream file(MX_RMQ_SOURCE_DIR "/include/mx_rmq/config.hpp");
+  std::ifstream file(test::source_path("include/mx_rmq/config.hpp"));
   ASSERT_TRUE(file);
   std::ostringstream text;
   text << file.rdbuf();
