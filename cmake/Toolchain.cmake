@@ -54,6 +54,8 @@ function(mx_rmq_target_defaults target)
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-stringop-overflow>
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-array-bounds>
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-stringop-overread>
+    # It takes what a source of a unity build includes for a header.
+    $<$<AND:$<CXX_COMPILER_ID:GNU>,$<OR:$<BOOL:${MX_RMQ_UNITY}>,$<BOOL:${CMAKE_UNITY_BUILD}>>>:-Wno-subobject-linkage>
     $<$<BOOL:${MX_RMQ_WERROR}>:-Werror>)
   mx_rmq_sanitize(${target})
 endfunction()

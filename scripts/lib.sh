@@ -30,11 +30,14 @@ results_failed=0
 result() { if [[ -e /proc/self/fd/3 && -n ${MX_RMQ_RESULTS:-} ]]; then say "$*" >&3; else say "$*"; fi; }
 ok() { result "ok $*"; }
 not_ok() { result "not ok $*"; results_failed=1; }
-# try NAME COMMAND...: one result, by the command's exit code.
+# try NAME COMMAND...: one result, by the command's exit code; `check` is told how long it took, too.
 try() {
-  local name=$1
+  local name=$1 began=$SECONDS status=0
   shift
   say "--- $name: $*"
-  if "$@"; then ok "$name"; else not_ok "$name"; return 1; fi
+  "$@" || status=1
+  if [[ -n ${MX_RMQ_RESULTS:-} ]]; then result "took $(( SECONDS - began )) $name"; fi
+  if (( status == 0 )); then ok "$name"; else not_ok "$name"; fi
+  return "$status"
 }
 finish_results() { exit "$results_failed"; }
