@@ -27,19 +27,34 @@ bool once_behind_the_scheme(std::string_view url) {
          at > url.find("://");
 }
 
+std::string refused_by_validate(const std::string& url) {
+  MQConfig config;
+  config.redis_url = url;
+  try {
+    config.validate();
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return {};
+}
+
 void check_url(const std::string& url) {
-  const api::UrlParts parts = api::split_redis_url(url);
-  const bool hidden = once_behind_the_scheme(url) && parts.password && shows(*parts.password);
-  if (hidden) require(!shows(api::redact_redis_url(url)), "a shown URL has no password");
+  const std::string refusal = refused_by_validate(url);
   try {
     const redis::ConnectOptions options = redis::parse_url(url);
+    require(refusal.empty(), "what a connection takes is valid");
+    const bool hidden = once_behind_the_scheme(url) && shows(options.password.reveal());
+    if (hidden) require(!shows(api::redact_redis_url(url)), "a shown URL has no password");
     require(options.port >= 1 && options.port <= 65535, "a port is one");
     require(options.db >= 0, "a database's number is not negative");
     require(!options.address().empty(), "an address can be shown");
     if (hidden) require(!shows(options.address()), "an address has no password");
   } catch (const ConfigError& error) {
-    if (once_behind_the_scheme(url))
+    require(refusal == error.what(), "what a connection refuses is not valid");
+    if (once_behind_the_scheme(url)) {
       require(!shows(error.what()), "an error does not tell what a URL holds");
+      require(!shows(api::redact_redis_url(url)), "what is refused is not shown");
+    }
   }
 }
 

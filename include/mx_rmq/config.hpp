@@ -20,7 +20,7 @@ struct MQConfig {
 
   /// Where Redis is: redis://[[user]:password@]host[:port][/db] or
   /// unix://[[user]:password@]/path[?db=N]; special characters percent-encoded, IPv6 in brackets.
-  /// rediss:// (TLS) is not built in and is refused.
+  /// Behind a '?' there may be db and client_name. rediss:// (TLS) is not built in and is refused.
   std::string redis_url = "redis://localhost:6379";
   /// Number of the database [0..65535]. Together with another number in the URL it is an error; 0
   /// leaves it to the URL.
@@ -35,7 +35,8 @@ struct MQConfig {
   /// Connections for commands [1..1000], opened when first used; blocking waits have their own
   /// beside them.
   int connection_pool_size = 20;
-  /// What CLIENT LIST shows [1..64 bytes of printable ASCII without space].
+  /// What CLIENT LIST shows [1..64 bytes of printable ASCII without space]. The URL may have it, too;
+  /// another one than the default and the URL's together are an error.
   std::string client_name = "mx-rmq";
   /// For resolving, connecting and logging in [10ms..10m].
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
@@ -113,21 +114,30 @@ struct MQConfig {
   /// How often consumers whose lease ran out are looked for beyond what claims tell [10ms..1d].
   std::chrono::milliseconds processing_monitor_interval = std::chrono::seconds(30);
 
-  /// A configuration from the environment, validated; what is not set has its default.
+  /// A configuration from the environment, validated; what is not set, or set to nothing, has its
+  /// default. Blanks and line ends around a value are not part of it.
   ///
-  /// Each field is MQ_ and its name in upper case: MQ_MAX_WORKERS, MQ_RETRY_DELAYS ... The Redis
-  /// fields are also REDIS_URL, REDIS_DB, REDIS_USERNAME and REDIS_PASSWORD (their MQ_ form wins),
-  /// and without a URL REDIS_HOST and REDIS_PORT make one. Durations are a number of seconds, or a
-  /// number with one of ms, s, m, h, d ("90", "0.5", "500ms", "24h"); lists are separated by
-  /// commas; yes or no is true, false, 1, 0, yes, no, on or off.
+  /// Each field is MX_RMQ_ and its name in upper case: MX_RMQ_MAX_WORKERS, MX_RMQ_RETRY_DELAYS ...
+  /// or, shorter, MQ_MAX_WORKERS. The Redis fields are also REDIS_URL, REDIS_DB, REDIS_USERNAME and
+  /// REDIS_PASSWORD. Of several the first in this order counts, and the others are not looked at.
+  /// Without a URL, REDIS_HOST and REDIS_PORT make one; a REDIS_PORT that is an address, as
+  /// Kubernetes sets it for a service called redis, is taken if there is no REDIS_HOST and ignored if
+  /// there is. Durations are a number of seconds, or a number with one of ms, s, m, h, d ("90",
+  /// "0.5", "500ms", "24h"); lists are separated by commas; yes or no is true, false, 1, 0, yes, no,
+  /// on or off.
   ///
   /// Throws ConfigError naming the variable and what is allowed: for a malformed value, one out of
-  /// range, and for any MQ_ variable that is no field's. Not to be called while another thread
-  /// changes the environment.
+  /// range, and for an MX_RMQ_ variable that is no field's. MQ_ and REDIS_ variables that are no
+  /// field's are other products' and ignored, with a warning in the log where the name is nearly a
+  /// field's; so are, without one, MX_RMQ_ variables that Kubernetes sets for a service of such a
+  /// name (MX_RMQ_SERVICE_HOST, MX_RMQ_PORT ...), and those of this project's own tests
+  /// (MX_RMQ_REDIS_SERVER, MX_RMQ_TEST_... ). Not to be called while another thread changes the
+  /// environment.
   static MQConfig from_env();
 
   /// Throws ConfigError, naming the field, its value and what is allowed, for the first field that
-  /// is out of range or contradicts another one. Nothing is asked of Redis.
+  /// is out of range or contradicts another one. Of redis_url it names the part that is wrong. What
+  /// it accepts, connections can be tried with. Nothing is asked of Redis.
   void validate() const;
 
   /// All fields, a line each: `name = value`. Passwords are shown as ***, in the URL too.

@@ -1,5 +1,8 @@
 #include "mx_rmq/config.hpp"
 
+#include <optional>
+#include <string>
+
 #include "api/config_fields.hpp"
 #include "api/config_values.hpp"
 #include "api/redis_url.hpp"
@@ -14,38 +17,28 @@ namespace {
 }
 
 void check_own_range(const api::Field& field, const MQConfig& config) {
-  if (api::in_range(field, config)) return;
-  const std::string value = api::show(field, config);
-  refuse_field(std::string(field.name),
-               (api::may_be_quoted(field) ? runtime::text::quoted(value) : value) +
-                   " is not allowed; allowed is " + api::allowed_by(field));
+  if (!api::in_range(field, config))
+    refuse_field(std::string(field.name), api::why_not(field, config, ""));
 }
 
-/// Before the table's check: a secured URL deserves a better answer than "not allowed".
-void check_scheme(const MQConfig& config) {
-  if (api::url_scheme(config.redis_url) == "rediss")
-    refuse_field("redis_url", std::string(api::tls_not_built_in));
+void check_text_against_url(const char* field, const std::string& value,
+                            const std::optional<std::string>& in_url, const char* what) {
+  if (in_url && !value.empty() && *in_url != value)
+    refuse_field(field, std::string("it contradicts redis_url, which has another ") + what +
+                            "; give one of them");
 }
 
 /// A field beside the URL may repeat what the URL says, not contradict it.
 void check_against_url(const MQConfig& config) {
-  const api::UrlParts url = api::split_redis_url(config.redis_url);
-  if (url.db && !url.db->empty()) {
-    const auto db = api::parse_integer(*url.db);
-    if (!db || *db < 0 || *db > 65535)
-      refuse_field("redis_url", "the database " + runtime::text::quoted(*url.db) +
-                                    " in it is not allowed; allowed is 0 to 65535");
-    if (config.redis_db != 0 && config.redis_db != *db)
-      refuse_field("redis_db", std::to_string(config.redis_db) +
-                                   " contradicts redis_url, which says " + std::to_string(*db) +
-                                   "; give one of them, or the same in both");
-  }
-  if (url.user && !config.redis_username.empty() && *url.user != config.redis_username)
-    refuse_field("redis_username",
-                 "it contradicts redis_url, which has another user; give one of them");
-  if (url.password && !config.redis_password.empty() && *url.password != config.redis_password)
-    refuse_field("redis_password",
-                 "it contradicts redis_url, which has another password; give one of them");
+  const api::RedisUrl url = api::parse_redis_url(config.redis_url);
+  if (url.db && config.redis_db != 0 && config.redis_db != *url.db)
+    refuse_field("redis_db", std::to_string(config.redis_db) +
+                                 " contradicts redis_url, which says " + std::to_string(*url.db) +
+                                 "; give one of them, or the same in both");
+  check_text_against_url("redis_username", config.redis_username, url.user, "user");
+  check_text_against_url("redis_password", config.redis_password, url.password, "password");
+  if (config.client_name != MQConfig().client_name)
+    check_text_against_url("client_name", config.client_name, url.client_name, "name");
 }
 
 }  // namespace
@@ -53,7 +46,6 @@ void check_against_url(const MQConfig& config) {
 MQConfig::MQConfig() = default;
 
 void MQConfig::validate() const {
-  check_scheme(*this);
   for (const api::Field& field : api::config_fields()) check_own_range(field, *this);
   check_against_url(*this);
   if (reconnect_backoff_min > reconnect_backoff_max)

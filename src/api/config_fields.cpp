@@ -7,6 +7,7 @@
 
 #include "api/config_values.hpp"
 #include "api/redis_url.hpp"
+#include "runtime/text.hpp"
 
 namespace mx_rmq::api {
 namespace {
@@ -25,9 +26,7 @@ bool valid_prefix(std::string_view text) {
          });
 }
 
-bool valid_client_name(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), graphic);
-}
+bool valid_url(std::string_view text) { return why_redis_url_is_refused(text).empty(); }
 
 bool valid_credential(std::string_view text) { return text.size() <= max_credential_bytes; }
 
@@ -35,7 +34,8 @@ std::string masked(const std::string& text) { return text.empty() ? "" : "***"; 
 
 constexpr auto table = std::to_array<Field>({
     {"redis_url",
-     TextField{&MQConfig::redis_url, redis_url_allowed, valid_redis_url, redact_redis_url},
+     TextField{&MQConfig::redis_url, redis_url_allowed, valid_url, redact_redis_url,
+               why_redis_url_is_refused},
      "Where Redis is.", "REDIS_URL"},
     {"redis_db", IntField{&MQConfig::redis_db, 0, 65535},
      "Number of the database; 0 leaves it to the URL.", "REDIS_DB"},
@@ -139,11 +139,17 @@ std::string plain(const Field& field, const MQConfig& config) {
 
 std::span<const Field> config_fields() { return table; }
 
-std::string variable_of(const Field& field) {
-  std::string name = "MQ_";
-  for (const char c : field.name) name += c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
-  return name;
+namespace {
+
+std::string with_upper_name(std::string variable, const Field& field) {
+  for (const char c : field.name) variable += c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  return variable;
 }
+
+}  // namespace
+
+std::string variable_of(const Field& field) { return with_upper_name("MQ_", field); }
+std::string long_variable_of(const Field& field) { return with_upper_name("MX_RMQ_", field); }
 
 std::string allowed_by(const Field& field) {
   const auto range = [](Milliseconds least, Milliseconds most) {
@@ -222,6 +228,14 @@ bool in_range(const Field& field, const MQConfig& config) {
                         [&](const auto& f) { return between(f, config.*f.member); },
                     },
                     field.kind);
+}
+
+std::string why_not(const Field& field, const MQConfig& config, const std::string& form) {
+  const auto* text = std::get_if<TextField>(&field.kind);
+  if (text != nullptr && text->why != nullptr) return text->why(config.*text->member);
+  const std::string value = show(field, config);
+  return (may_be_quoted(field) ? runtime::text::quoted(value) : "the value") +
+         " is not allowed; allowed is " + form + allowed_by(field);
 }
 
 bool may_be_quoted(const Field& field) {

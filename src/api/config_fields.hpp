@@ -48,6 +48,8 @@ struct TextField {
   bool (*valid)(std::string_view);
   /// How the value may be shown; null: as it is.
   std::string (*show)(const std::string&) = nullptr;
+  /// Says better than `allowed` what is wrong with a value that is not valid, and no secret.
+  std::string (*why)(std::string_view) = nullptr;
 };
 
 using FieldKind = std::variant<IntField, CountField, BytesField, BoolField, DurationField,
@@ -66,6 +68,8 @@ struct Field {
 
 /// "MQ_" and the name in upper case.
 [[nodiscard]] std::string variable_of(const Field& field);
+/// "MX_RMQ_" and the name in upper case: no other product's.
+[[nodiscard]] std::string long_variable_of(const Field& field);
 /// "1 to 1000", "10ms to 1d" ...
 [[nodiscard]] std::string allowed_by(const Field& field);
 /// The value, never a secret.
@@ -76,6 +80,10 @@ struct Field {
 [[nodiscard]] bool parse(const Field& field, std::string_view text, MQConfig& config);
 /// False: the value is out of the field's own range.
 [[nodiscard]] bool in_range(const Field& field, const MQConfig& config);
+/// What an error says of a value that is not in_range(), behind the name of the field or variable.
+/// `form` (may be empty) tells how a value is written.
+[[nodiscard]] std::string why_not(const Field& field, const MQConfig& config,
+                                  const std::string& form);
 /// False: the text may be, or hold, a secret and is in no message.
 [[nodiscard]] bool may_be_quoted(const Field& field);
 

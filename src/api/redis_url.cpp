@@ -1,8 +1,10 @@
 #include "api/redis_url.hpp"
 
-#include <algorithm>
+#include <arpa/inet.h>
 
-#include "api/config_values.hpp"
+#include <algorithm>
+#include <charconv>
+
 #include "runtime/text.hpp"
 
 namespace mx_rmq::api {
@@ -10,24 +12,59 @@ namespace {
 
 constexpr std::string_view separator = "://";
 constexpr std::size_t max_url_bytes = 4096;
+constexpr std::size_t max_unix_path = 107;  // sockaddr_un
+constexpr int max_db = 65535;
+constexpr std::size_t max_shown_digits = 10;
+constexpr std::string_view encode_hint =
+    " (a '/', '?', '#' or '@' in a password must be percent-encoded)";
 
-/// The parts as written. Not well_formed: they are not to be trusted, nor shown, as a piece of a
-/// password that was not percent-encoded may be anywhere.
+[[noreturn]] void refuse_url(const std::string& why) { throw BadRedisUrl(why); }
+
+/// The parts as written.
 struct Split {
   std::string scheme;  // in lower case
   std::string_view credentials, address, path, query;
   bool has_credentials = false;
-  bool well_formed = false;
 };
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+[[noreturn]] void refuse_scheme(const std::string& scheme) {
+  const std::string named = runtime::text::quoted(scheme, 32);
+  if (scheme == "rediss" || scheme == "valkeys")
+    refuse_url(scheme +
+               ":// (TLS) is not built in, and it is never replaced by an unencrypted connection; "
+               "allowed are redis:// and unix://");
+  const std::string allowed = "; allowed are redis:// and unix://";
+  if (scheme.find("sentinel") != std::string::npos)
+    refuse_url("the scheme " + named + " asks for Sentinel, which is not built in" + allowed);
+  if (scheme.find("cluster") != std::string::npos)
+    refuse_url("the scheme " + named + " asks for Redis Cluster, which is not built in" + allowed);
+  refuse_url("the scheme " + named + " is not supported" + allowed);
+}
+
+bool control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
 Split split(std::string_view url) {
   Split out;
   const std::size_t colon = url.find(separator);
-  if (colon == std::string_view::npos) return out;
-  out.scheme = url.substr(0, colon);
-  for (char& c : out.scheme)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  if (colon != std::string_view::npos) out.scheme = lower(url.substr(0, colon));
+  if (out.scheme.empty() ||
+      out.scheme.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+.-") != std::string::npos)
+    refuse_url("it has no scheme; allowed are redis:// and unix://");
+  if (out.scheme != "redis" && out.scheme != "unix") refuse_scheme(out.scheme);
+  if (url.size() > max_url_bytes)
+    refuse_url("it is longer than " + std::to_string(max_url_bytes) + " bytes");
+  if (std::any_of(url.begin(), url.end(), control))
+    refuse_url("there are control characters in it (a line end?)");
   std::string_view rest = url.substr(colon + separator.size());
+  if (rest.find('#') != std::string_view::npos)
+    refuse_url("a '#' has no meaning in it (in a password it must be percent-encoded)");
   if (const std::size_t mark = rest.find('?'); mark != std::string_view::npos) {
     out.query = rest.substr(mark + 1);
     rest = rest.substr(0, mark);
@@ -36,15 +73,14 @@ Split split(std::string_view url) {
     out.path = rest.substr(slash);
     rest = rest.substr(0, slash);
   }
+  if (out.path.find('@') != std::string_view::npos || out.query.find('@') != std::string_view::npos)
+    refuse_url("a '/', '?' or '@' in a password (or path) must be percent-encoded");
   if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
     out.has_credentials = true;
     out.credentials = rest.substr(0, at);
     rest.remove_prefix(at + 1);
   }
   out.address = rest;
-  out.well_formed = url.find('#') == std::string_view::npos &&
-                    out.path.find('@') == std::string_view::npos &&
-                    out.query.find('@') == std::string_view::npos;
   return out;
 }
 
@@ -55,83 +91,158 @@ int hex_digit(char c) noexcept {
   return -1;
 }
 
-/// Malformed escapes stay as they are: the connection's parser refuses them.
-std::string percent_decoded(std::string_view text) {
+std::string percent_decoded(std::string_view text, const std::string& what) {
   std::string out;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const bool escape = text[at] == '%' && at + 2 < text.size();
-    const int high = escape ? hex_digit(text[at + 1]) : -1;
-    const int low = escape ? hex_digit(text[at + 2]) : -1;
-    if (high >= 0 && low >= 0) {
-      out += static_cast<char>(high * 16 + low);
-      at += 2;
-    } else {
-      out += text[at];
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
     }
+    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+    if (high < 0 || low < 0)
+      refuse_url("a '%' in the " + what + " is not followed by two hex digits");
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
   }
   return out;
 }
 
-/// [host][:port], where an IPv6 host is in brackets.
-bool valid_address(std::string_view address) {
-  std::string_view port;
-  if (address.starts_with('[')) {
-    const std::size_t end = address.find(']');
-    if (end == std::string_view::npos || address.substr(0, end).find(':') == std::string_view::npos)
-      return false;
-    port = address.substr(end + 1);
-  } else if (const std::size_t colon = address.find(':'); colon != std::string_view::npos) {
-    port = address.substr(colon);
-  }
-  if (address.find(' ') != std::string_view::npos) return false;
-  if (port.empty()) return true;
-  const auto number = port.front() == ':' ? parse_integer(port.substr(1)) : std::nullopt;
-  return number && *number >= 1 && *number <= 65535;
+/// `shown`: what is all digits may be quoted; a piece of a password it can hardly be.
+int read_number(std::string_view text, int least, int most, const std::string& what, bool shown) {
+  const std::string range = std::to_string(least) + " to " + std::to_string(most);
+  if (text.empty()) refuse_url("the " + what + " is missing; allowed is " + range);
+  const bool digits =
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  int value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (digits && parsed.ec == std::errc() && value >= least && value <= most) return value;
+  if (digits && shown && text.size() <= max_shown_digits)
+    refuse_url("the " + what + ' ' + std::string(text) + " is not allowed; allowed is " + range);
+  refuse_url("the " + what + " is not a number from " + range + std::string(encode_hint));
 }
 
-/// The value of `db` in "a=1&db=2".
-std::optional<std::string> db_in_query(std::string_view query) {
+std::optional<std::string> unless_empty(std::string text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+void read_credentials(const Split& parts, RedisUrl& url) {
+  if (!parts.has_credentials) return;
+  const std::size_t colon = parts.credentials.find(':');
+  url.user = unless_empty(percent_decoded(parts.credentials.substr(0, colon), "user"));
+  if (colon == std::string_view::npos) return;
+  url.password = unless_empty(percent_decoded(parts.credentials.substr(colon + 1), "password"));
+}
+
+void read_ipv6(std::string_view text, RedisUrl& url) {
+  url.host = percent_decoded(text, "host");
+  const std::string address = url.host.substr(0, url.host.find('%'));  // without its zone
+  in6_addr ignored{};
+  if (::inet_pton(AF_INET6, address.c_str(), &ignored) != 1)
+    refuse_url("what is in brackets is no IPv6 address");
+}
+
+void read_address(const Split& parts, RedisUrl& url) {
+  const std::string_view text = parts.address;
+  std::optional<std::string_view> port;
+  std::string_view host = text;
+  if (text.starts_with('[')) {
+    const std::size_t close = text.find(']');
+    if (close == std::string_view::npos) refuse_url("a '[' before an IPv6 address without its ']'");
+    host = text.substr(1, close - 1);
+    const std::string_view rest = text.substr(close + 1);
+    if (!rest.empty() && rest.front() != ':')
+      refuse_url("only a port may follow an IPv6 address" + std::string(encode_hint));
+    if (!rest.empty()) port = rest.substr(1);
+    read_ipv6(host, url);
+  } else {
+    if (const std::size_t colon = text.find(':'); colon != std::string_view::npos) {
+      host = text.substr(0, colon);
+      port = text.substr(colon + 1);
+      if (port->find(':') != std::string_view::npos)
+        refuse_url("an IPv6 address must be in brackets, as in redis://[::1]:6379");
+    }
+    if (!host.empty()) url.host = percent_decoded(host, "host");
+  }
+  if (std::any_of(url.host.begin(), url.host.end(), control) ||
+      url.host.find(' ') != std::string::npos)
+    refuse_url("there are spaces or control characters in the host");
+  // redis://:secret is a password without its host.
+  if (port) url.port = read_number(*port, 1, 65535, "port", parts.has_credentials || !host.empty());
+}
+
+void read_socket(const Split& parts, RedisUrl& url) {
+  if (!parts.address.empty())
+    refuse_url("a socket's URL has no host; allowed is unix:///path or unix://user:password@/path");
+  url.unix_path = percent_decoded(parts.path, "path");
+  if (url.unix_path.size() < 2 || url.unix_path.ends_with('/'))
+    refuse_url("the path of a socket is missing; allowed is unix:///path");
+  if (url.unix_path.size() > max_unix_path)
+    refuse_url("the path of a socket is longer than " + std::to_string(max_unix_path) + " bytes");
+  if (std::any_of(url.unix_path.begin(), url.unix_path.end(), control))
+    refuse_url("there are control characters in the path of a socket");
+}
+
+void read_argument(std::string_view key, std::string_view value, RedisUrl& url) {
+  if (key == "db") {
+    const int given = read_number(value, 0, max_db, "database", true);
+    if (url.db && *url.db != given) refuse_url("two different databases are given");
+    url.db = given;
+  } else if (key == "client_name") {
+    url.client_name = unless_empty(percent_decoded(value, "client_name"));
+    if (url.client_name && !valid_client_name(*url.client_name))
+      refuse_url(
+          "its client_name is not allowed; allowed are 1 to 64 bytes of printable ASCII "
+          "without space");
+  } else {
+    refuse_url("there is an unknown argument behind its '?'; allowed are db and client_name" +
+               std::string(encode_hint));
+  }
+}
+
+void read_query(std::string_view query, RedisUrl& url) {
   while (!query.empty()) {
     const std::size_t end = query.find('&');
     const std::string_view pair = query.substr(0, end);
-    if (pair.starts_with("db=")) return std::string(pair.substr(3));
-    if (end == std::string_view::npos) break;
-    query.remove_prefix(end + 1);
+    query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
+    if (pair.empty()) continue;
+    const std::size_t equals = pair.find('=');
+    const std::string_view value =
+        equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
+    read_argument(pair.substr(0, equals), value, url);
   }
-  return std::nullopt;
 }
 
 }  // namespace
 
-std::string url_scheme(std::string_view url) { return split(url).scheme; }
-
-bool valid_redis_url(std::string_view url) {
-  const Split parts = split(url);
-  const bool clean = std::none_of(url.begin(), url.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-  });
-  if (!parts.well_formed || !clean || url.size() > max_url_bytes) return false;
-  if (parts.scheme == "redis") return valid_address(parts.address);
-  return parts.scheme == "unix" && parts.address.empty() && parts.path.size() > 1;
+RedisUrl parse_redis_url(std::string_view text) {
+  const Split parts = split(text);
+  RedisUrl url;
+  read_credentials(parts, url);
+  if (parts.scheme == "unix") {
+    read_socket(parts, url);
+  } else {
+    read_address(parts, url);
+    if (parts.path.size() > 1)
+      url.db = read_number(parts.path.substr(1), 0, max_db, "database", true);
+  }
+  read_query(parts.query, url);
+  return url;
 }
 
-UrlParts split_redis_url(std::string_view url) {
-  UrlParts out;
-  const Split parts = split(url);
-  if (parts.has_credentials) {
-    const std::size_t colon = parts.credentials.find(':');
-    const std::string_view user = parts.credentials.substr(0, colon);
-    if (!user.empty()) out.user = percent_decoded(user);
-    if (colon != std::string_view::npos)
-      out.password = percent_decoded(parts.credentials.substr(colon + 1));
+std::string why_redis_url_is_refused(std::string_view url) {
+  try {
+    (void)parse_redis_url(url);
+  } catch (const BadRedisUrl& error) {
+    return error.what();
   }
-  out.db = db_in_query(parts.query);
-  if (parts.scheme == "redis" && parts.path.size() > 1) out.db = std::string(parts.path.substr(1));
-  return out;
+  return {};
 }
 
 std::string redact_redis_url(const std::string& url) {
-  if (!valid_redis_url(url)) return "(not shown)";
+  if (!why_redis_url_is_refused(url).empty()) return "(not shown)";
   const Split parts = split(url);
   std::string out = parts.scheme + std::string(separator);
   if (parts.has_credentials) out += "***@";
@@ -139,6 +250,11 @@ std::string redact_redis_url(const std::string& url) {
   runtime::text::append_escaped(out, parts.path);
   if (!parts.query.empty()) out += "?...";
   return out;
+}
+
+bool valid_client_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
 }
 
 }  // namespace mx_rmq::api

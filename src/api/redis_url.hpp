@@ -1,36 +1,49 @@
 #pragma once
 
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
-/// As much of a Redis URL as the configuration's own rules need. The connection's parser decides
-/// about the rest of it.
+/// Redis URLs. There is this one reader: what it refuses is refused by MQConfig::validate(), and
+/// what it reads is what connections are made to.
 namespace mx_rmq::api {
 
 inline constexpr std::string_view redis_url_allowed =
     "redis://[[user]:password@]host[:port][/db] or unix://[[user]:password@]/path[?db=N]";
 
-/// Why a URL with the scheme rediss is refused.
-inline constexpr std::string_view tls_not_built_in =
-    "rediss:// (TLS) is not built in, and it is never replaced by an unencrypted connection; "
-    "allowed are redis:// and unix://";
-
-/// redis:// with [host][:port], or unix:// with an absolute path; at most 4096 bytes, no control bytes.
-[[nodiscard]] bool valid_redis_url(std::string_view url);
-
-/// "rediss" of "RedisS://host"; empty if there is none.
-[[nodiscard]] std::string url_scheme(std::string_view url);
-
-/// What the URL says about fields that exist beside it. Percent-decoded.
-struct UrlParts {
-  std::optional<std::string> user, password;
-  std::optional<std::string> db;  ///< as written: not checked for being a number
+/// What a URL says, percent-decoded.
+struct RedisUrl {
+  std::string host = "localhost";
+  int port = 6379;
+  std::string unix_path;                      ///< not empty: this socket instead of host and port
+  std::optional<std::string> user, password;  ///< never empty if there are any
+  std::optional<int> db;
+  std::optional<std::string> client_name;  ///< never empty if there is one
 };
-[[nodiscard]] UrlParts split_redis_url(std::string_view url);
 
-/// The URL with its credentials as *** and without query arguments. What is no URL, so that nobody
-/// knows where a password would be, is not shown at all.
+/// Why a URL is refused. Names the part that is wrong. Of the URL itself it quotes the scheme, and
+/// digits where a number has to be: with a '/', '@' or '?' in a password that was not
+/// percent-encoded, a piece of it may turn up in any part.
+class BadRedisUrl : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// redis://[[user]:password@][host][:port][/db], with an IPv6 address in brackets, or
+/// unix://[[user]:password@]/path; both with the arguments db and client_name behind '?'. At most
+/// 4096 bytes, no control bytes. Throws BadRedisUrl for anything else; schemes that would need what
+/// is not built in (TLS, Sentinel, Cluster) are refused, never served in the clear.
+[[nodiscard]] RedisUrl parse_redis_url(std::string_view url);
+
+/// The text of the BadRedisUrl; empty if there is nothing to refuse.
+[[nodiscard]] std::string why_redis_url_is_refused(std::string_view url);
+
+/// The URL with its credentials as *** and without arguments. What is refused is not shown at all,
+/// as nobody knows where in it a password would be.
 [[nodiscard]] std::string redact_redis_url(const std::string& url);
+
+/// MQConfig::client_name and a URL's: 1 to 64 bytes of printable ASCII without space.
+[[nodiscard]] bool valid_client_name(std::string_view text);
 
 }  // namespace mx_rmq::api

@@ -28,10 +28,7 @@ struct ConnectOptions {
   [[nodiscard]] std::string address() const;
 };
 
-/// Reads redis://[[user]:password@]host[:port][/db], unix://[[user]:password@]/path[?db=N], with
-/// percent-encoding, IPv6 in brackets and the query arguments db and client_name. ConfigError for
-/// anything else; its text never holds the credentials. Schemes that would need what is not built
-/// in (TLS, Sentinel, Cluster) are refused, never served in the clear.
+/// Where a URL leads, as api::parse_redis_url reads it; ConfigError for what that refuses.
 [[nodiscard]] ConnectOptions parse_url(std::string_view url);
 
 /// What is refused as a protocol error, before memory is spent on it.

@@ -50,10 +50,10 @@ TEST_F(Defects, F17_start_run_and_start_background_consume_alike) {
 }
 
 TEST_F(Defects, F18_unknown_variables_are_refused) {
-  ::setenv("MQ_MAX_WORKER", "3", 1);
+  ::setenv("MX_RMQ_MAX_WORKER", "3", 1);
   const std::string error = thrown_by([] { MQConfig::from_env(); });
-  ::unsetenv("MQ_MAX_WORKER");
-  EXPECT_NE(error.find("MQ_MAX_WORKER"), std::string::npos) << error;
+  ::unsetenv("MX_RMQ_MAX_WORKER");
+  EXPECT_NE(error.find("MX_RMQ_MAX_WORKER"), std::string::npos) << error;
   ::setenv("MQ_MAX_WORKERS", "3", 1);
   EXPECT_EQ(MQConfig::from_env().max_workers, 3);
   ::unsetenv("MQ_MAX_WORKERS");

@@ -84,7 +84,10 @@ TEST(ConfigValidate, EveryFieldIsHeldToItsRange) {
       if (!exists) continue;
       const std::string error = refusal([&] { edge.config.validate(); });
       EXPECT_TRUE(error.starts_with(std::string(field.name) + ": ")) << error;
-      EXPECT_NE(error.find("is not allowed; allowed is "), std::string::npos) << error;
+      // A URL's error names the part that is wrong.
+      const char* const says =
+          field.name == "redis_url" ? "; allowed are " : "is not allowed; allowed is ";
+      EXPECT_NE(error.find(says), std::string::npos) << error;
     }
   }
   EXPECT_EQ(changed([](MQConfig& c) { c.max_workers = 0; }),
@@ -144,12 +147,33 @@ TEST(ConfigValidate, RedisUrl) {
         "unix://u:p@/run/r.sock?db=3", "redis://:p@ss:w%2frd@h", "REDIS://h", "redis://",
         "redis:///2", "redis://:6379", "redis://127.0.0.1:6379/"})
     EXPECT_EQ(url(good), "accepted") << good;
-  for (const char* bad :
-       {"", "localhost", "localhost:6379", "http://h", "redis://:p/w@h", "redis://h#f",
-        "redis://[h]", "unix://", "unix://relative", "redis://h:0", "redis://h:65536",
-        "redis://h:x", "redis://h/x", "redis://h/-1", "redis://h/65536", "redis://[::1",
-        "redis://h\n", "redis://a b", "redis+sentinel://h"})
+  for (const char* bad : {"",
+                          "localhost",
+                          "localhost:6379",
+                          "http://h",
+                          "redis://:p/w@h",
+                          "redis://h#f",
+                          "redis://[h]",
+                          "unix://",
+                          "unix://relative",
+                          "redis://h:0",
+                          "redis://h:65536",
+                          "redis://h:x",
+                          "redis://h/x",
+                          "redis://h/-1",
+                          "redis://h/65536",
+                          "redis://[::1",
+                          "redis://h\n",
+                          "redis://a b",
+                          "redis+sentinel://h",
+                          "redis://h%zz",
+                          "redis://h?foo=1",
+                          "unix:///a/"})
     EXPECT_TRUE(url(bad).starts_with("redis_url: ")) << bad << ": " << url(bad);
+  EXPECT_EQ(url("redis://localhost:99999"),
+            "redis_url: the port 99999 is not allowed; allowed is 1 to 65535");
+  EXPECT_EQ(env_refusal({{"REDIS_URL", "redis://u:secret@h:99999"}}),
+            "REDIS_URL: the port 99999 is not allowed; allowed is 1 to 65535");
 }
 
 TEST(ConfigValidate, EncryptedUrlsAreRefusedAndNeverDowngraded) {
@@ -186,6 +210,12 @@ TEST(ConfigValidate, FieldsBesideTheUrlMayRepeatItButNotContradictIt) {
   EXPECT_EQ(both("redis://h", login("u", "p")), "accepted");
   EXPECT_TRUE(both("redis://u:p@h", login("v", "")).starts_with("redis_username: it contradicts"));
   EXPECT_TRUE(both("redis://:p@h", login("", "q")).starts_with("redis_password: it contradicts"));
+  EXPECT_EQ(both("redis://u:@h", login("", "q")), "accepted") << "no password in the URL";
+  const auto name = [](const char* text) { return [text](MQConfig& c) { c.client_name = text; }; };
+  EXPECT_EQ(both("redis://h?client_name=a", name("a")), "accepted");
+  EXPECT_EQ(both("redis://h?client_name=a", name("mx-rmq")), "accepted") << "the default";
+  EXPECT_TRUE(
+      both("redis://h?client_name=a", name("b")).starts_with("client_name: it contradicts"));
 }
 
 TEST(ConfigSecrets, NoPasswordIsEverShown) {

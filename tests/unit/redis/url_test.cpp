@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "mx_rmq/config.hpp"
 #include "mx_rmq/errors.hpp"
 #include "redis/options.hpp"
 
@@ -21,6 +22,28 @@ struct Good {
   int db;
   std::string name;
 };
+
+// What MQConfig::validate() says of a URL, or nothing.
+std::string refused_by_validate(const std::string& url) {
+  MQConfig config;
+  config.redis_url = url;
+  try {
+    config.validate();
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+// What a connection would say.
+std::string refused_by_parser(const std::string& url) {
+  try {
+    static_cast<void>(parse_url(url));
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return {};
+}
 
 TEST(Url, ReadsEveryFormThatIsPromised) {
   const std::string local = "localhost";
@@ -54,6 +77,7 @@ TEST(Url, ReadsEveryFormThatIsPromised) {
   };
   for (const Good& row : table) {
     SCOPED_TRACE(row.url);
+    EXPECT_EQ(refused_by_validate(row.url), "");
     const ConnectOptions options = parse_url(row.url);
     EXPECT_EQ(options.host, row.host);
     EXPECT_EQ(options.port, row.port);
@@ -83,10 +107,16 @@ TEST(Url, RefusesEverythingElse) {
       "redis://[::1",
       "redis://[::1]6379",
       "redis://[host]",
+      "redis://[::zz]",
+      "redis://[]",
+      "redis://h\n",
+      "redis://h/" + std::string(4096, '0'),
       "redis://h/x",
       "redis://h/-1",
       "redis://h/1/2",
       "redis://h/99999999999",
+      "redis://h/65536",
+      "redis://h?db=65536",
       "redis://h?db=",
       "redis://h?db=x",
       "redis://h/1?db=2",
@@ -98,6 +128,7 @@ TEST(Url, RefusesEverythingElse) {
       "redis://a b",
       "redis://a%00b",
       "redis://h?client_name=a%20b",
+      "redis://h?client_name=" + std::string(65, 'n'),
       "unix://",
       "unix:///",
       "unix://host/path",
@@ -108,8 +139,38 @@ TEST(Url, RefusesEverythingElse) {
   for (const std::string& url : table) {
     SCOPED_TRACE(url);
     EXPECT_THROW(static_cast<void>(parse_url(url)), ConfigError);
+    EXPECT_EQ(refused_by_validate(url), refused_by_parser(url)) << "one truth";
   }
   EXPECT_NO_THROW(static_cast<void>(parse_url("unix:///" + std::string(106, 'x'))));
+}
+
+TEST(Url, AnErrorNamesThePartThatIsWrong) {
+  const std::vector<std::pair<std::string, std::string>> table{
+      {"redis://localhost:99999", "the port 99999 is not allowed; allowed is 1 to 65535"},
+      {"redis://u:p@h:0", "the port 0 is not allowed; allowed is 1 to 65535"},
+      {"redis://h:", "the port is missing; allowed is 1 to 65535"},
+      {"redis://h:80x", "the port is not a number from 1 to 65535"},
+      {"redis://[::1]:65536", "the port 65536 is not allowed; allowed is 1 to 65535"},
+      {"redis://h/70000", "the database 70000 is not allowed; allowed is 0 to 65535"},
+      {"redis://h?db=70000", "the database 70000 is not allowed; allowed is 0 to 65535"},
+      {"redis://h/x", "the database is not a number from 0 to 65535"},
+      {"redis://h%zz", "a '%' in the host is not followed by two hex digits"},
+      {"redis://u%1:p@h", "a '%' in the user is not followed by two hex digits"},
+      {"redis://u:p%@h", "a '%' in the password is not followed by two hex digits"},
+      {"redis://h?foo=1", "there is an unknown argument behind its '?'; allowed are db and"},
+      {"redis://[nobody]", "what is in brackets is no IPv6 address"},
+      {"redis://a b", "there are spaces or control characters in the host"},
+      {"redis://h\n", "there are control characters in it (a line end?)"},
+      {"unix:///a/", "the path of a socket is missing; allowed is unix:///path"},
+      {"unix://h/a", "a socket's URL has no host"},
+      {"localhost:6379", "it has no scheme; allowed are redis:// and unix://"},
+      // A password without its host looks like a port.
+      {"redis://:99999", "the port is not a number from 1 to 65535"},
+  };
+  for (const auto& [url, text] : table) {
+    const std::string said = refused_by_validate(url);
+    EXPECT_TRUE(said.starts_with("redis_url: " + text)) << url << ": " << said;
+  }
 }
 
 TEST(Url, SchemesThatAreNotBuiltInSaySoAndWhatIs) {
@@ -144,11 +205,8 @@ TEST(Url, NoErrorShowsAPieceOfThePassword) {
           "rediss://u:" + secret + "@h", "unix://u:" + secret + "@", "unix://" + secret,
           "redis://u:" + secret + "@[::1", "u:" + secret + "@h"}) {
       SCOPED_TRACE(url);
-      try {
-        static_cast<void>(parse_url(url));
-      } catch (const ConfigError& error) {
-        EXPECT_EQ(std::string(error.what()).find("s3cr3t"), std::string::npos) << error.what();
-      }
+      EXPECT_EQ(refused_by_parser(url).find("s3cr3t"), std::string::npos);
+      EXPECT_EQ(refused_by_validate(url).find("s3cr3t"), std::string::npos);
     }
   }
 }
