@@ -40,6 +40,11 @@ struct MQConfig {
   std::string client_name = "mx-rmq";
   /// For resolving, connecting and logging in [10ms..10m].
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
+  /// True: initialize(), start(), start_background() and run() wait for a Redis that is not there
+  /// yet, or still loading, instead of throwing after connect_timeout; stop(), cleanup() and, in
+  /// start() and run(), a signal end the waiting. What Redis refuses (credentials, rights) is thrown
+  /// all the same.
+  bool wait_for_redis = false;
   /// Deadline of a command [10ms..10m]. Commands of a consumer have lease / 3 if that is less. A
   /// produce or cancel call sends its command again then; a connection that is still silent after
   /// this time once more is given up.

@@ -97,13 +97,17 @@ class RedisMessageQueue {
   }
 
   /// Connects, and makes sure that Redis answers. Not needed: whatever comes first connects by
-  /// itself. Throws as the class comment says, within MQConfig::connect_timeout.
+  /// itself. Throws as the class comment says, within MQConfig::connect_timeout. With
+  /// MQConfig::wait_for_redis it waits for a Redis that is not there yet, and throws ShutdownError
+  /// if stop() or cleanup() is called meanwhile.
   Task<> initialize();
   /// Consumes until stop() or until the process gets SIGINT or SIGTERM (which it takes over
   /// meanwhile), then completes when all has stopped. Throws as initialize() if Redis cannot be
-  /// reached at the beginning, unless a signal came meanwhile; later it reconnects by itself.
+  /// reached at the beginning, unless a signal came meanwhile; later it reconnects by itself. With
+  /// MQConfig::wait_for_redis it waits for Redis at the beginning, too; stop(), cleanup() or a signal
+  /// then end it without an error. Warns in the log if no handler is registered.
   Task<> start();
-  /// Completes once consuming has begun; goes on until stop().
+  /// Completes once consuming has begun; goes on until stop(). Throws as initialize().
   Task<> start_background();
   /// Ends consuming: no new messages; prefetched ones go back to the heads of their lists, in
   /// order; running handlers get MQConfig::shutdown_timeout to end and are acknowledged; then their
@@ -116,8 +120,9 @@ class RedisMessageQueue {
   /// everything ends with ShutdownError, until initialize() or a start. Idempotent, does not throw.
   Task<> cleanup();
 
-  /// start(), blocking the calling thread; with a duration it stops after that time. Throws as
-  /// start(), and std::logic_error on the loop thread.
+  /// start(), blocking the calling thread; with a duration it stops after that time, and waits at
+  /// most that long for a Redis that is not there (MQConfig::wait_for_redis). Throws as start(), and
+  /// std::logic_error on the loop thread.
   void run(std::optional<std::chrono::milliseconds> duration = {});
 
   /// Asks whether Redis answers ("redis"), whether the loop turns ("loop"), and, if a handler is

@@ -58,6 +58,10 @@ constexpr auto table = std::to_array<Field>({
      "What CLIENT LIST shows."},
     {"connect_timeout", DurationField{&MQConfig::connect_timeout, 10ms, 10min},
      "For resolving, connecting and logging in."},
+    {"wait_for_redis", BoolField{&MQConfig::wait_for_redis},
+     "True: initialize() and the starts wait for a Redis that is not there yet instead of "
+     "throwing, "
+     "until stop() or a signal."},
     {"command_timeout", DurationField{&MQConfig::command_timeout, 10ms, 10min},
      "Deadline of a command; a consumer's have lease / 3 if that is less. A produce or cancel call "
      "sends it again then."},

@@ -7,6 +7,7 @@
 #include "api/checks.hpp"
 #include "mx_rmq/errors.hpp"
 #include "queue/client_options.hpp"
+#include "redis/classify.hpp"
 #include "redis/command.hpp"
 #include "runtime/blocking_pool.hpp"
 #include "runtime/log.hpp"
@@ -164,7 +165,9 @@ Task<> QueueCore::ping(TimePoint deadline) {
     redis::Command command = redis::Command::of("PING");
     try {
       const redis::Reply reply = co_await client_->lane(0).send(std::move(command), until);
-      if (reply.is_error()) throw ServerError("ERR", "PING: " + reply.error_text());
+      if (reply.is_error())
+        throw ServerError(std::string(redis::classify(reply.error_text()).code),
+                          "PING: " + reply.error_text());
       co_return;
     } catch (const OutcomeUnknown&) {
       // The connection was lost or silent: there is another one, while there is time.

@@ -90,6 +90,14 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
     HandlerOptions options;
   };
 
+  /// How long a call waits for a Redis that is not there, see MQConfig::wait_for_redis.
+  struct Patience {
+    std::uint64_t stops;  // stops_ when it was called
+    runtime::TimePoint until = runtime::TimePoint::max();
+  };
+  /// One try to reach Redis, shared by the call that waits and by whoever ends its waiting.
+  struct Attempt;
+
   static Task<std::string> run_produce(std::shared_ptr<QueueCore> self, std::string topic,
                                        broker::OutgoingEnvelope envelope);
   static Task<std::vector<std::string>> run_batch(std::shared_ptr<QueueCore> self,
@@ -97,7 +105,8 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
                                                   std::vector<broker::OutgoingEnvelope> envelopes);
   static Task<bool> run_cancel(std::shared_ptr<QueueCore> self, std::string topic, std::string id);
   static Task<> run_initialize(std::shared_ptr<QueueCore> self);
-  static Task<> run_start_background(std::shared_ptr<QueueCore> self);
+  static Task<> start_patiently(std::shared_ptr<QueueCore> self);
+  static Task<> run_start_background(std::shared_ptr<QueueCore> self, Patience patience);
   static Task<> run_start(std::shared_ptr<QueueCore> self,
                           std::optional<std::chrono::milliseconds> duration);
   static Task<> run_stop(std::shared_ptr<QueueCore> self);
@@ -120,7 +129,14 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   void adopt_handlers();
   void note(const std::string& topic, queue::TopicPort& port);
   Task<> note_topic(std::string topic);
-  Task<> begin();
+  Task<> begin(Patience patience);
+  /// Redis answers: within connect_timeout, or with wait_for_redis as late as it may be. Throws
+  /// ShutdownError if the patience ended first.
+  Task<> reach(Patience patience);
+  static Task<> try_to_reach(std::shared_ptr<QueueCore> self, std::shared_ptr<Attempt> attempt,
+                             runtime::TimePoint deadline);
+  /// Ends the waiting of all calls made so far.
+  void give_up_reaching();
   Task<> end_engine();
   Task<> close_ports();
   Task<> enter_change();
@@ -146,11 +162,13 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   bool closed_ = false;                      // cleanup() has been done
   bool was_started_ = false;
   std::size_t uses_ = 0;
-  std::size_t pending_ = 0;  // see Pending
-  runtime::Event unused_;    // set while uses_ is 0
-  bool changing_ = false;    // a start, stop or cleanup is under way
-  runtime::Event settled_;   // set while none is
-  runtime::Event stopped_;   // set while not running
+  std::size_t pending_ = 0;         // see Pending
+  runtime::Event unused_;           // set while uses_ is 0
+  std::weak_ptr<Attempt> attempt_;  // of the change under way
+  std::uint64_t stops_ = 0;         // stops, cleanups and signals so far
+  bool changing_ = false;           // a start, stop or cleanup is under way
+  runtime::Event settled_;          // set while none is
+  runtime::Event stopped_;          // set while not running
 
   // Any thread.
   mutable std::mutex mutex_;

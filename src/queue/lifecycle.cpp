@@ -2,6 +2,7 @@
 #include <exception>
 #include <utility>
 
+#include "api/checks.hpp"
 #include "mx_rmq/errors.hpp"
 #include "queue/core.hpp"
 #include "runtime/log.hpp"
@@ -16,7 +17,7 @@ using runtime::TimePoint;
 using namespace std::chrono_literals;
 
 Task<> QueueCore::initialize() { return run_initialize(shared_from_this()); }
-Task<> QueueCore::start_background() { return run_start_background(shared_from_this()); }
+Task<> QueueCore::start_background() { return start_patiently(shared_from_this()); }
 Task<> QueueCore::start(std::optional<std::chrono::milliseconds> duration) {
   return run_start(shared_from_this(), duration);
 }
@@ -40,12 +41,13 @@ TimePoint QueueCore::closing_deadline() const {
 
 Task<> QueueCore::run_initialize(std::shared_ptr<QueueCore> self) {
   co_await self->loop_.schedule();
+  const Patience patience{self->stops_};
   co_await self->enter_change();
   std::exception_ptr error;
   try {
     self->closed_ = false;
     const Use use(self);
-    co_await self->ping(self->loop_.now() + Duration(self->config_.connect_timeout));
+    co_await self->reach(patience);
     self->initialized_ = true;
   } catch (...) {
     error = std::current_exception();
@@ -54,13 +56,18 @@ Task<> QueueCore::run_initialize(std::shared_ptr<QueueCore> self) {
   if (error) std::rethrow_exception(error);
 }
 
-Task<> QueueCore::run_start_background(std::shared_ptr<QueueCore> self) {
+Task<> QueueCore::start_patiently(std::shared_ptr<QueueCore> self) {
   co_await self->loop_.schedule();
+  const Patience patience{self->stops_};
+  co_await run_start_background(self, patience);
+}
+
+Task<> QueueCore::run_start_background(std::shared_ptr<QueueCore> self, Patience patience) {
   co_await self->enter_change();
   std::exception_ptr error;
   try {
     self->closed_ = false;
-    if (!self->engine_) co_await self->begin();
+    if (!self->engine_) co_await self->begin(patience);
   } catch (...) {
     error = std::current_exception();
   }
@@ -68,9 +75,9 @@ Task<> QueueCore::run_start_background(std::shared_ptr<QueueCore> self) {
   if (error) std::rethrow_exception(error);
 }
 
-Task<> QueueCore::begin() {
+Task<> QueueCore::begin(Patience patience) {
   const Use use(shared_from_this());
-  co_await ping(loop_.now() + Duration(config_.connect_timeout));
+  co_await reach(patience);
   initialized_ = true;
   const std::size_t pool = static_cast<std::size_t>(config_.connection_pool_size);
   engine_client_ = make_client(pool > 2 ? pool - 2 : 1);
@@ -117,54 +124,78 @@ Task<> QueueCore::end_engine() {
 
 Task<> QueueCore::run_stop(std::shared_ptr<QueueCore> self) {
   co_await self->loop_.schedule();
+  self->give_up_reaching();
   co_await self->enter_change();
   if (self->engine_) co_await self->end_engine();
   self->leave_change();
 }
+
+namespace {
+
+bool is_shutdown(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const ShutdownError&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+}  // namespace
 
 Task<> QueueCore::run_start(std::shared_ptr<QueueCore> self,
                             std::optional<std::chrono::milliseconds> duration) {
   co_await self->loop_.schedule();
   // Before anything runs, so that no signal in between ends the process.
   const auto signals = std::make_shared<runtime::SignalWaiter>(self->loop_);
+  Patience patience{self->stops_};
+  if (duration) {
+    duration = std::clamp<std::chrono::milliseconds>(*duration, 0ms, api::max_delay);
+    patience.until = self->loop_.now() + Duration(*duration);
+  }
+  runtime::Scope scope(self->loop_, [loop = &self->loop_](std::exception_ptr error) {
+    loop->report(std::move(error));
+  });
+  struct Watch {
+    static Task<> run(std::shared_ptr<QueueCore> core,
+                      std::shared_ptr<runtime::SignalWaiter> waiter) {
+      const std::optional<int> signal = co_await waiter->wait();
+      if (!signal) co_return;
+      log::info("stopping", "signal", *signal);
+      co_await core->stop();
+    }
+  };
+  scope.spawn(Watch::run(self, signals));
   std::exception_ptr error;
   try {
-    co_await self->start_background();
+    co_await run_start_background(self, patience);
   } catch (...) {
     error = std::current_exception();
   }
   if (error) {
     const std::optional<int> signal = signals->told();
-    // Thrown, it would be lost on a caller that tries again.
-    if (!signal) std::rethrow_exception(error);
-    log::info("stopping before consuming had begun", "signal", *signal);
-    co_return;
-  }
-  const auto signalled = std::make_shared<bool>(false);
-  {
-    runtime::Scope scope(self->loop_, [loop = &self->loop_](std::exception_ptr error) {
-      loop->report(std::move(error));
-    });
-    struct Watch {
-      static Task<> run(std::shared_ptr<QueueCore> core,
-                        std::shared_ptr<runtime::SignalWaiter> waiter, std::shared_ptr<bool> told) {
-        const std::optional<int> signal = co_await waiter->wait();
-        if (!signal) co_return;
-        *told = true;
-        log::info("stopping", "signal", *signal);
-        co_await core->stop();
-      }
-    };
-    scope.spawn(Watch::run(self, signals, signalled));
-    if (duration) {
-      const bool ended =
-          co_await self->stopped_.wait_until(self->loop_.now() + Duration(*duration));
-      if (!ended) co_await self->stop();
-    }
-    co_await self->stopped_.wait();
     signals->cancel();
     co_await scope.join();
+    // What was stopped while it waited has done what it was told. And a signal that is thrown would be
+    // lost on a caller that tries again.
+    const bool impatient = self->stops_ != patience.stops || self->loop_.now() >= patience.until;
+    const bool gave_up = self->config_.wait_for_redis && impatient && is_shutdown(error);
+    if (!signal && !gave_up) std::rethrow_exception(error);
+    log::info("stopped before consuming had begun");
+    co_return;
   }
+  if (self->topics().empty())
+    log::warn(
+        "nothing is consumed, as no handler is registered: call register_handler(topic, handler), "
+        "before the start or now");
+  if (duration) {
+    const bool ended = co_await self->stopped_.wait_until(self->loop_.now() + Duration(*duration));
+    if (!ended) co_await self->stop();
+  }
+  co_await self->stopped_.wait();
+  signals->cancel();
+  co_await scope.join();
 }
 
 Task<> QueueCore::close_ports() {
@@ -185,6 +216,7 @@ Task<> QueueCore::close_ports() {
 
 Task<> QueueCore::run_cleanup(std::shared_ptr<QueueCore> self) {
   co_await self->loop_.schedule();
+  self->give_up_reaching();
   co_await self->enter_change();
   if (self->engine_) co_await self->end_engine();
   self->closed_ = true;

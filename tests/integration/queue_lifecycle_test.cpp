@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <mutex>
 #include <thread>
 
 #include "support/queue_fixture.hpp"
@@ -235,6 +236,122 @@ TEST_F(QueueLifecycle, ASignalWhileRedisIsNotThereEndsRunWithoutAnError) {
   EXPECT_FALSE(queue.is_running());
   EXPECT_EQ(handler(), own_handler) << "given back";
   std::signal(SIGTERM, before);
+}
+
+// Lines of the log while it lives.
+class LogLines {
+ public:
+  LogLines() {
+    set_log_sink([this](LogLevel, std::string_view line) {
+      const std::lock_guard lock(mutex_);
+      text_ += line;
+      text_ += '\n';
+    });
+  }
+  LogLines(const LogLines&) = delete;
+  LogLines& operator=(const LogLines&) = delete;
+  ~LogLines() { set_log_sink({}); }
+
+  bool has(const std::string& part) const {
+    const std::lock_guard lock(mutex_);
+    return text_.find(part) != std::string::npos;
+  }
+  bool wait(const std::string& part) const {
+    return wait_for(patience, [&] { return has(part); });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string text_;
+};
+
+MQConfig waiting_config(const std::string& url) {
+  MQConfig config = quick_config(url);
+  config.wait_for_redis = true;
+  config.connect_timeout = 100ms;
+  return config;
+}
+
+TEST_F(QueueLifecycle, WaitForRedisBeginsOnceRedisIsThere) {
+  RedisServer late;
+  const auto journal = std::make_shared<Journal>();
+  const LogLines lines;
+  RedisMessageQueue queue(waiting_config(late.url()));
+  queue.register_handler("t", recorder(journal));
+  late.stop();
+  std::string errors;
+  std::thread runner([&] { errors += thrown_by([&] { queue.run(); }); });
+  EXPECT_TRUE(lines.wait("waiting for Redis error="));
+  EXPECT_FALSE(queue.is_running());
+  late.restart();
+  EXPECT_TRUE(wait_for(patience, [&] { return queue.is_running(); }));
+  EXPECT_TRUE(queue.status().initialized);
+  errors += thrown_by([&] { produce(queue, "t", 1); });
+  EXPECT_TRUE(journal->wait_size(1));
+  EXPECT_TRUE(lines.has("Redis is there"));
+  stop(queue);
+  runner.join();
+  EXPECT_EQ(errors, "");
+}
+
+TEST_F(QueueLifecycle, StopCleanupSignalsAndTheDurationEndTheWaitForRedis) {
+  MQConfig nowhere = waiting_config("unix://" + server().directory() + "/nobody.sock");
+  nowhere.connect_timeout = 10min;  // nothing here may wait for the end of a try
+  const auto began = WaitClock::now();
+  RedisMessageQueue queue(nowhere);
+  queue.register_handler("t", [](const json&) -> Task<> { co_return; });
+  // Called again and again: it may come before the call that waits.
+  const auto ended_by = [&](auto call, auto end) {
+    std::atomic<bool> over{false};
+    std::string error;
+    std::thread waiter([&] {
+      error = thrown_by(call);
+      over = true;
+    });
+    const bool ended = wait_for(patience, [&] {
+      end();
+      return over.load();
+    });
+    EXPECT_TRUE(ended);
+    waiter.join();
+    return error;
+  };
+  const auto stops = [&] { stop(queue); };
+  const std::string stopped = "the queue was stopped while it waited for Redis";
+  EXPECT_TRUE(ended_by([&] { sync_wait(queue.initialize()); }, stops).starts_with(stopped));
+  EXPECT_TRUE(ended_by([&] { start(queue); }, stops).starts_with(stopped));
+  EXPECT_EQ(ended_by([&] { queue.run(); }, stops), "");
+  EXPECT_EQ(ended_by([&] { sync_wait(queue.start()); }, [&] { sync_wait(queue.cleanup()); }), "");
+  EXPECT_EQ(thrown_by([&] { queue.run(50ms); }), "");
+  const auto before = std::signal(SIGTERM, own_handler);
+  // One signal, once it is taken over: more of them would say something else.
+  const auto signals = [sent = false]() mutable {
+    struct sigaction now {};
+    ::sigaction(SIGTERM, nullptr, &now);
+    if (!sent && now.sa_handler != own_handler) sent = ::kill(::getpid(), SIGTERM) == 0;
+  };
+  EXPECT_EQ(ended_by([&] { queue.run(); }, signals), "");
+  std::signal(SIGTERM, before);
+  EXPECT_FALSE(queue.is_running());
+  EXPECT_LT(WaitClock::now() - began, 5min);
+}
+
+TEST_F(QueueLifecycle, WaitForRedisDoesNotWaitForWhatRedisRefuses) {
+  RedisOptions options;
+  options.password = "right";
+  RedisServer locked(options);
+  MQConfig wrong = waiting_config("unix://:wrong@" + locked.socket_path());
+  wrong.connect_timeout = 10s;
+  RedisMessageQueue queue(wrong);
+  EXPECT_THROW(sync_wait(queue.initialize()), ServerError);
+  EXPECT_THROW(queue.run(), ServerError);
+}
+
+TEST_F(QueueLifecycle, RunningWithoutAHandlerWarnsAndSaysWhatToDo) {
+  const LogLines lines;
+  RedisMessageQueue queue(config());
+  queue.run(1ms);
+  EXPECT_TRUE(lines.has("no handler is registered: call register_handler(topic, handler)"));
 }
 
 TEST_F(QueueLifecycle, BlockingCallsOnTheLoopThreadAreErrorsNotDeadlocks) {

@@ -32,7 +32,9 @@ std::string other_value(const Field& field) {
     std::string operator()(const api::IntField& f) const { return std::to_string(f.least + 1); }
     std::string operator()(const api::CountField&) const { return "9007199254740991"; }
     std::string operator()(const api::BytesField& f) const { return std::to_string(f.least + 7); }
-    std::string operator()(const api::BoolField&) const { return "off"; }
+    std::string operator()(const api::BoolField& f) const {
+      return MQConfig().*f.member ? "off" : "on";
+    }
     std::string operator()(const api::DurationField&) const { return "1234ms"; }
     std::string operator()(const api::DurationsField&) const { return "1, 2.5s,3m"; }
     std::string operator()(const api::TextField&) const {

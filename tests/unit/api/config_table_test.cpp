@@ -39,6 +39,7 @@ TEST(Config, DefaultsAreThoseOfTheContractAndValid) {
   EXPECT_EQ(config.lease, 30s);
   EXPECT_EQ(config.shutdown_timeout, 30s);
   EXPECT_EQ(config.connect_timeout, 5s);
+  EXPECT_FALSE(config.wait_for_redis);
   EXPECT_EQ(config.command_timeout, 5s);
   EXPECT_EQ(config.produce_timeout, 15s);
   EXPECT_EQ(config.reconnect_backoff_min, 50ms);
@@ -65,7 +66,7 @@ TEST(ConfigTable, HasEveryFieldOnce) {
     std::visit([&](const auto& kind) { bytes += sizeof(std::declval<MQConfig&>().*kind.member); },
                field.kind);
   }
-  EXPECT_EQ(names.size(), 33U);
+  EXPECT_EQ(names.size(), 34U);
   // All fields together, apart from padding.
   EXPECT_LE(sizeof(MQConfig) - bytes, 4 * 8U);
 }
