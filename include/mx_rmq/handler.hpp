@@ -3,6 +3,7 @@
 #include <chrono>
 #include <exception>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "mx_rmq/detail/durations.hpp"
 #include "mx_rmq/message.hpp"
 #include "mx_rmq/task.hpp"
 
@@ -68,6 +70,17 @@ class RetryAfter : public std::exception {
   /// `delay`: 0 to 100 years; std::invalid_argument otherwise.
   explicit RetryAfter(std::chrono::milliseconds delay,
                       std::string why = "retry asked for by the handler");
+  /// 1.5s, 250us ...: rounded up to milliseconds.
+  template <detail::FinerDuration<std::chrono::milliseconds> D>
+  explicit RetryAfter(D delay, std::string why = "retry asked for by the handler")
+      : RetryAfter(detail::rounded_up<std::chrono::milliseconds>(delay), std::move(why)) {}
+  template <detail::PlainNumber N>
+  explicit RetryAfter(N, std::string why = {})
+      : RetryAfter(std::chrono::milliseconds(0), std::move(why)) {
+    static_assert(!detail::PlainNumber<N>,
+                  "mx_rmq: a time needs a unit: write RetryAfter(30s) or RetryAfter(500ms), with "
+                  "`using namespace std::chrono_literals`");
+  }
   RetryAfter(const RetryAfter&) = default;
   RetryAfter& operator=(const RetryAfter&) = default;
 
@@ -137,6 +150,18 @@ class Context {
   /// std::invalid_argument (at once) unless duration is 1 ms to 30 days, LeaseLost if somebody else
   /// has the message by now, TimeoutError if the deadline has passed already.
   Task<> extend(std::chrono::milliseconds duration);
+  /// 1.5s, 250us ...: rounded up to milliseconds.
+  template <detail::FinerDuration<std::chrono::milliseconds> D>
+  Task<> extend(D duration) {
+    return extend(detail::rounded_up<std::chrono::milliseconds>(duration));
+  }
+  template <detail::PlainNumber N>
+  Task<> extend(N) {
+    static_assert(!detail::PlainNumber<N>,
+                  "mx_rmq: a time needs a unit: write extend(30s) or extend(500ms), with "
+                  "`using namespace std::chrono_literals`");
+    return extend(std::chrono::milliseconds(0));
+  }
 
  private:
   std::unique_ptr<detail::ContextImpl> impl_;
@@ -151,6 +176,18 @@ class HandlerOptions {
 
   /// Deadline of each run, 1 ms to 30 days. Default: MQConfig::processing_timeout.
   HandlerOptions& timeout(std::chrono::milliseconds timeout);
+  /// 1.5s, 250us ...: rounded up to milliseconds.
+  template <detail::FinerDuration<std::chrono::milliseconds> D>
+  HandlerOptions& timeout(D timeout) {
+    return this->timeout(detail::rounded_up<std::chrono::milliseconds>(timeout));
+  }
+  template <detail::PlainNumber N>
+  HandlerOptions& timeout(N) {
+    static_assert(!detail::PlainNumber<N>,
+                  "mx_rmq: a time needs a unit: write timeout(30s) or timeout(500ms), with "
+                  "`using namespace std::chrono_literals`");
+    return *this;
+  }
   /// Most runs of this handler at the same moment in this process, 1 or more. Default: no bound of
   /// its own; MQConfig::max_workers bounds all handlers of the queue together.
   HandlerOptions& max_concurrency(int max_concurrency);
@@ -159,6 +196,21 @@ class HandlerOptions {
   /// Pause before each retry, 0 to 365 days each; the last one repeats; not empty if there are
   /// retries. Default: MQConfig::retry_delays.
   HandlerOptions& retry_delays(std::vector<std::chrono::milliseconds> delays);
+  /// {0.5s, 1.5s} ...: each rounded up to milliseconds.
+  template <detail::FinerDuration<std::chrono::milliseconds> D>
+  HandlerOptions& retry_delays(std::initializer_list<D> delays) {
+    std::vector<std::chrono::milliseconds> rounded;
+    for (const D delay : delays)
+      rounded.push_back(detail::rounded_up<std::chrono::milliseconds>(delay));
+    return retry_delays(std::move(rounded));
+  }
+  template <detail::PlainNumber N>
+  HandlerOptions& retry_delays(std::initializer_list<N>) {
+    static_assert(!detail::PlainNumber<N>,
+                  "mx_rmq: a time needs a unit: write retry_delays({30s, 5min}), with "
+                  "`using namespace std::chrono_literals`");
+    return *this;
+  }
 
   /// What was set; none = MQConfig's.
   [[nodiscard]] const std::optional<std::chrono::milliseconds>& timeout() const noexcept {

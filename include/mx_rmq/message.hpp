@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "mx_rmq/detail/durations.hpp"
+
 namespace mx_rmq {
 
 /// Which messages of a topic start first: all waiting `high` ones before any `normal` one, and
@@ -112,14 +114,38 @@ class ProduceOptions {
   /// Due this long after Redis takes it: 0 (at once, the default) to 100 years. Not together with
   /// at().
   ProduceOptions& delay(std::chrono::milliseconds delay);
-  /// Due at this point in time, rounded down to milliseconds; at once if it is past. The Redis
-  /// server's clock decides when that is. At most 100 years ahead. Not together with delay().
+  /// 1.5s, 250us ...: rounded up to milliseconds.
+  template <detail::FinerDuration<std::chrono::milliseconds> D>
+  ProduceOptions& delay(D delay) {
+    return this->delay(detail::rounded_up<std::chrono::milliseconds>(delay));
+  }
+  template <detail::PlainNumber N>
+  ProduceOptions& delay(N) {
+    static_assert(!detail::PlainNumber<N>,
+                  "mx_rmq: a time needs a unit: write delay(30s) or delay(500ms), with "
+                  "`using namespace std::chrono_literals`");
+    return *this;
+  }
+  /// Due at this point in time, rounded up to milliseconds; at once if it is past. The Redis server's
+  /// clock decides when that is. At most 100 years ahead. Not together with delay().
   ProduceOptions& at(std::chrono::system_clock::time_point due);
   /// Default: MessagePriority::normal.
   ProduceOptions& priority(MessagePriority priority);
   /// How long after it is due it may wait for a worker before it expires: 1 ms to 100 years.
   /// Default: MQConfig::message_ttl.
   ProduceOptions& ttl(std::chrono::milliseconds ttl);
+  /// 1.5s, 250us ...: rounded up to milliseconds.
+  template <detail::FinerDuration<std::chrono::milliseconds> D>
+  ProduceOptions& ttl(D ttl) {
+    return this->ttl(detail::rounded_up<std::chrono::milliseconds>(ttl));
+  }
+  template <detail::PlainNumber N>
+  ProduceOptions& ttl(N) {
+    static_assert(!detail::PlainNumber<N>,
+                  "mx_rmq: a time needs a unit: write ttl(30s) or ttl(500ms), with "
+                  "`using namespace std::chrono_literals`");
+    return *this;
+  }
   /// The message's id: any 1 to 256 bytes of UTF-8, NUL included. While a message of the same topic
   /// with the same chosen id is waiting, delayed, in work or dead, producing it again changes
   /// nothing and returns the same id. Default: a UUID (version 7), which is not compared with

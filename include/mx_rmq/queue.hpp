@@ -10,6 +10,7 @@
 
 #include "mx_rmq/config.hpp"
 #include "mx_rmq/dead_letters.hpp"
+#include "mx_rmq/detail/durations.hpp"
 #include "mx_rmq/detail/erase_handler.hpp"
 #include "mx_rmq/handler.hpp"
 #include "mx_rmq/message.hpp"
@@ -124,6 +125,17 @@ class RedisMessageQueue {
   /// most that long for a Redis that is not there (MQConfig::wait_for_redis). Throws as start(), and
   /// std::logic_error on the loop thread.
   void run(std::optional<std::chrono::milliseconds> duration = {});
+  /// 1.5s, 250us ...: rounded up to milliseconds.
+  template <detail::FinerDuration<std::chrono::milliseconds> D>
+  void run(D duration) {
+    run(std::optional(detail::rounded_up<std::chrono::milliseconds>(duration)));
+  }
+  template <detail::PlainNumber N>
+  void run(N) {
+    static_assert(!detail::PlainNumber<N>,
+                  "mx_rmq: a time needs a unit: write run(30s) or run(500ms), with "
+                  "`using namespace std::chrono_literals`");
+  }
 
   /// Asks whether Redis answers ("redis"), whether the loop turns ("loop"), and, if a handler is
   /// registered, whether messages are consumed ("consuming"). Never throws but ShutdownError; takes

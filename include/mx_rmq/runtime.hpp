@@ -10,6 +10,7 @@
 #include <utility>
 #include <variant>
 
+#include "mx_rmq/detail/durations.hpp"
 #include "mx_rmq/task.hpp"
 
 namespace mx_rmq {
@@ -102,6 +103,18 @@ class Runtime {
 /// as a rule at most 1 ms late. Zero or less only yields to other coroutines.
 /// Throws ShutdownError if the Runtime ends first.
 Task<> sleep_for(std::chrono::nanoseconds duration);
+/// 1.5s ...: rounded up to nanoseconds.
+template <detail::FinerDuration<std::chrono::nanoseconds> D>
+Task<> sleep_for(D duration) {
+  return sleep_for(detail::rounded_up<std::chrono::nanoseconds>(duration));
+}
+template <detail::PlainNumber N>
+Task<> sleep_for(N) {
+  static_assert(!detail::PlainNumber<N>,
+                "mx_rmq: a time needs a unit: write sleep_for(30s) or sleep_for(500ms), with "
+                "`using namespace std::chrono_literals`");
+  return sleep_for(std::chrono::nanoseconds(0));
+}
 
 namespace detail {
 

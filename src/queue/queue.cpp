@@ -42,8 +42,8 @@ broker::OutgoingEnvelope make_envelope(const MQConfig& config, const std::string
   envelope.level = level_of(options.priority().value_or(MessagePriority::normal));
   if (options.delay()) envelope.delay = *options.delay();
   if (options.at()) {
-    const auto since =
-        std::chrono::floor<std::chrono::milliseconds>(options.at()->time_since_epoch());
+    const auto since = std::chrono::ceil<std::chrono::milliseconds>(
+        options.at()->time_since_epoch());  // not early
     envelope.at = since.count();
   }
   envelope.ttl = options.ttl().value_or(config.message_ttl);

@@ -66,6 +66,23 @@ TEST_F(QueueMessages, PayloadsArriveAsTheyWereSent) {
   }
 }
 
+TEST_F(QueueMessages, APointInTimeIsRoundedUpAndSoNeverEarly) {
+  RedisMessageQueue queue(config());
+  const auto whole =
+      std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now() + 1h);
+  const std::int64_t ms = whole.time_since_epoch().count();
+  const std::pair<std::chrono::nanoseconds, std::int64_t> rows[] = {
+      {0ns, ms}, {1ns, ms + 1}, {999'999ns, ms + 1}, {1'000'000ns, ms + 1}, {1'000'001ns, ms + 2}};
+  for (const auto& [more, due] : rows) {
+    server().command({"FLUSHALL"});
+    produce(queue, "t", 1, ProduceOptions{}.at(whole + more));
+    const Strings row =
+        server().command({"ZRANGE", key_of("t", "delayed"), "0", "-1", "WITHSCORES"}).strings();
+    ASSERT_EQ(row.size(), 2u);
+    EXPECT_EQ(row[1], std::to_string(due)) << more.count();
+  }
+}
+
 TEST_F(QueueMessages, BadArgumentsAreNamedAndNothingIsSent) {
   MQConfig small = config();
   small.max_payload_bytes = 100;

@@ -53,6 +53,35 @@ std::string refusal(F action) {
   return "accepted";
 }
 
+TEST(Durations, AreRoundedUpToWholeMillisecondsAndStayInRange) {
+  using namespace std::chrono_literals;
+  using std::chrono::milliseconds;
+  using Seconds = std::chrono::duration<double>;
+  const auto ms = [](auto duration) { return detail::rounded_up<milliseconds>(duration); };
+  EXPECT_EQ(ms(1.5s), 1500ms);
+  EXPECT_EQ(ms(0.0s), 0ms);
+  EXPECT_EQ(ms(0.0005s), 1ms);
+  EXPECT_EQ(ms(1ns), 1ms);
+  EXPECT_EQ(ms(1'000'000ns), 1ms);
+  EXPECT_EQ(ms(1'000'001ns), 2ms);
+  EXPECT_EQ(ms(-1ns), -1ms);
+  EXPECT_EQ(ms(-0.25ms), -1ms);
+  for (int tenths = 0; tenths < 1000; ++tenths) {
+    EXPECT_EQ(ms(Seconds(tenths / 10.0)), milliseconds(tenths * 100)) << tenths;
+    EXPECT_EQ(ms(std::chrono::duration<float>(static_cast<float>(tenths) / 10)),
+              milliseconds(tenths * 100))
+        << tenths;
+  }
+  const double infinite = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(ms(Seconds(infinite)), milliseconds::max());
+  EXPECT_EQ(ms(Seconds(-infinite)), milliseconds::min());
+  EXPECT_EQ(ms(Seconds(std::numeric_limits<double>::quiet_NaN())), milliseconds::min());
+  EXPECT_EQ(ms(Seconds(1e300)), milliseconds::max());
+  EXPECT_EQ(ProduceOptions{}.delay(1.5s).delay(), 1500ms);
+  EXPECT_EQ(ProduceOptions{}.ttl(250us).ttl(), 1ms);
+  EXPECT_EQ(ProduceOptions{}.delay(2h).delay(), 2h);
+}
+
 TEST(Priority, NamesAndBack) {
   for (const auto& [value, name] :
        {std::pair(MessagePriority::low, "low"), std::pair(MessagePriority::normal, "normal"),

@@ -1,5 +1,5 @@
-# What the compiler must say: programs that have to compile, and wrong handlers, each of which has to
-# be refused by one sentence and nothing else.
+# What the compiler must say: programs that have to compile, and wrong handlers and times, each of
+# which has to be refused by one sentence and nothing else.
 
 set(compile_dir "${CMAKE_CURRENT_LIST_DIR}")
 get_target_property(json_includes nlohmann_json::nlohmann_json INTERFACE_INCLUDE_DIRECTORIES)
@@ -20,8 +20,11 @@ endif()
 
 # A list cannot be passed on as one argument with ; in it.
 string(REPLACE ";" "|" joined "${compile_command}")
-add_test(NAME compile.handlers_bad
-  COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${joined}" "-DFILE=${compile_dir}/handlers_bad.cpp"
-          -P "${compile_dir}/check_refused.cmake")
+foreach(bad handlers_bad durations_bad)
+  add_test(NAME compile.${bad}
+    COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${joined}" "-DFILE=${compile_dir}/${bad}.cpp"
+            -P "${compile_dir}/check_refused.cmake")
+endforeach()
 
-set_tests_properties(compile.handlers_good compile.handlers_bad PROPERTIES TIMEOUT 120 LABELS unit)
+set_tests_properties(compile.handlers_good compile.handlers_bad compile.durations_bad
+  PROPERTIES TIMEOUT 120 LABELS unit)
