@@ -17,8 +17,12 @@
 
 /// What a program hands in to have its messages handled.
 ///
-/// A handler is any callable (a lambda, also one with captures or move-only; a function; a
-/// std::function) that returns `Task<>` or `void`:
+/// A handler is a callable that returns `Task<>` or `void` and whose type tells what it takes: a
+/// lambda, also one with captures or move-only; a function; a std::function; an object with one call
+/// operator that is no template; what std::bind_front, std::bind and std::ref make of such (a member
+/// function is bound to its object). What std::ref and bound pointers lead to must outlive the queue
+/// and the last run. A generic lambda, or any other call operator that is a template or overloaded,
+/// is one where there is a single reading: with two arguments, or with one where T is given.
 ///
 /// - Returning `Task<>`: it runs as a coroutine on the loop thread of the queue's Runtime and must
 ///   not block. The handler object, with what it captured, the message and a decoded payload stay

@@ -91,17 +91,52 @@ constexpr HandlerArguments probe_arguments() {
   }
 }
 
+/// std::bind's result ignores arguments that it does not name, so the shorter list is what it takes.
+template <class T, class H>
+constexpr HandlerArguments probe_bind_expression() {
+  using Passed = PassedPayload<T>;
+  constexpr bool payload = std::is_invocable_v<H&, Passed>;
+  constexpr bool context = std::is_void_v<T> && std::is_invocable_v<H&, Context&>;
+  if constexpr (payload || context) {
+    if (payload && context) return HandlerArguments::none;
+    return payload ? HandlerArguments::payload : HandlerArguments::context;
+  } else {
+    return std::is_invocable_v<H&, Passed, Context&> ? HandlerArguments::payload_and_context
+                                                     : HandlerArguments::none;
+  }
+}
+
+/// A bound object may be one that the function cannot be called on.
+template <class T, class H, HandlerArguments Arguments>
+inline constexpr bool is_callable_with = false;
+template <class T, class H>
+inline constexpr bool is_callable_with<T, H, HandlerArguments::payload> =
+    std::is_invocable_v<H&, PassedPayload<T>>;
+template <class T, class H>
+inline constexpr bool is_callable_with<T, H, HandlerArguments::context> =
+    std::is_invocable_v<H&, Context&>;
+template <class T, class H>
+inline constexpr bool is_callable_with<T, H, HandlerArguments::payload_and_context> =
+    std::is_invocable_v<H&, PassedPayload<T>, Context&>;
+
 template <class T, class H>
 constexpr HandlerArguments arguments_of() {
   using Signature = CallSignature<H>;
-  if constexpr (!Signature::known) {
+  if constexpr (std::is_bind_expression_v<H>) {
+    return probe_bind_expression<T, H>();
+  } else if constexpr (!Signature::known) {
     return probe_arguments<T, H>();
   } else if constexpr (!Signature::lvalue_callable) {
     return HandlerArguments::none;
   } else {
-    return match_arguments<T, typename Signature::arguments>();
+    constexpr HandlerArguments arguments = match_arguments<T, typename Signature::arguments>();
+    return is_callable_with<T, H, arguments> ? arguments : HandlerArguments::none;
   }
 }
+
+/// Its type does not tell what it takes.
+template <class H>
+inline constexpr bool is_open_callable = std::is_class_v<H> && !CallSignature<H>::known;
 
 template <class T, class H, HandlerArguments Arguments>
 struct HandlerResult {
@@ -189,7 +224,15 @@ concept DecodablePayload =
 /// int is 0): range checks are from_json(T)'s. Throws std::invalid_argument for a null handler.
 template <class T = void, class H>
 ErasedHandler erase_handler(H handler) {
-  static_assert(is_handler<T, H>,
+  static_assert(is_handler<T, H> || !std::is_member_function_pointer_v<H>,
+                "mx_rmq: a member function is a handler only together with its object: "
+                "std::bind_front(&Service::handle, &service), or a lambda that calls it");
+  static_assert(
+      is_handler<T, H> || !is_open_callable<H>,
+      "mx_rmq: what a handler takes must be told by its type, and the call operator of "
+      "this one is a template, overloaded or missing: write the types out, as in "
+      "[](const nlohmann::json& payload) { ... } or [](mx_rmq::Context& context) { ... }");
+  static_assert(is_handler<T, H> || is_open_callable<H> || std::is_member_function_pointer_v<H>,
                 "mx_rmq: a handler returns Task<> (a coroutine, runs on the loop) or void (may "
                 "block, runs on the blocking pool) and takes, with the types written out, "
                 "(const nlohmann::json&), (Context&) or (const nlohmann::json&, Context&); "

@@ -147,6 +147,57 @@ TEST(Handler, FunctionsStdFunctionsFunctorsAndMutableLambdasAreTaken) {
   EXPECT_EQ(seen, "2");  // one handler object for all runs
 }
 
+struct Service {
+  std::string name;
+  Task<> on_json(const json& payload) {
+    seen = name + payload.dump();
+    co_return;
+  }
+  void on_order(const Order& order, Context& context) const {
+    seen = name + order.item + context.id();
+  }
+};
+
+TEST(Handler, BoundFunctionsAndReferencesAreTaken) {
+  Service service{"s"};
+  run(erase_handler(std::bind_front(&Service::on_json, &service)), 1);
+  EXPECT_EQ(seen, "s1");
+  const auto shared = std::make_shared<Service>(Service{"shared"});
+  run(erase_handler<Order>(std::bind_front(&Service::on_order, shared)),
+      {{"item", "a"}, {"count", 1}});
+  EXPECT_EQ(seen, "sharedaid-1");
+  run(erase_handler(std::bind_front(
+          [](const std::string& what, Context& context) { seen = what + context.topic(); }, "of ")),
+      1);
+  EXPECT_EQ(seen, "of orders");
+  run(erase_handler(std::bind_front(
+          [](int n, const auto& payload, auto& context) {
+            seen = std::to_string(n) + payload.dump() + context.id();
+          },
+          7)),
+      1);
+  EXPECT_EQ(seen, "71id-1");
+  run(erase_handler(std::bind(&Service::on_json, &service, std::placeholders::_1)), 2);
+  EXPECT_EQ(seen, "s2");
+  auto counting = [n = 0](const json&) mutable { seen = std::to_string(++n); };
+  run(erase_handler(std::ref(counting)), 1);
+  run(erase_handler(std::ref(counting)), 1);
+  EXPECT_EQ(seen, "2") << "not a copy";
+  run(erase_handler(std::ref(free_plain)), 3);
+  EXPECT_EQ(seen, "3id-1");
+}
+
+TEST(Handler, TimesOfAnyUnitAreRoundedUp) {
+  EXPECT_EQ(HandlerOptions{}.timeout(1.5s).timeout(), 1500ms);
+  EXPECT_EQ(HandlerOptions{}.timeout(1us).timeout(), 1ms);
+  EXPECT_EQ(HandlerOptions{}.timeout(2min).timeout(), 120s);
+  EXPECT_EQ(HandlerOptions{}.retry_delays({0.5s, 1.5s}).retry_delays(),
+            (std::vector<std::chrono::milliseconds>{500ms, 1500ms}));
+  EXPECT_EQ(RetryAfter(0.0001s).delay(), 1ms);
+  EXPECT_STREQ(RetryAfter(1.5s, "soon").what(), "soon");
+  EXPECT_THROW(RetryAfter(-0.0001s), std::invalid_argument) << "not rounded to nothing";
+}
+
 TEST(Handler, GenericLambdasAreTakenWhereThereIsOneReading) {
   run(erase_handler(
           [](const auto& payload, auto& context) { seen = payload.dump() + context.id(); }),
