@@ -40,7 +40,9 @@ void set_log_level(LogLevel level) noexcept;
 [[nodiscard]] LogLevel log_level() noexcept;
 
 /// Gives every line to `sink` instead of stderr; an empty sink goes back to the logger "mx_rmq" on
-/// stderr (or to the spdlog logger that the program has registered under that name).
+/// stderr. While the program has a spdlog logger registered under that name, lines go to that one
+/// instead, from the first line after it was registered to the last before it is dropped; its own
+/// level applies as well.
 ///
 /// The sink is called from whichever thread logs, often the loop thread, one call at a time; it
 /// should be quick. The text is valid during the call only. What the sink throws is dropped and

@@ -62,8 +62,7 @@ class Output {
     auto next = sink ? std::make_shared<const LogSink>(std::move(sink)) : nullptr;
     const std::scoped_lock lock(mutex_);
     sink_.swap(next);
-    if (!sink_) logger_.reset();  // look again for a logger of the program's own
-  }                               // the previous sink is destroyed here, after the lock is released
+  }  // the previous sink is destroyed here, after the lock is released
 
   void write(LogLevel level, std::string_view line) {
     std::shared_ptr<spdlog::logger> logger;
@@ -75,25 +74,49 @@ class Output {
         (*sink)(level, line);
         return;
       }
-      if (!logger_) logger_ = make_logger();
-      logger = logger_;
+      logger = find_logger();
     }
     logger->log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
   }
 
  private:
-  static std::shared_ptr<spdlog::logger> make_logger() {
-    if (auto own = spdlog::get(kLoggerName)) return own;
-    auto logger = std::make_shared<spdlog::logger>(
-        kLoggerName, std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-    logger->set_level(spdlog::level::trace);  // current_level decides
-    return logger;
+  /// Destroyed before spdlog's registry, which its constructor makes sure is older: what is logged by
+  /// static objects that end later must not look into it any more.
+  class Registry {
+   public:
+    explicit Registry(Output& output) : output_(output) { (void)spdlog::get(kLoggerName); }
+    Registry(const Registry&) = delete;
+    Registry& operator=(const Registry&) = delete;
+    ~Registry() {
+      const std::scoped_lock lock(output_.mutex_);
+      output_.registry_gone_ = true;
+    }
+
+   private:
+    Output& output_;
+  };
+
+  /// Looked for at each line: the program may register its logger, or drop it, at any time.
+  std::shared_ptr<spdlog::logger> find_logger() {
+    if (!registry_gone_) {
+      static const Registry registry(*this);
+      programs_ = spdlog::get(kLoggerName);
+    }
+    if (programs_) return programs_;
+    if (!own_) {
+      own_ = std::make_shared<spdlog::logger>(
+          kLoggerName, std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+      own_->set_level(spdlog::level::trace);  // current_level decides
+    }
+    return own_;
   }
 
   // Recursive: a sink may call set_log_sink.
   std::recursive_mutex mutex_;
   std::shared_ptr<const LogSink> sink_;
-  std::shared_ptr<spdlog::logger> logger_;
+  std::shared_ptr<spdlog::logger> programs_;  // the one last found in the registry
+  std::shared_ptr<spdlog::logger> own_;
+  bool registry_gone_ = false;
 };
 
 template <class T>

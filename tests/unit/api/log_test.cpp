@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -158,20 +159,59 @@ TEST_F(LogTest, SinksAreCalledOneAtATimeAndNeverAfterTheyWereReplaced) {
   EXPECT_FALSE(overlapped);
 }
 
+struct Capture : spdlog::sinks::base_sink<std::mutex> {
+  std::vector<std::string> lines;
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    lines.emplace_back(message.payload.data(), message.payload.size());
+  }
+  void flush_() override {}
+};
+
 TEST_F(LogTest, AnEmptySinkGoesToTheProgramsLoggerOfThatNameIfThereIsOne) {
-  struct Capture : spdlog::sinks::base_sink<std::mutex> {
-    std::vector<std::string> lines;
-    void sink_it_(const spdlog::details::log_msg& message) override {
-      lines.emplace_back(message.payload.data(), message.payload.size());
-    }
-    void flush_() override {}
-  };
   const auto capture = std::make_shared<Capture>();
   spdlog::register_logger(std::make_shared<spdlog::logger>("mx_rmq", capture));
   set_log_sink({});
   log::warn("for the program's own logger", "n", 1);
   spdlog::drop("mx_rmq");
   EXPECT_EQ(capture->lines, Lines{"for the program's own logger n=1"});
+}
+
+TEST_F(LogTest, TheProgramsLoggerMayBeRegisteredDroppedAndReplacedAtAnyTime) {
+  set_log_sink({});
+  testing::internal::CaptureStderr();
+  log::warn("before");
+  const auto first = std::make_shared<Capture>();
+  spdlog::register_logger(std::make_shared<spdlog::logger>("mx_rmq", first));
+  log::warn("registered");
+  spdlog::drop("mx_rmq");
+  log::warn("dropped");
+  const auto second = std::make_shared<Capture>();
+  spdlog::register_logger(std::make_shared<spdlog::logger>("mx_rmq", second));
+  log::warn("replaced");
+  spdlog::drop("mx_rmq");
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(first->lines, Lines{"registered"});
+  EXPECT_EQ(second->lines, Lines{"replaced"});
+  EXPECT_NE(text.find("before\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("dropped\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("registered"), std::string::npos) << text;
+  EXPECT_EQ(text.find("replaced"), std::string::npos) << text;
+}
+
+/// Logs in static destruction, after spdlog's registry has gone if that was made later.
+struct LogsAtTheEnd {
+  ~LogsAtTheEnd() { log::warn("at the end of the process"); }
+};
+
+TEST(LogDeathTest, StaticObjectsMayLogAfterTheRegistryHasGone) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        static const LogsAtTheEnd late{};  // destroyed after what is made below
+        log::warn("makes the registry");   // in a program of its own it is the first to do so
+        std::exit(0);
+      },
+      testing::ExitedWithCode(0), "makes the registry\n.*at the end of the process\n");
 }
 
 TEST_F(LogTest, WithoutASinkLinesGoToStderrUnderTheLibrarysName) {
