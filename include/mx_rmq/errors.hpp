@@ -8,8 +8,9 @@
 /// Every error that an operation on a queue can end with.
 ///
 /// All of them derive from `mx_rmq::Error`. Mistakes in an argument (a bad topic, a payload over
-/// the cap, a null handler ...) are `std::invalid_argument` instead, thrown before anything is
-/// sent, with the argument named in `what()`. No message of any error ever contains a password.
+/// the cap, a null handler, a second handler for a topic ...) are `std::invalid_argument` instead,
+/// thrown before anything is sent, with the argument named in `what()`. No message of any error ever
+/// contains a password.
 ///
 /// The type tells what is known about Redis:
 ///
@@ -28,10 +29,9 @@ class Error : public std::runtime_error {
 };
 
 /// A configuration cannot be used: a field out of its range, fields that contradict each other, a
-/// malformed or unknown environment variable, a URL scheme that is not built in, or a second
-/// handler for one topic. `what()` names the field or variable, the value (never a password) and
-/// what is allowed. Nothing was sent to Redis. Correct the configuration; repeating the call does
-/// not help.
+/// malformed or unknown environment variable, or a URL scheme that is not built in. `what()` names
+/// the field or variable, the value (never a password) and what is allowed. Nothing was sent to
+/// Redis. Correct the configuration; repeating the call does not help.
 class ConfigError : public Error {
  public:
   using Error::Error;

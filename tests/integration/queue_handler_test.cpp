@@ -72,6 +72,17 @@ TEST_F(QueueHandler, EveryFormOfArgumentsOfBothKindsIsCalled) {
   EXPECT_EQ(function_runs, 1);
 }
 
+TEST_F(QueueHandler, ASecondHandlerOfATopicIsAnInvalidArgumentAndTheFirstStays) {
+  RedisMessageQueue queue(config());
+  const auto journal = std::make_shared<Journal>();
+  queue.register_handler("t", recorder(journal));
+  EXPECT_THROW(queue.register_handler("t", [](const json&) {}), std::invalid_argument);
+  start(queue);
+  EXPECT_THROW(queue.register_handler("t", [](const json&) {}), std::invalid_argument);
+  produce(queue, "t", 1);
+  EXPECT_TRUE(journal->wait_size(1));
+}
+
 TEST_F(QueueHandler, WhateverIsThrownIsARetryThenADeadLetterWithItsText) {
   MQConfig quick = config();
   quick.max_retries = 1;
