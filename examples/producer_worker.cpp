@@ -123,8 +123,8 @@ int watch() {
   const example::PrivateRedis redis;
   const MQConfig config = redis.config();
   // The others take their configuration from the environment, as services do.
-  ::setenv("REDIS_URL", redis.url().c_str(), 1);
-  ::setenv("MQ_QUEUE_PREFIX", config.queue_prefix.c_str(), 1);
+  ::setenv("MX_RMQ_REDIS_URL", redis.url().c_str(), 1);
+  ::setenv("MX_RMQ_QUEUE_PREFIX", config.queue_prefix.c_str(), 1);
   const pid_t first = start_process("worker");
   const pid_t second = start_process("worker");
 
@@ -168,7 +168,7 @@ int main(int argc, char** argv) {
       argc, argv,
       "producer_worker [ROLE]: a producer process and two worker processes.\n"
       "ROLE: producer (produces 200 messages), or worker (handles until SIGTERM or\n"
-      "Ctrl-C); both take REDIS_URL and the MQ_ variables. Without one, all of them\n"
+      "Ctrl-C); both take REDIS_URL and the MX_RMQ_ variables. Without one, all of them\n"
       "run on a Redis of their own, or on the one that REDIS_URL names.\n",
       1);
   const std::string_view role = argc > 1 ? argv[1] : "";
