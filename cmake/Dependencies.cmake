@@ -15,11 +15,12 @@ macro(mx_rmq_find_dependency target)
   endif()
 endmacro()
 
-# Makes an imported target of this directory, and those it links with, known everywhere.
+# Makes an imported target of this directory, and those it links with, known everywhere. One that
+# another directory looked for stays as it is: CMake lets only that directory promote it.
 function(mx_rmq_make_global target)
-  get_target_property(imported ${target} IMPORTED)
+  get_directory_property(ours IMPORTED_TARGETS)
   get_target_property(global ${target} IMPORTED_GLOBAL)
-  if(NOT imported OR global)
+  if(global OR NOT target IN_LIST ours)
     return()
   endif()
   set_target_properties(${target} PROPERTIES IMPORTED_GLOBAL TRUE)
@@ -31,8 +32,12 @@ function(mx_rmq_make_global target)
   endforeach()
 endfunction()
 
+# A package's own files are preferred to a find module of the project around this one.
+set(_mx_rmq_prefer_config "${CMAKE_FIND_PACKAGE_PREFER_CONFIG}")
+set(CMAKE_FIND_PACKAGE_PREFER_CONFIG TRUE)
 mx_rmq_find_dependency(Threads::Threads Threads REQUIRED)
 mx_rmq_find_dependency(nlohmann_json::nlohmann_json nlohmann_json 3.10 REQUIRED)
 mx_rmq_find_dependency(spdlog::spdlog spdlog 1.9 REQUIRED)
-mx_rmq_find_dependency(Hiredis::Hiredis Hiredis 0.14 REQUIRED)
-mx_rmq_find_dependency(Libuv::Libuv Libuv 1.40 REQUIRED)
+mx_rmq_find_dependency(mx_rmq::hiredis mx_rmq_hiredis 0.14 REQUIRED)
+mx_rmq_find_dependency(mx_rmq::libuv mx_rmq_libuv 1.40 REQUIRED)
+set(CMAKE_FIND_PACKAGE_PREFER_CONFIG "${_mx_rmq_prefer_config}")

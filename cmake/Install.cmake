@@ -12,6 +12,8 @@ install(TARGETS mx_rmq
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/mx_rmq"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   FILES_MATCHING PATTERN "*.hpp" PATTERN "*.ipp")
+install(FILES "${src_hpp}" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/mx_rmq")
+install(TARGETS mx_rmq_header_only EXPORT mx_rmqHeaderOnlyTargets)
 
 # --- CMake package --------------------------------------------------------------------------------
 get_target_property(type mx_rmq TYPE)
@@ -25,14 +27,27 @@ configure_package_config_file(
   "${PROJECT_BINARY_DIR}/mx_rmqConfig.cmake"
   INSTALL_DESTINATION "${package_dir}"
   NO_SET_AND_CHECK_MACRO)
+# As CHANGELOG.md says: until 1.0 a minor version may change the interface.
+if(PROJECT_VERSION_MAJOR EQUAL 0)
+  set(compatibility SameMinorVersion)
+else()
+  set(compatibility SameMajorVersion)
+endif()
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/mx_rmqConfigVersion.cmake"
-  COMPATIBILITY SameMajorVersion)
+  COMPATIBILITY ${compatibility})
 install(EXPORT mx_rmqTargets NAMESPACE mx_rmq:: DESTINATION "${package_dir}")
+install(EXPORT mx_rmqHeaderOnlyTargets NAMESPACE mx_rmq:: DESTINATION "${package_dir}")
+# How the library was compiled, known when the build is generated; see JsonDiagnostics.cmake.
+file(GENERATE OUTPUT "${PROJECT_BINARY_DIR}/package/$<CONFIG>/mx_rmqJson.cmake" CONTENT
+"set_property(TARGET mx_rmq::mx_rmq APPEND PROPERTY
+  INTERFACE_COMPILE_DEFINITIONS ${MX_RMQ_JSON_DIAGNOSTICS})
+")
 install(FILES
   "${PROJECT_BINARY_DIR}/mx_rmqConfig.cmake"
+  "${PROJECT_BINARY_DIR}/package/$<CONFIG>/mx_rmqJson.cmake"
   "${PROJECT_BINARY_DIR}/mx_rmqConfigVersion.cmake"
-  "${PROJECT_SOURCE_DIR}/cmake/FindHiredis.cmake"
-  "${PROJECT_SOURCE_DIR}/cmake/FindLibuv.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/Findmx_rmq_hiredis.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/Findmx_rmq_libuv.cmake"
   DESTINATION "${package_dir}")
 
 # --- pkg-config -----------------------------------------------------------------------------------
@@ -64,5 +79,7 @@ else()
   set(MX_RMQ_PC_PREFIX "\${pcfiledir}/${up}")
 endif()
 configure_file("${PROJECT_SOURCE_DIR}/cmake/mx_rmq.pc.in" "${PROJECT_BINARY_DIR}/mx_rmq.pc" @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/mx_rmq.pc"
+file(GENERATE OUTPUT "${PROJECT_BINARY_DIR}/package/$<CONFIG>/mx_rmq.pc"
+  INPUT "${PROJECT_BINARY_DIR}/mx_rmq.pc")
+install(FILES "${PROJECT_BINARY_DIR}/package/$<CONFIG>/mx_rmq.pc"
   DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

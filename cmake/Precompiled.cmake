@@ -27,9 +27,13 @@ function(mx_rmq_precompiled_options target set)
   target_link_libraries(${target} PRIVATE nlohmann_json::nlohmann_json)
   if(set STREQUAL "library")
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    # Whatever a project around this one hides of its own, a shared library shows what programs call.
+    target_compile_options(${target} PRIVATE -fvisibility=default -fno-visibility-inlines-hidden)
     return()
   endif()
   target_link_libraries(${target} PRIVATE GTest::gtest)
+  # Not all of them are linked with the layer that defines it.
+  target_compile_definitions(${target} PRIVATE MX_RMQ_NO_JSON_CHECK_AT_LINK)
   string(COMPARE EQUAL "${set}" "tests" drives)
   string(COMPARE NOTEQUAL "${MX_RMQ_SANITIZE}" "" sanitized)
   set(optimizes $<OR:${sanitized},$<CONFIG:Release,RelWithDebInfo,MinSizeRel>>)

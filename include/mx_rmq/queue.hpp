@@ -12,6 +12,7 @@
 #include "mx_rmq/dead_letters.hpp"
 #include "mx_rmq/detail/durations.hpp"
 #include "mx_rmq/detail/erase_handler.hpp"
+#include "mx_rmq/detail/json_settings.hpp"
 #include "mx_rmq/handler.hpp"
 #include "mx_rmq/message.hpp"
 #include "mx_rmq/metrics.hpp"

@@ -7,10 +7,26 @@
 #include <string>
 #include <thread>
 
+// An error of the library is caught by its type, also where a program hides its symbols.
+bool errors_keep_their_type() {
+  mx_rmq::MQConfig config;
+  config.redis_url = "no URL";
+  try {
+    config.validate();
+  } catch (const mx_rmq::ConfigError&) {
+    return true;
+  }
+  return false;
+}
+
 int main() {
   using namespace std::chrono_literals;
   using nlohmann::json;
 
+  if (!errors_keep_their_type()) {
+    std::cerr << "no ConfigError\n";
+    return 1;
+  }
   const std::string topic = "consumer";
   std::atomic<int> handled = 0;
   std::atomic<bool> as_sent = false;
