@@ -64,10 +64,8 @@ std::optional<std::string> scan(std::string_view text) {
 
 /// A parse error repeats the token that it failed at, which may be a megabyte.
 std::string shortened(std::string_view error) {
-  constexpr std::size_t most = 200;
   std::string out;
-  runtime::text::append_escaped(out, error.substr(0, most));
-  if (error.size() > most) out += "...";
+  runtime::text::append_shortened(out, error, 200);
   return out;
 }
 

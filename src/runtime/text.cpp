@@ -27,8 +27,13 @@ bool deceptive(std::uint32_t c) noexcept {
   return control || separator || bidi || c == 0xFEFF;
 }
 
-void append(std::string& out, std::string_view text, bool escape_quotes) {
+/// Whole characters, as long as they take at most `most` bytes as they are shown. False: some were
+/// left out.
+bool append(std::string& out, std::string_view text, bool escape_quotes,
+            std::size_t most = std::string::npos) {
+  const std::size_t begin = out.size();
   for (std::size_t at = 0; at < text.size();) {
+    const std::size_t before = out.size();
     const utf8::Decoded next = utf8::decode(text, at);
     const std::size_t length = next.length == 0 ? 1 : next.length;
     const std::string_view bytes = text.substr(at, length);
@@ -49,12 +54,21 @@ void append(std::string& out, std::string_view text, bool escape_quotes) {
     } else {
       out += bytes;
     }
+    if (out.size() - begin > most) {
+      out.resize(before);
+      return false;
+    }
   }
+  return true;
 }
 
 }  // namespace
 
 void append_escaped(std::string& out, std::string_view text) { append(out, text, false); }
+
+void append_shortened(std::string& out, std::string_view text, std::size_t max_bytes) {
+  if (!append(out, text, false, max_bytes)) out += "...";
+}
 
 void append_value(std::string& out, std::string_view text) {
   const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -70,19 +84,9 @@ void append_value(std::string& out, std::string_view text) {
 }
 
 std::string quoted(std::string_view text, std::size_t max_bytes) {
-  std::string_view shown = text.substr(0, max_bytes);
-  // Not in the middle of a character: step back over continuation bytes.
-  if (shown.size() < text.size()) {
-    std::size_t end = shown.size();
-    while (end > 0 && shown.size() - end < 3 &&
-           (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-      --end;
-    shown = shown.substr(0, end);
-  }
   std::string out = "\"";
-  append(out, shown, true);
-  out += '"';
-  if (shown.size() < text.size()) out += "...";
+  const bool whole = append(out, text, true, max_bytes);
+  out += whole ? "\"" : "\"...";
   return out;
 }
 

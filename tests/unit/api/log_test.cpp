@@ -275,6 +275,10 @@ TEST(Text, QuotedCutsBetweenCharactersAndSaysSo) {
   EXPECT_EQ(runtime::text::quoted("ж", 1), "\"\"...");
   EXPECT_EQ(runtime::text::quoted("aж", 2), "\"a\"...");
   EXPECT_EQ(runtime::text::quoted("aжb", 3), "\"aж\"...");
+  // What is shown is capped, though escapes are longer than what they stand for.
+  EXPECT_EQ(runtime::text::quoted("\xff\xff\xff", 9), "\"\\xff\\xff\"...");
+  EXPECT_EQ(runtime::text::quoted("\xff\xff", 8), "\"\\xff\\xff\"");
+  EXPECT_EQ(runtime::text::quoted(std::string(1'000, '\x01')).size(), 100 + 5U);
 }
 
 }  // namespace
