@@ -22,21 +22,24 @@ bool same(const broker::EnvelopeView& a, const broker::EnvelopeView& b) {
 
 void check_history(std::string_view history) {
   const auto parsed = broker::parse_history(history);
-  const std::string next = broker::append_history(history, "an error", 1'750'000'000'000, 64);
+  broker::History grown = parsed.value_or(broker::History());
+  const std::string next_error(history.substr(0, 1'000));
+  broker::add_failure(grown, next_error, 1'750'000'000'000, 1'750'000'000'001);
+  broker::add_interruption(grown, 1'750'000'000'002);
+  const std::string next = broker::encode_history(grown, 64);
   require(next.find('\n') == std::string::npos && next.find('\t') == std::string::npos,
           "a history is one line");
   const auto again = broker::parse_history(next);
   require(again.has_value(), "what is written as a history can be read");
-  require(again->last_error == "an error", "the last error is the one given");
+  require(again->last_error && again->last_error->size() <= 64, "an error is capped");
   require(!again->started_at.empty() && again->started_at.back() == 1'750'000'000'000,
           "the last attempt is the one given");
   require(again->started_at.size() <= broker::max_history_times, "a history is bounded");
-  const std::string other = broker::with_error(history, history, 64);
-  const auto changed = broker::parse_history(other);
-  require(changed.has_value(), "a history with another error can be read");
-  if (parsed) {
-    require(changed->started_at == parsed->started_at, "another error changes no attempt");
-  }
+  require(again->interruptions == grown.interruptions && again->ended_at == grown.ended_at &&
+              again->interrupted_run == grown.interrupted_run &&
+              again->requeued_at == grown.requeued_at && again->failures == grown.failures &&
+              again->max_retries == grown.max_retries && again->retry_delays == grown.retry_delays,
+          "a history keeps all its members");
 }
 
 void check_envelope(std::string_view bytes) {

@@ -68,7 +68,7 @@ bool json_accepts(std::string_view text) {
 void check_id(std::string_view id) {
   const bool valid_text = runtime::utf8::find_invalid(id) == std::string_view::npos;
   std::string quoted;
-  broker::append_json_string(quoted, id, 10'000);
+  broker::append_json_string(quoted, id, 6 * id.size());
   require(json_accepts(quoted), "any bytes become a JSON string");
   require(std::ranges::none_of(quoted, [](char c) { return c >= 0 && c < ' '; }),
           "a JSON string has no control bytes");
@@ -78,6 +78,9 @@ void check_id(std::string_view id) {
     json = nlohmann::json(std::string(id)).dump();
     require(json_accepts(json), "what we take for UTF-8 nlohmann does, too");
   }
+  std::string cut;
+  broker::append_json_string(cut, id, 10);
+  require(cut.size() <= 12 && json_accepts(cut), "a JSON string is capped as it is written");
   std::string shown;
   runtime::text::append_value(shown, id);
   require(std::ranges::none_of(shown, [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }),

@@ -1,7 +1,7 @@
 -- dead: moves messages of a consumer to the dead letters, byte for byte.
 -- KEYS    1 processing:<consumer>, 2 consumers, 3 stats, 4 dlq, 5 dlq:data, 6 ids
 -- ARGV    1 consumer, 2 cap of the dead letters (0 = none), then three for each message: tag, member (its id; for what
---         does not decode '!<consumer>.<tag>'), line (reason, a tab, last error and times as JSON)
+--         does not decode '!<consumer>.<tag>'), line (reason, a tab, history)
 -- returns now, 'ok', dead letters there are now, then the members that the cap dropped; or now, 'lost' as ack does
 -- cost    O(messages * log dlq), and O(log dlq) for each one dropped, at most two for each one added
 -- keeps   data before index before removal; a chosen id stays taken while its message is dead

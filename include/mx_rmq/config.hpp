@@ -93,6 +93,11 @@ struct MQConfig {
   /// How often a message is taken back from dead consumers; after that it is a dead letter "poison"
   /// [1..1000].
   int max_recoveries = 3;
+  /// How often a stop (stop(), cleanup(), a signal) may cut the run of a message's handler short
+  /// after shutdown_timeout, and give the message back; after that it is a dead letter
+  /// "interrupted"
+  /// [1..1000000]. Such a run is no attempt and uses up no retry.
+  int max_interruptions = 100;
   /// Biggest payload, as JSON text [1..256 MiB].
   std::size_t max_payload_bytes = std::size_t{1} << 20;
   /// How much of an error's text is stored with a message [64..65536].

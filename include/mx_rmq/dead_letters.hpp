@@ -20,10 +20,13 @@ struct DeadLetter {
   /// kept.
   Message message;
   /// Why: "retries" (all attempts failed), "rejected" (the handler threw Reject), "expired" (nobody
-  /// began it in time), "decode" (envelope or payload could not be read) or "poison" (taken back
-  /// from dead consumers more than MQConfig::max_recoveries times).
+  /// began it in time, or its next retry would have been too late: last_error tells), "decode"
+  /// (envelope or payload could not be read), "poison" (taken back from dead consumers more than
+  /// MQConfig::max_recoveries times) or "interrupted" (cut short by stops more than
+  /// MQConfig::max_interruptions times).
   std::string reason;
-  /// What the last attempt ended with, or what is wrong with it; cut to MQConfig::max_error_bytes.
+  /// What the last attempt ended with, and where that does not explain the reason, what does; cut
+  /// to MQConfig::max_error_bytes.
   std::string last_error;
   /// When it became a dead letter: milliseconds since 1970 UTC, by the Redis server's clock.
   std::int64_t dead_at = 0;
@@ -80,7 +83,8 @@ class DeadLetterQueue {
   /// The one of that id, if there is one.
   Task<std::optional<DeadLetter>> get(std::string topic, std::string id);
 
-  /// Puts it back at the end of its list; its attempts, recoveries and time to live start anew.
+  /// Puts it back at the end of its list; its attempts, recoveries, interruptions and time to live
+  /// start anew.
   /// False: there is none of that id, or its envelope cannot be read (it stays where it is).
   /// OutcomeUnknown: a lost call was re-sent and found nothing; it was most likely requeued by the
   /// first.

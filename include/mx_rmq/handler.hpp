@@ -48,8 +48,11 @@
 /// **Outcome of a run.** A normal return acknowledges the message. `Reject` makes it a dead letter
 /// at once. `RetryAfter` retries after the given delay. Any other exception, std or not, retries
 /// after `retry_delays[attempt - 1]`; when `max_retries` retries have failed it becomes a dead
-/// letter. The worker gives every run a deadline; at the deadline its stop token fires and the run
-/// counts as failed, whatever it still does.
+/// letter, and so it does at once if the retry would be due when its time to live is over. The
+/// worker gives every run a deadline; at the deadline its stop token fires and the run counts as
+/// failed, whatever it still does. When the queue stops and a run has not ended after
+/// MQConfig::shutdown_timeout its stop token fires, too; unless it returns or throws Reject very
+/// soon it is no attempt, and its message goes to whoever is next.
 namespace mx_rmq {
 
 /// Thrown by a handler: this message can never succeed. It becomes a dead letter at once with the
@@ -68,7 +71,7 @@ class Reject : public std::exception {
 
 /// Thrown by a handler: try this message again after `delay` instead of the configured one. Counts
 /// as an attempt: after max_retries retries the message becomes a dead letter as with any other
-/// failure.
+/// failure, and at once, with the reason "expired", if its time to live is over by then.
 class RetryAfter : public std::exception {
  public:
   /// `delay`: 0 to 100 years; std::invalid_argument otherwise.
@@ -134,8 +137,9 @@ class Context {
   /// Its id and its topic: those of message().
   [[nodiscard]] const std::string& id() const noexcept;
   [[nodiscard]] const std::string& topic() const noexcept;
-  /// Which attempt this is, from 1. An attempt that ended with its worker (a crash, a lost lease)
-  /// is not counted here but in message().meta.recoveries.
+  /// Which attempt this is, from 1. A run that ended with its worker (a crash, a lost lease) is not
+  /// counted here but in message().meta.recoveries, one that a stop of the queue cut short in
+  /// message().meta.interruptions.
   [[nodiscard]] int attempt() const noexcept;
   /// How many attempts there can be: max_retries + 1.
   [[nodiscard]] int max_attempts() const noexcept;

@@ -18,7 +18,9 @@ namespace mx_rmq {
 /// the order in which Redis took them. Kept through delay, retry and recovery.
 enum class MessagePriority : std::uint8_t { low, normal, high };
 
-/// What a message is doing.
+/// What a message is doing. The messages that this library hands out are `processing` (a handler's)
+/// or `dead_letter` (a dead letter's); the other names are for the JSON of programs that keep
+/// messages.
 enum class MessageStatus : std::uint8_t {
   pending,      ///< waits for a worker
   delayed,      ///< waits until it is due
@@ -38,32 +40,39 @@ enum class MessageStatus : std::uint8_t {
 [[nodiscard]] MessageStatus message_status_from_string(std::string_view name);
 
 /// Bookkeeping of a message. All times are milliseconds since 1970-01-01 UTC by the clock of the
-/// Redis server; "none" means that it has not happened.
+/// Redis server; "none" means that it has not happened, or that the version of the library that saw
+/// it did not note it.
 struct MessageMeta {
   MessageMeta();
 
   MessageStatus status = MessageStatus::pending;
-  /// The delay it was produced with; 0 = none.
+  /// How long after it was produced it was first due (ProduceOptions::delay or at); 0 = at once.
+  /// Also 0 for one that was requeued from the dead letters, which makes it due at once.
   std::chrono::milliseconds delay{0};
   /// Attempts that failed, so far. The first attempt is not a retry.
   int retry_count = 0;
-  /// Retries after the first attempt before it becomes a dead letter.
+  /// Retries after the first attempt before it becomes a dead letter: its handler's. -1 in a dead
+  /// letter that no handler's worker made (expired while it waited, or taken from dead consumers):
+  /// not known.
   int max_retries = 3;
-  /// Pause before each retry; the last one repeats.
+  /// Pause before each retry, its handler's; the last one repeats. Empty if max_retries is not
+  /// known.
   std::vector<std::chrono::milliseconds> retry_delays;
-  /// What the last failed attempt ended with, cut to MQConfig::max_error_bytes.
+  /// What the last failed attempt ended with, cut to MQConfig::max_error_bytes; of a dead letter,
+  /// as DeadLetter::last_error.
   std::optional<std::string> last_error;
   /// When it expires if no worker has begun it; due time + time to live.
   std::int64_t expire_at = 0;
   std::int64_t created_at = 0;                        ///< when it was produced
   std::int64_t updated_at = 0;                        ///< last change of status known here
   std::optional<std::int64_t> last_retry_at;          ///< when the last failed attempt ended
-  std::optional<std::int64_t> processing_started_at;  ///< when its latest attempt began
-  std::optional<std::int64_t> completed_at;           ///< when its handler returned
+  std::optional<std::int64_t> processing_started_at;  ///< when its latest run known of began
   std::optional<std::int64_t> dead_letter_at;         ///< when it became a dead letter
-  std::optional<std::int64_t> retried_from_dlq_at;  ///< when it was requeued from the dead letters
+  std::optional<std::int64_t> retried_from_dlq_at;    ///< when it was last requeued from there
   /// How often it was taken back from a consumer that died or lost its lease while holding it.
   int recoveries = 0;
+  /// How often a stop of the queue cut its run short, and it was given back. No attempts.
+  int interruptions = 0;
   /// When each attempt that failed had begun, oldest first; the newest 64 at most.
   std::vector<std::int64_t> attempt_times;
 

@@ -113,10 +113,11 @@ class RedisMessageQueue {
   Task<> start_background();
   /// Ends consuming: no new messages; prefetched ones go back to the heads of their lists, in
   /// order; running handlers get MQConfig::shutdown_timeout to end and are acknowledged; then their
-  /// stop tokens fire, and what still runs is given back with its attempt counted. Idempotent, does
-  /// not throw, and takes little more than shutdown_timeout whatever Redis does. Producing goes on
-  /// working. From inside a handler it waits for that handler too, so the handler ends as
-  /// interrupted: start it from elsewhere. start() and start_background() begin anew.
+  /// stop tokens fire, and what still runs, or fails because of that, is given back: no attempt,
+  /// but one of at most MQConfig::max_interruptions. Idempotent, does not throw, and takes little
+  /// more than shutdown_timeout whatever Redis does. Producing goes on working. From inside a
+  /// handler it waits for that handler too, so the handler ends as interrupted: start it from
+  /// elsewhere. start() and start_background() begin anew.
   Task<> stop();
   /// stop(), then lets produce calls under way end, and closes the connections. Afterwards
   /// everything ends with ShutdownError, until initialize() or a start. Idempotent, does not throw.

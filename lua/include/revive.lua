@@ -1,4 +1,5 @@
--- revive(member, v): makes the dead letter v ready again, as new: attempts, recoveries, history and expiry start anew.
+-- revive(member, v): makes the dead letter v ready again, as new: attempts, recoveries, history and expiry start anew; the
+-- new history tells when that was.
 -- Needs KEYS 1 dlq, 2 dlq:data, 3 ready:high, 4 ready:normal, 5 ready:low, 6 wake, 7 stats, 8 ids. False: v is no envelope.
 local function revive(member, v)
   local e = inner(v)
@@ -6,7 +7,7 @@ local function revive(member, v)
   if not h then return false end
   local grace = tonumber(h.stamp) - h.expire
   h.attempts, h.recoveries, h.expire = '0', 0, math.min(now + h.ttl, 999999999999999)  -- head() takes 15 digits
-  h.rare = string.match(h.rare, '^[^\t]*')
+  h.rare = string.match(h.rare, '^[^\t]*') .. '\t[null,[],{"requeued":' .. text(now) .. '}]'
   if h.stamp ~= '0' then
     local used = redis.call('HGET', KEYS[8], h.id)
     if used and used ~= '0' and tonumber(used) > now then

@@ -94,6 +94,10 @@ constexpr auto table = std::to_array<Field>({
      "Pause before each retry; the last one repeats."},
     {"max_recoveries", IntField{&MQConfig::max_recoveries, 1, 1000},
      "How often a message is taken back from dead consumers before it is a dead letter."},
+    {"max_interruptions", IntField{&MQConfig::max_interruptions, 1, 1'000'000},
+     "How often a stop may cut a message's run short and give it back before it is a dead letter. "
+     "It "
+     "is no attempt."},
     {"max_payload_bytes", BytesField{&MQConfig::max_payload_bytes, 1, 256 * mebibyte},
      "Biggest payload, as JSON text."},
     {"max_error_bytes", BytesField{&MQConfig::max_error_bytes, 64, 65536},

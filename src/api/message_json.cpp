@@ -54,8 +54,8 @@ class Reader {
   }
 
   template <class Int>
-  void optional(const char* name, Int& target) const {
-    if (const json* value = find(name)) target = integer<Int>(name, *value);
+  void optional(const char* name, Int& target, std::int64_t least = 0) const {
+    if (const json* value = find(name)) target = integer<Int>(name, *value, least);
   }
 
   void optional(const char* name, std::optional<std::int64_t>& target) const {
@@ -126,10 +126,10 @@ void to_json(json& out, const MessageMeta& meta) {
   out["updated_at"] = meta.updated_at;
   out["last_retry_at"] = or_null(meta.last_retry_at);
   out["processing_started_at"] = or_null(meta.processing_started_at);
-  out["completed_at"] = or_null(meta.completed_at);
   out["dead_letter_at"] = or_null(meta.dead_letter_at);
   out["retried_from_dlq_at"] = or_null(meta.retried_from_dlq_at);
   out["recoveries"] = meta.recoveries;
+  out["interruptions"] = meta.interruptions;
   out["attempt_times"] = meta.attempt_times;
 }
 
@@ -141,7 +141,7 @@ void from_json(const json& in, MessageMeta& meta) {
   read.optional("delay", delay);
   out.delay = milliseconds(delay);
   read.optional("retry_count", out.retry_count);
-  read.optional("max_retries", out.max_retries);
+  read.optional("max_retries", out.max_retries, -1);  // not known
   read.list("retry_delays", out.retry_delays);
   const json* last_error = read.find("last_error");
   if (last_error != nullptr && !last_error->is_null()) out.last_error = read.text("last_error");
@@ -150,10 +150,10 @@ void from_json(const json& in, MessageMeta& meta) {
   read.optional("updated_at", out.updated_at);
   read.optional("last_retry_at", out.last_retry_at);
   read.optional("processing_started_at", out.processing_started_at);
-  read.optional("completed_at", out.completed_at);
   read.optional("dead_letter_at", out.dead_letter_at);
   read.optional("retried_from_dlq_at", out.retried_from_dlq_at);
   read.optional("recoveries", out.recoveries);
+  read.optional("interruptions", out.interruptions);
   read.list("attempt_times", out.attempt_times);
   meta = std::move(out);
 }

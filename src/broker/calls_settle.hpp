@@ -84,7 +84,7 @@ struct DeadResult {
 struct ReleaseItem {
   Tag tag;
   std::size_t head_size = 0;  ///< of the envelope as it is stored
-  std::string_view new_head;  ///< empty = as it is stored: no attempt is counted
+  std::string_view new_head;  ///< empty = as it is stored: its handler had not begun
 };
 struct ReleaseArgs {
   std::string_view consumer;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "broker/envelope.hpp"
-#include "broker/history.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq_scripts.hpp"
 #include "redis/protocol_error.hpp"
@@ -35,10 +34,7 @@ DeadLetterRecord read_dead_letter(StoredDeadLetter stored) {
     const auto view = parse_envelope(out.envelope);
     if (view) history = parse_history(view->history);
   }
-  if (history) {
-    out.last_error = std::move(history->last_error);
-    out.started_at = std::move(history->started_at);
-  }
+  if (history) out.history = std::move(*history);
   return out;
 }
 

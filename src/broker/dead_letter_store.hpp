@@ -10,6 +10,7 @@
 #include "mx_rmq/task.hpp"
 
 #include "broker/calls_dead_letters.hpp"
+#include "broker/history.hpp"
 #include "broker/topic_broker.hpp"
 
 namespace mx_rmq::broker {
@@ -18,13 +19,12 @@ namespace mx_rmq::broker {
 struct DeadLetterRecord {
   std::string member;  ///< what get, requeue and remove take: as a rule the message's id
   std::int64_t dead_at = 0;
-  std::string reason;  ///< retries, rejected, expired, decode, poison
-  std::string last_error;
-  std::vector<std::int64_t> started_at;  ///< of its attempts, unix ms, oldest first
-  std::string envelope;                  ///< byte for byte; parse_envelope may refuse it
+  std::string reason;    ///< retries, rejected, expired, decode, poison, interrupted
+  History history;       ///< up to its death
+  std::string envelope;  ///< byte for byte; parse_envelope may refuse it
 };
 
-/// Reads what is stored. Last error and times come from the line, else from the envelope's history.
+/// Reads what is stored. The history comes from the line, else from the envelope.
 [[nodiscard]] DeadLetterRecord read_dead_letter(StoredDeadLetter stored);
 
 /// The dead letters of one topic, in bounded steps, each with `timeout` of its own. Loop thread only. The

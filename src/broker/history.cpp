@@ -1,8 +1,10 @@
 #include "broker/history.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <array>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "runtime/utf8.hpp"
 
@@ -10,96 +12,198 @@ namespace mx_rmq::broker {
 
 namespace {
 
-// Numbers as JSON has them and parse_history() takes them, with commas between.
-bool readable_times(std::string_view times) {
-  for (bool more = !times.empty(); more;) {
-    std::int64_t time = 0;
-    const auto [end, error] = std::from_chars(times.data(), times.data() + times.size(), time);
-    const auto size = static_cast<std::size_t>(end - times.data());
-    if (error != std::errc() || (times.front() == '0' && size > 1)) return false;
-    times.remove_prefix(size);
-    more = !times.empty();
-    if (more) times.remove_prefix(1);  // a comma
+using nlohmann::json;
+
+// A character as it stands in a JSON string.
+class JsonCharacter {
+ public:
+  JsonCharacter(std::string_view text, std::size_t at) {
+    const auto next = runtime::utf8::decode(text, at);
+    taken_ = next.length == 0 ? 1 : next.length;
+    if (next.length == 0) {
+      shown_ = "\xEF\xBF\xBD";
+    } else if (next.code_point == '"' || next.code_point == '\\') {
+      escape(text[at]);
+    } else if (next.code_point == '\n') {
+      escape('n');
+    } else if (next.code_point == '\r') {
+      escape('r');
+    } else if (next.code_point == '\t') {
+      escape('t');
+    } else if (next.code_point < 0x20 || next.code_point == 0x7F) {
+      constexpr std::string_view hex = "0123456789abcdef";
+      buffer_ = {'\\', 'u', '0', '0', hex[next.code_point >> 4], hex[next.code_point & 15]};
+      shown_ = std::string_view(buffer_.data(), buffer_.size());
+    } else {
+      shown_ = text.substr(at, taken_);
+    }
   }
+  JsonCharacter(const JsonCharacter&) = delete;
+  JsonCharacter& operator=(const JsonCharacter&) = delete;
+
+  [[nodiscard]] std::size_t taken() const noexcept { return taken_; }
+  [[nodiscard]] std::string_view shown() const noexcept { return shown_; }
+
+ private:
+  void escape(char c) {
+    buffer_[0] = '\\';
+    buffer_[1] = c;
+    shown_ = std::string_view(buffer_.data(), 2);
+  }
+
+  std::array<char, 6> buffer_{};
+  std::string_view shown_;
+  std::size_t taken_ = 0;
+};
+
+// The object at the end of a history, member by member.
+class Details {
+ public:
+  explicit Details(std::string& out) : out_(out) {}
+  ~Details() {
+    if (any_) out_ += '}';
+  }
+  Details(const Details&) = delete;
+  Details& operator=(const Details&) = delete;
+
+  void add(std::string_view name, std::int64_t value) {
+    begin(name);
+    out_ += std::to_string(value);
+  }
+  template <class Number>
+  void add(std::string_view name, const std::optional<Number>& value) {
+    if (value) add(name, std::int64_t{*value});
+  }
+  void add(std::string_view name, const std::vector<std::chrono::milliseconds>& values) {
+    begin(name);
+    char before = '[';
+    for (const auto value : values) {
+      out_ += std::exchange(before, ',');
+      out_ += std::to_string(value.count());
+    }
+    out_ += values.empty() ? "[]" : "]";
+  }
+
+ private:
+  void begin(std::string_view name) {
+    out_ += any_ ? ",\"" : ",{\"";
+    out_.append(name).append("\":");
+    any_ = true;
+  }
+
+  std::string& out_;
+  bool any_ = false;
+};
+
+// A whole number that is not negative and fits.
+template <class Number>
+bool read_whole(const json& value, Number& out) {
+  constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<Number>::max());
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most) return false;
+  out = static_cast<Number>(value.get<std::uint64_t>());
   return true;
 }
 
-// The last `most` of the times of a history, as text, without their brackets; empty if there are none.
-// Strings may hold anything, but the times come last and are digits and commas only.
-std::string_view times_of(std::string_view history, std::size_t most) {
-  if (!history.ends_with("]]")) return {};
-  history.remove_suffix(2);
-  const std::size_t open = history.rfind('[');
-  if (open == std::string_view::npos || open == 0) return {};
-  std::string_view times = history.substr(open + 1);
-  if (times.find_first_not_of("0123456789,") != std::string_view::npos) return {};
-  if (!readable_times(times)) return {};
-  std::size_t count = times.empty() ? 0 : 1;
-  count += static_cast<std::size_t>(std::count(times.begin(), times.end(), ','));
-  for (; count > most; --count) times.remove_prefix(times.find(',') + 1);
-  return times;
+template <class Number>
+bool read_member(const json& object, const char* name, std::optional<Number>& out) {
+  const auto at = object.find(name);
+  if (at == object.end()) return true;
+  return read_whole(*at, out.emplace());
 }
 
-std::string compose(std::string_view error, std::size_t max_error_bytes, std::string_view times,
-                    std::int64_t started_at) {
-  std::string out;
-  out.reserve(std::min(error.size(), max_error_bytes) + times.size() + 32);
-  out += '[';
-  append_json_string(out, error, max_error_bytes);
-  out.append(",[").append(times);
-  if (started_at > 0) {
-    if (!times.empty()) out += ',';
-    out += std::to_string(started_at);
+bool read_details(const json& object, History& out) {
+  std::optional<std::int32_t> interruptions;
+  const bool numbers = read_member(object, "ended", out.ended_at) &&
+                       read_member(object, "interrupted", interruptions) &&
+                       read_member(object, "begun", out.interrupted_run) &&
+                       read_member(object, "requeued", out.requeued_at) &&
+                       read_member(object, "failed", out.failures) &&
+                       read_member(object, "retries", out.max_retries);
+  if (!numbers) return false;
+  out.interruptions = interruptions.value_or(0);
+  const auto delays = object.find("delays");
+  if (delays == object.end()) return true;
+  if (!delays->is_array()) return false;
+  for (const json& each : *delays) {
+    std::int64_t delay = 0;
+    if (!read_whole(each, delay)) return false;
+    out.retry_delays.emplace_back(delay);
   }
-  out += "]]";
-  return out;
+  return true;
 }
 
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text, std::size_t max_bytes) {
-  static constexpr char hex[] = "0123456789abcdef";
   out += '"';
+  const std::size_t begin = out.size();
   for (std::size_t at = 0; at < text.size();) {
-    const auto next = runtime::utf8::decode(text, at);
-    const std::size_t length = next.length == 0 ? 1 : next.length;
-    if (at + length > max_bytes) break;
-    const char c = text[at];
-    if (next.length == 0) {
-      out += "\xEF\xBF\xBD";
-    } else if (next.code_point < 0x20 || next.code_point == 0x7F) {
-      out.append("\\u00").append(1, hex[next.code_point >> 4]).append(1, hex[next.code_point & 15]);
-    } else {
-      if (c == '"' || c == '\\') out += '\\';
-      out.append(text, at, length);
-    }
-    at += length;
+    const JsonCharacter next(text, at);
+    if (out.size() - begin + next.shown().size() > max_bytes) break;
+    out += next.shown();
+    at += next.taken();
   }
   out += '"';
 }
 
-std::string append_history(std::string_view history, std::string_view error,
-                           std::int64_t started_at, std::size_t max_error_bytes) {
-  return compose(error, max_error_bytes, times_of(history, max_history_times - 1), started_at);
+void add_failure(History& history, std::string error, std::int64_t began_at,
+                 std::int64_t ended_at) {
+  history.last_error = std::move(error);
+  history.started_at.push_back(began_at);
+  history.ended_at = ended_at;
 }
 
-std::string with_error(std::string_view history, std::string_view error,
-                       std::size_t max_error_bytes) {
-  return compose(error, max_error_bytes, times_of(history, max_history_times), 0);
+void add_interruption(History& history, std::int64_t began_at) {
+  if (history.interruptions < std::numeric_limits<std::int32_t>::max()) ++history.interruptions;
+  history.interrupted_run = began_at;
+}
+
+std::string encode_history(const History& history, std::size_t max_error_bytes) {
+  std::string out;
+  const std::size_t error = history.last_error ? history.last_error->size() : 4;
+  out.reserve(std::min(error, max_error_bytes) + 16 * history.started_at.size() + 96);
+  out += '[';
+  if (history.last_error) {
+    append_json_string(out, *history.last_error, max_error_bytes);
+  } else {
+    out += "null";
+  }
+  out += ",[";
+  const std::size_t count = history.started_at.size();
+  const std::size_t first = count > max_history_times ? count - max_history_times : 0;
+  for (std::size_t i = first; i < count; ++i) {
+    if (i > first) out += ',';
+    out += std::to_string(history.started_at[i]);
+  }
+  out += ']';
+  {
+    Details details(out);
+    details.add("ended", history.ended_at);
+    if (history.interruptions > 0) details.add("interrupted", history.interruptions);
+    details.add("begun", history.interrupted_run);
+    details.add("requeued", history.requeued_at);
+    details.add("failed", history.failures);
+    details.add("retries", history.max_retries);
+    if (!history.retry_delays.empty()) details.add("delays", history.retry_delays);
+  }
+  out += ']';
+  return out;
 }
 
 std::optional<History> parse_history(std::string_view history) {
   if (history.empty()) return std::nullopt;
-  const auto json = nlohmann::json::parse(history, nullptr, false);
-  if (!json.is_array() || json.size() != 2 || !json[0].is_string() || !json[1].is_array()) {
-    return std::nullopt;
-  }
+  const json parsed = json::parse(history, nullptr, false);
+  if (!parsed.is_array() || parsed.size() < 2 || parsed.size() > 3) return std::nullopt;
+  const json& error = parsed[0];
+  const json& times = parsed[1];
+  if ((!error.is_string() && !error.is_null()) || !times.is_array()) return std::nullopt;
   History out;
-  out.last_error = json[0].get<std::string>();
-  for (const auto& time : json[1]) {
-    if (!time.is_number_integer()) return std::nullopt;
-    if (time.is_number_unsigned() && time.get<std::uint64_t>() > INT64_MAX) return std::nullopt;
-    out.started_at.push_back(time.get<std::int64_t>());
+  if (error.is_string()) out.last_error = error.get<std::string>();
+  for (const json& time : times) {
+    if (!read_whole(time, out.started_at.emplace_back())) return std::nullopt;
+  }
+  if (parsed.size() == 3 && (!parsed[2].is_object() || !read_details(parsed[2], out))) {
+    return std::nullopt;
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -7,32 +8,52 @@
 #include <string_view>
 #include <vector>
 
-/// What an envelope and a dead letter's line tell of the attempts so far: `["last error",[start of each
-/// attempt, unix ms]]`, in JSON without raw control bytes, so that it fits in a line.
+/// What an envelope and a dead letter's line tell of a message's past, in JSON without raw control bytes, so
+/// that it fits in a line:
+///
+///   [<last error> | null, [<start of each failed attempt>, ...]]
+///   [<last error> | null, [<start of each failed attempt>, ...], {"<name>": ..., ...}]
+///
+/// The object holds what else is known, each name only where there is something to tell; without any there is
+/// no object. Times are unix ms.
 namespace mx_rmq::broker {
 
 inline constexpr std::size_t max_history_times = 64;
 
 struct History {
-  std::string last_error;
-  std::vector<std::int64_t> started_at;  ///< oldest first; the oldest ones go beyond 64
+  std::optional<std::string> last_error;        ///< of the last attempt that failed
+  std::vector<std::int64_t> started_at;         ///< of failed attempts, oldest first, the newest 64
+  std::optional<std::int64_t> ended_at;         ///< "ended": when the last of those failed
+  std::int32_t interruptions = 0;               ///< "interrupted": runs that a stop cut short
+  std::optional<std::int64_t> interrupted_run;  ///< "begun": when the last of those had begun
+  std::optional<std::int64_t> requeued_at;      ///< "requeued": when it left the dead letters
+
+  // Of dead letters whose handler's worker made them.
+  std::optional<std::int32_t> failures;                 ///< "failed": attempts
+  std::optional<std::int32_t> max_retries;              ///< "retries": that it would have had
+  std::vector<std::chrono::milliseconds> retry_delays;  ///< "delays": before those, ms
+
+  friend bool operator==(const History&, const History&) = default;
 };
 
-/// The history with one more attempt: `error` becomes the last error, at most `max_error_bytes` of it, cut
-/// between characters, with U+FFFD for what is not UTF-8. What is not readable in `history` is dropped.
-[[nodiscard]] std::string append_history(std::string_view history, std::string_view error,
-                                         std::int64_t started_at, std::size_t max_error_bytes);
-/// The history with another last error and no more attempts (a message that expires before its retry).
-[[nodiscard]] std::string with_error(std::string_view history, std::string_view error,
-                                     std::size_t max_error_bytes);
+/// One attempt more that failed.
+void add_failure(History& history, std::string error, std::int64_t began_at, std::int64_t ended_at);
+/// One run more that a stop cut short: no attempt.
+void add_interruption(History& history, std::int64_t began_at);
 
-/// Reads it; nothing if it is empty or not of that form.
+/// The text of it. The last error takes at most `max_error_bytes` in it, cut between characters, with U+FFFD for
+/// what is not UTF-8.
+[[nodiscard]] std::string encode_history(const History& history, std::size_t max_error_bytes);
+
+/// Reads it; nothing if it is empty or not of that form. Names that it does not know are passed over.
 [[nodiscard]] std::optional<History> parse_history(std::string_view history);
 
-/// The line before a dead letter's envelope. `reason` is one of retries, rejected, expired, decode, poison.
+/// The line before a dead letter's envelope. `reason` is one of retries, rejected, expired, decode, poison,
+/// interrupted.
 [[nodiscard]] std::string dead_line(std::string_view reason, std::string_view history);
 
-/// A JSON string with its quotes, in ASCII controls escaped, at most `max_bytes` of `text`.
+/// A JSON string with its quotes, controls escaped: as much of `text` as takes at most `max_bytes` between the
+/// quotes.
 void append_json_string(std::string& out, std::string_view text, std::size_t max_bytes);
 
 }  // namespace mx_rmq::broker

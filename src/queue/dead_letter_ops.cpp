@@ -1,10 +1,13 @@
 #include "queue/dead_letter_ops.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "api/payload.hpp"
+#include "broker/describe.hpp"
 #include "broker/envelope.hpp"
 #include "broker/history.hpp"
 #include "mx_rmq/detail/erase_handler.hpp"
@@ -16,12 +19,6 @@ namespace {
 using detail::QueueCore;
 using Core = std::shared_ptr<QueueCore>;
 
-MessagePriority priority_of(broker::Level level) {
-  if (level == broker::Level::high) return MessagePriority::high;
-  if (level == broker::Level::low) return MessagePriority::low;
-  return MessagePriority::normal;
-}
-
 std::string default_error(const std::string& reason, const broker::EnvelopeView& view) {
   if (reason == "poison")
     return "taken back from dead consumers " + std::to_string(view.recoveries) +
@@ -30,34 +27,42 @@ std::string default_error(const std::string& reason, const broker::EnvelopeView&
   return {};
 }
 
+// When the last run began of which is known.
+std::optional<std::int64_t> last_began(const broker::History& history) {
+  std::optional<std::int64_t> began = history.interrupted_run;
+  if (!history.started_at.empty() && (!began || *began < history.started_at.back()))
+    began = history.started_at.back();
+  return began;
+}
+
 DeadLetter dead_letter_of(const std::string& topic, broker::DeadLetterRecord record) {
   DeadLetter letter;
   letter.reason = std::move(record.reason);
-  letter.last_error = std::move(record.last_error);
+  letter.last_error = record.history.last_error.value_or("");
   letter.dead_at = record.dead_at;
   Message& message = letter.message;
-  message.topic = topic;
-  message.id = record.member;
-  message.meta.status = MessageStatus::dead_letter;
-  message.meta.dead_letter_at = record.dead_at;
-  message.meta.attempt_times = std::move(record.started_at);
-  if (letter.reason == "decode") letter.raw = record.envelope;
   const auto view = broker::parse_envelope(record.envelope);
+  MessageMeta& meta = message.meta;
+  meta.max_retries = record.history.max_retries.value_or(-1);
+  meta.retry_delays = std::move(record.history.retry_delays);
+  meta.processing_started_at = last_began(record.history);
+  if (view) {
+    const std::optional<std::int32_t> failures = record.history.failures;
+    broker::describe(message, *view, std::move(record.history));
+    // The stored envelope is as it was before the attempt that failed last.
+    meta.retry_count = failures.value_or(
+        std::max(view->attempts, static_cast<std::int32_t>(meta.attempt_times.size())));
+  } else {
+    message.id = record.member;
+  }
+  message.topic = topic;
+  meta.status = MessageStatus::dead_letter;
+  meta.dead_letter_at = record.dead_at;
+  meta.updated_at = record.dead_at;
+  if (letter.reason == "decode") letter.raw = record.envelope;
   if (!view) return letter;
-  message.id = std::string(view->id);
-  message.priority = priority_of(view->level);
-  message.created_at = view->created_at;
-  message.meta.created_at = view->created_at;
-  message.meta.updated_at = record.dead_at;
-  message.meta.expire_at = view->expire_at;
-  // The stored envelope is as it was before the attempt that failed last.
-  message.meta.retry_count = std::max(static_cast<int>(view->attempts),
-                                      static_cast<int>(message.meta.attempt_times.size()));
-  message.meta.recoveries = view->recoveries;
   if (letter.last_error.empty()) letter.last_error = default_error(letter.reason, *view);
-  if (!letter.last_error.empty()) message.meta.last_error = letter.last_error;
-  if (!message.meta.attempt_times.empty())
-    message.meta.last_retry_at = message.meta.attempt_times.back();
+  if (!letter.last_error.empty()) meta.last_error = letter.last_error;
   try {
     message.payload = api::decode_payload(view->payload);
   } catch (const detail::PayloadDecodeError&) {

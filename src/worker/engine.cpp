@@ -25,6 +25,7 @@ Policy policy_of(const HandlerOptions& options, const MQConfig& config) {
   policy.timeout = options.timeout().value_or(config.processing_timeout);
   policy.max_retries = options.max_retries().value_or(config.max_retries);
   policy.retry_delays = options.retry_delays().value_or(config.retry_delays);
+  policy.max_interruptions = config.max_interruptions;
   return policy;
 }
 

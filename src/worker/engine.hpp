@@ -37,7 +37,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void start();
 
   /// No new claims; what has not started goes back; handlers get `timeout`, then their stop tokens
-  /// fire; what still runs is given back with its attempt counted; the consumers leave. Never
+  /// fire; what still runs is given back, interrupted; the consumers leave. Never
   /// throws; takes little more than `timeout` whatever Redis does.
   Task<> stop(std::chrono::milliseconds timeout);
   /// After the client was closed.

@@ -13,6 +13,7 @@ struct Policy {
   std::chrono::milliseconds timeout{180'000};
   int max_retries = 3;
   std::vector<std::chrono::milliseconds> retry_delays;
+  int max_interruptions = 100;
 };
 
 /// How a run ended.
@@ -34,13 +35,20 @@ struct Outcome {
 struct Verdict {
   enum class Kind : std::uint8_t { ack, retry, dead, release };
   Kind kind = Kind::ack;
-  const char* reason = "";             // dead: retries | rejected | expired | decode
-  std::chrono::milliseconds delay{0};  // retry
+  const char* reason = "";             // dead: retries | rejected | expired | decode | interrupted
+  std::chrono::milliseconds delay{0};  // retry; dead, expired: the retry that there is not
 };
 
-/// Pure. `failures` attempts have failed before this one; the message expires at `expire_at`, and
-/// it is `now` by the server's clock. A retry that would fall due after expiry is a dead letter.
-[[nodiscard]] Verdict decide(const Policy& policy, const Outcome& outcome, int failures,
-                             std::int64_t expire_at, std::int64_t now);
+/// What has become of a message before the run that ended.
+struct Past {
+  int failures = 0;            // attempts
+  int interruptions = 0;       // runs that a stop cut short
+  std::int64_t expire_at = 0;  // from this ms of the server's clock on no handler may get it
+};
+
+/// Pure. It is `now` by the server's clock. A retry that would fall due when the message has
+/// expired is a dead letter. An interruption is no attempt: it has a bound of its own.
+[[nodiscard]] Verdict decide(const Policy& policy, const Outcome& outcome, const Past& past,
+                             std::int64_t now);
 
 }  // namespace mx_rmq::worker

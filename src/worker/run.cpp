@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "broker/describe.hpp"
 #include "broker/history.hpp"
 #include "mx_rmq/errors.hpp"
 #include "runtime/on_loop.hpp"
@@ -41,18 +42,6 @@ class RunContext final : public detail::ContextImpl {
   Run& run_;
 };
 
-MessagePriority priority_of(broker::Level level) {
-  switch (level) {
-    case broker::Level::high:
-      return MessagePriority::high;
-    case broker::Level::low:
-      return MessagePriority::low;
-    case broker::Level::normal:
-      break;
-  }
-  return MessagePriority::normal;
-}
-
 }  // namespace
 
 Run::Run(runtime::EventLoop& loop_of)
@@ -73,29 +62,14 @@ void Run::clear() {
 void describe(Message& message, const std::string& topic, const Delivery& delivery,
               const Policy& policy) {
   const broker::EnvelopeView& view = *delivery.view;
-  message.id = view.id;
   message.topic = topic;
-  message.priority = priority_of(view.level);
-  message.created_at = view.created_at;
+  broker::describe(message, view, broker::parse_history(view.history).value_or(broker::History()));
   MessageMeta& meta = message.meta;
   meta.status = MessageStatus::processing;
-  meta.retry_count = view.attempts;
   meta.max_retries = policy.max_retries;
   meta.retry_delays = policy.retry_delays;
-  meta.expire_at = view.expire_at;
-  meta.created_at = view.created_at;
   meta.updated_at = delivery.started_ms;
   meta.processing_started_at = delivery.started_ms;
-  meta.recoveries = view.recoveries;
-  meta.last_error.reset();
-  meta.attempt_times.clear();
-  meta.last_retry_at.reset();
-  if (view.history.empty()) return;
-  if (auto history = broker::parse_history(view.history)) {
-    meta.last_error = std::move(history->last_error);
-    meta.attempt_times = std::move(history->started_at);
-    if (!meta.attempt_times.empty()) meta.last_retry_at = meta.attempt_times.back();
-  }
 }
 
 std::shared_ptr<Context> context_of(const std::shared_ptr<Run>& run) {

@@ -156,9 +156,10 @@ bool Runner::settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_
     settlement.delivery = delivery;
     settlement.kind = Settlement::Kind::dead;
     settlement.member = broker::undecodable_member(topic.consumer->name(), delivery->tag);
+    broker::History history;
+    history.last_error = "not an envelope of this version";
     settlement.text = broker::dead_line(
-        "decode",
-        broker::with_error({}, "not an envelope of this version", shared_.config.max_error_bytes));
+        "decode", broker::encode_history(history, shared_.config.max_error_bytes));
     log::warn(topic.outcome_gate, "an envelope cannot be read; it goes to the dead letters",
               "topic", topic.name, "id", settlement.member);
     if (!shared_.config.enable_dead_letter) {
@@ -169,7 +170,9 @@ bool Runner::settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_
     return true;
   }
   if (delivery->view->expire_at > now) return false;
-  dead(delivery, "expired", std::string(delivery->view->history), delivery->view->attempts);
+  dead(delivery, "expired",
+       broker::parse_history(delivery->view->history).value_or(broker::History()),
+       delivery->view->attempts);
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "broker/history.hpp"
 #include "mx_rmq/task.hpp"
 #include "runtime/event.hpp"
 #include "worker/run.hpp"
@@ -42,7 +43,7 @@ class Runner {
   Task<bool> wait_idle(runtime::TimePoint deadline);
   /// Fires the stop token of everything that runs; failures count as interruptions from now on.
   void interrupt();
-  /// Gives up what still runs: released with its attempt counted.
+  /// Gives up what still runs: released, one interruption more.
   void abandon();
   /// No more work: the coroutines end. Completes when all but the zombies have.
   Task<> finish();
@@ -67,8 +68,8 @@ class Runner {
   void begin(const std::shared_ptr<Seat>& seat, std::shared_ptr<Delivery> delivery);
   void ended(const std::shared_ptr<Seat>& seat);
 
-  void dead(const std::shared_ptr<Delivery>& delivery, const char* reason, std::string history,
-            int attempts);
+  void dead(const std::shared_ptr<Delivery>& delivery, const char* reason, broker::History history,
+            int failures);
 
   Shared& shared_;
   std::unique_ptr<runtime::Scope> scope_;

@@ -12,8 +12,32 @@ namespace log = runtime::log;
 using runtime::Duration;
 using runtime::TimePoint;
 
+namespace {
+
+std::string in_ms(std::chrono::milliseconds time) { return std::to_string(time.count()) + " ms"; }
+
+// Enters the run that has just ended, and says in the last error what the reason alone does not.
+void enter(broker::History& history, const Verdict& verdict, const Outcome& outcome,
+           std::int64_t began_at, std::int64_t now) {
+  if (outcome.kind != Outcome::Kind::interrupted) {
+    std::string error = outcome.error;
+    if (std::string_view(verdict.reason) == "expired")
+      error = "no retry: in " + in_ms(verdict.delay) +
+              " the message will have expired; the attempt ended with: " + error;
+    broker::add_failure(history, std::move(error), began_at, now);
+    return;
+  }
+  broker::add_interruption(history, began_at);
+  if (verdict.kind == Verdict::Kind::dead)
+    history.last_error = "interrupted by a stop of its queue " +
+                         std::to_string(history.interruptions) +
+                         " times, the last time with: " + outcome.error;
+}
+
+}  // namespace
+
 void Runner::dead(const std::shared_ptr<Delivery>& delivery, const char* reason,
-                  std::string history, int attempts) {
+                  broker::History history, int failures) {
   Topic& topic = *shared_.topics[delivery->topic];
   const bool expired = std::string_view(reason) == "expired";
   const bool kept =
@@ -21,13 +45,17 @@ void Runner::dead(const std::shared_ptr<Delivery>& delivery, const char* reason,
   Settlement settlement;
   settlement.delivery = delivery;
   if (kept) {
+    history.failures = failures;
+    history.max_retries = topic.policy.max_retries;
+    history.retry_delays = topic.policy.retry_delays;
     settlement.kind = Settlement::Kind::dead;
-    settlement.text = broker::dead_line(reason, history);
+    settlement.text =
+        broker::dead_line(reason, broker::encode_history(history, shared_.config.max_error_bytes));
   } else {
     settlement.ack = expired ? broker::AckKind::expired_discarded : broker::AckKind::discarded;
   }
   log::warn(topic.outcome_gate, kept ? "dead letter" : "dropped, as configured", "topic",
-            topic.name, "id", delivery->view->id, "reason", reason, "attempts", attempts);
+            topic.name, "id", delivery->view->id, "reason", reason, "attempts", failures);
   topic.consumer->settle(std::move(settlement));
 }
 
@@ -42,8 +70,10 @@ void Runner::conclude(const std::shared_ptr<Run>& run, const Outcome& outcome) {
       outcome.kind == Outcome::Kind::failed || outcome.kind == Outcome::Kind::retry_after;
   if (interrupting_ && failed) counted.kind = Outcome::Kind::interrupted;
   const broker::EnvelopeView& view = *delivery->view;
-  const Verdict verdict =
-      decide(topic.policy, counted, view.attempts, view.expire_at, shared_.server_at(now));
+  broker::History history = broker::parse_history(view.history).value_or(broker::History());
+  const Past past{view.attempts, history.interruptions, view.expire_at};
+  const std::int64_t server_now = std::max(shared_.server_at(now), delivery->started_ms);
+  const Verdict verdict = decide(topic.policy, counted, past, server_now);
   if (verdict.kind == Verdict::Kind::ack) {
     shared_.completed.add(now, 1);
     Settlement settlement;
@@ -51,17 +81,19 @@ void Runner::conclude(const std::shared_ptr<Run>& run, const Outcome& outcome) {
     topic.consumer->settle(std::move(settlement));
     return;
   }
-  std::string history = broker::append_history(view.history, outcome.error, delivery->started_ms,
-                                               shared_.config.max_error_bytes);
+  const int failures = view.attempts + (counted.kind == Outcome::Kind::interrupted ? 0 : 1);
+  enter(history, verdict, counted, delivery->started_ms, server_now);
   if (verdict.kind == Verdict::Kind::dead) {
-    dead(delivery, verdict.reason, std::move(history), run->attempt);
+    dead(delivery, verdict.reason, std::move(history), failures);
     return;
   }
-  log::debug("attempt failed", "topic", topic.name, "id", view.id, "attempt", run->attempt,
-             "retry_in", verdict.delay, "error", outcome.error);
+  log::debug(verdict.kind == Verdict::Kind::retry ? "attempt failed" : "attempt interrupted",
+             "topic", topic.name, "id", view.id, "attempt", run->attempt, "retry_in", verdict.delay,
+             "error", outcome.error);
+  const std::string text = broker::encode_history(history, shared_.config.max_error_bytes);
   broker::EnvelopeView next = view;
-  next.attempts = view.attempts + 1;
-  next.history = history;
+  next.attempts = failures;
+  next.history = text;
   Settlement settlement;
   settlement.delivery = delivery;
   settlement.text = broker::encode_head(next);
@@ -127,7 +159,7 @@ void Runner::abandon() {
               run->attempt);
     Outcome interrupted;
     interrupted.kind = Outcome::Kind::interrupted;
-    interrupted.error = "interrupted: the queue stopped";
+    interrupted.error = "the handler had not ended";
     give_up(seat, std::move(interrupted));
   }
 }

@@ -120,7 +120,9 @@ TEST(BrokerTopic, AConsumersLifeFromClaimToLeave) {
   // 2 retried with an attempt counted.
   auto n1 = parse_envelope(got.envelopes[1]);
   const std::size_t head = n1->head_size;
-  const std::string history = append_history(n1->history, "boom\n", 5, 100);
+  History failed;
+  add_failure(failed, "boom\n", 5, 6);
+  const std::string history = encode_history(failed, 100);
   n1->attempts = 1;
   n1->history = history;
   const std::string new_head = encode_head(*n1);
@@ -146,7 +148,7 @@ TEST(BrokerTopic, AConsumersLifeFromClaimToLeave) {
   EXPECT_EQ(server.command({"HGET", rig.keys.dlq_data, "n2"}).str(),
             line + "\n" + got.envelopes[2]);
 
-  // 7 and 6 released to the head, in order; 6 with its attempt counted.
+  // 7 and 6 released to the head, in order; 6 with a new head.
   auto n4 = parse_envelope(got.envelopes[5]);
   const std::size_t n4_head = n4->head_size;
   n4->attempts = 1;

@@ -192,7 +192,9 @@ TEST_F(Defects, F23_a_retry_that_would_come_after_expiry_is_a_dead_letter) {
   const auto letters = sync_wait(queue.dead_letters().list("t"));
   ASSERT_EQ(letters.size(), 1u);
   EXPECT_EQ(letters[0].reason, "expired");
-  EXPECT_EQ(letters[0].last_error, "the cause");
+  EXPECT_EQ(
+      letters[0].last_error,
+      "no retry: in 10000 ms the message will have expired; the attempt ended with: the cause");
 }
 
 TEST_F(Defects, F25_a_ttl_of_zero_is_refused_and_units_are_those_of_the_types) {

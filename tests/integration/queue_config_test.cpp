@@ -184,17 +184,25 @@ TEST_F(QueueConfig, MaxErrorBytesCutsWhatIsStored) {
   MQConfig brief = config();
   brief.max_error_bytes = 64;
   RedisMessageQueue queue(brief);
-  queue.register_handler("t", [](const json&) -> Task<> {
-    throw Reject(std::string(10'000, 'e'));
+  queue.register_handler("t", [](const json& payload) -> Task<> {
+    throw Reject(std::string(10'000, static_cast<char>(payload.get<int>())));
     co_return;
   });
   start(queue);
-  produce(queue, "t", 1);
-  ASSERT_TRUE(reaches("dead", 1));
+  // Bytes that are no UTF-8 and controls take more room as they are stored.
+  const std::vector<int> bytes{'e', 0xFF, 1, '\n', '"'};
+  for (const int byte : bytes) produce(queue, "t", byte);
+  ASSERT_TRUE(reaches("dead", static_cast<std::int64_t>(bytes.size())));
   const auto letters = sync_wait(queue.dead_letters().list("t"));
-  ASSERT_EQ(letters.size(), 1u);
-  EXPECT_LE(letters[0].last_error.size(), 64u);
-  EXPECT_GT(letters[0].last_error.size(), 30u);
+  ASSERT_EQ(letters.size(), bytes.size());
+  for (const DeadLetter& letter : letters) {
+    EXPECT_LE(letter.last_error.size(), 64U) << letter.message.payload;
+    EXPECT_GE(letter.last_error.size(), 10U) << letter.message.payload;
+    const std::string stored =
+        server().command({"HGET", key_of("t", "dlq:data"), letter.message.id}).str();
+    const std::string error = stored.substr(0, stored.find("\",["));
+    EXPECT_LE(error.size(), std::string_view("rejected\t[\"").size() + 64) << error;
+  }
 }
 
 TEST_F(QueueConfig, MaxPendingProducesBoundsAllTopicsTogetherAndEndsInOverloaded) {

@@ -258,6 +258,24 @@ TEST_F(QueueHandler, ExtendMovesTheDeadline) {
   EXPECT_TRUE(*moved);
 }
 
+TEST_F(QueueHandler, RetryAfterBeyondTheTimeToLiveIsADeadLetterThatSaysSo) {
+  RedisMessageQueue queue(config());
+  queue.register_handler("t", [](const json&) -> Task<> {
+    throw RetryAfter(2h, "the shop is closed");
+    co_return;
+  });
+  start(queue);
+  produce(queue, "t", 1, ProduceOptions{}.ttl(1h));
+  ASSERT_TRUE(reaches("dead", 1));
+  const auto letters = sync_wait(queue.dead_letters().list("t"));
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(letters[0].reason, "expired");
+  EXPECT_EQ(letters[0].last_error,
+            "no retry: in 7200000 ms the message will have expired; the attempt ended with: the "
+            "shop is closed");
+  EXPECT_EQ(letters[0].message.meta.retry_count, 1);
+}
+
 TEST_F(QueueHandler, TheContextTellsTheMessageWhole) {
   const auto text = std::make_shared<std::string>();
   RedisMessageQueue queue(config());

@@ -144,12 +144,96 @@ TEST_F(QueueLifecycle, AHandlerThatOutlastsTheShutdownTimeIsToldAndItsMessageGiv
     start(next);
     ASSERT_TRUE(second->wait_size(1));
     EXPECT_EQ(second->runs()[0].id, id);
-    EXPECT_EQ(second->runs()[0].attempt, 2) << "the attempt counts";
+    EXPECT_EQ(second->runs()[0].attempt, 1) << "what a stop cuts short is no attempt";
     *go = true;
     EXPECT_TRUE(wait_for(patience, [&] { return ended->load(); }));
     ASSERT_TRUE(wait_drained(server(), "t"));
     EXPECT_EQ(stat(server(), "t", "completed"), 1) << "a late result is ignored";
   }
+}
+
+// Runs until `go`. One that obeys fails as soon as its stop token fires.
+auto until(std::shared_ptr<Journal> journal, Flag go, bool obeys) {
+  return [journal, go, obeys](Context& context) -> Task<> {
+    journal->add(context);
+    while (!*go) {
+      if (obeys && context.stop_token().stop_requested()) throw std::runtime_error("told to stop");
+      co_await sleep_for(5ms);
+    }
+  };
+}
+
+// One start and stop of a queue while its handler runs.
+void deploy(const MQConfig& config, bool obeys, Flag go) {
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(config);
+  queue.register_handler("t", until(journal, go, obeys));
+  sync_wait(queue.start_background());
+  EXPECT_TRUE(journal->wait_size(1));
+  sync_wait(queue.stop());
+}
+
+TEST_F(QueueLifecycle, StopsMakeNoDeadLettersHoweverFewRetriesThereAre) {
+  for (const bool obeys : {true, false}) {
+    for (const int retries : {0, 1}) {
+      server().command({"FLUSHALL"});
+      MQConfig hasty = config();
+      hasty.shutdown_timeout = 0ms;
+      hasty.max_retries = retries;
+      const auto go = std::make_shared<std::atomic<bool>>(false);
+      RedisMessageQueue producer(config());
+      const std::string id = produce(producer, "t", 1);
+      for (int i = 0; i < 5; ++i) deploy(hasty, obeys, go);
+      *go = true;
+      EXPECT_EQ(stat(server(), "t", "dead"), 0) << obeys << retries;
+      const auto seen = std::make_shared<MessageMeta>();
+      const auto attempt = std::make_shared<std::atomic<int>>(0);
+      RedisMessageQueue last(hasty);
+      last.register_handler("t", [seen, attempt](Context& context) -> Task<> {
+        *seen = context.message().meta;
+        *attempt = context.attempt();
+        co_return;
+      });
+      start(last);
+      ASSERT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "completed") == 1; }));
+      EXPECT_EQ(*attempt, 1);
+      EXPECT_EQ(seen->interruptions, 5);
+      EXPECT_EQ(seen->retry_count, 0);
+      EXPECT_TRUE(seen->attempt_times.empty());
+      EXPECT_FALSE(seen->last_error.has_value());
+    }
+  }
+}
+
+TEST_F(QueueLifecycle, TooManyStopsAreADeadLetterWithAReasonOfItsOwn) {
+  MQConfig hasty = config();
+  hasty.shutdown_timeout = 0ms;
+  hasty.max_retries = 7;
+  hasty.max_interruptions = 2;
+  const auto go = std::make_shared<std::atomic<bool>>(false);
+  RedisMessageQueue queue(config());
+  const std::string id = produce(queue, "t", 1);
+  for (int i = 0; i < 3; ++i) deploy(hasty, true, go);
+  *go = true;
+  const auto letter = sync_wait(queue.dead_letters().get("t", id));
+  ASSERT_TRUE(letter.has_value());
+  EXPECT_EQ(letter->reason, "interrupted");
+  EXPECT_TRUE(letter->last_error.starts_with("interrupted by a stop of its queue 3 times"))
+      << letter->last_error;
+  const MessageMeta& meta = letter->message.meta;
+  EXPECT_EQ(meta.interruptions, 3);
+  EXPECT_EQ(meta.retry_count, 0);
+  EXPECT_EQ(meta.max_retries, 7);
+  ASSERT_TRUE(meta.processing_started_at.has_value());
+  EXPECT_GE(*meta.processing_started_at, letter->message.created_at);
+  // It begins anew when somebody puts it back.
+  ASSERT_TRUE(sync_wait(queue.dead_letters().requeue("t", id)));
+  for (int i = 0; i < 2; ++i) {
+    *go = false;
+    deploy(hasty, true, go);
+  }
+  EXPECT_EQ(stat(server(), "t", "dead"), 1);
+  EXPECT_EQ(audit(server(), "t")["ready"], 1);
 }
 
 TEST_F(QueueLifecycle, TheDestructorStopsWhatRuns) {

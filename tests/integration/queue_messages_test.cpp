@@ -277,5 +277,121 @@ TEST_F(QueueMessages, RequeuedDeadLettersBeginAnew) {
   EXPECT_TRUE(sound(audit(server(), "t")));
 }
 
+TEST_F(QueueMessages, AHandlerAndADeadLetterSeeWhatHappenedAndWhen) {
+  const auto runs =
+      std::make_shared<std::vector<MessageMeta>>();  // the loop thread's until drained
+  RedisMessageQueue queue(config());
+  queue.register_handler(
+      "t",
+      [runs](Context& context) -> Task<> {
+        runs->push_back(context.message().meta);
+        co_await sleep_for(200ms);
+        throw std::runtime_error("attempt " + std::to_string(context.attempt()));
+      },
+      HandlerOptions{}.max_retries(1).retry_delays({20ms, 40ms}));
+  start(queue);
+  const std::string id = produce(queue, "t", 1, ProduceOptions{}.delay(150ms));
+  ASSERT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "dead") == 1; }));
+  const auto letter = sync_wait(queue.dead_letters().get("t", id));
+  ASSERT_TRUE(letter.has_value());
+  ASSERT_TRUE(sync_wait(queue.dead_letters().requeue("t", id)));
+  ASSERT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "dead") == 2; }));
+  const auto again = sync_wait(queue.dead_letters().get("t", id));
+  stop(queue);
+
+  ASSERT_EQ(runs->size(), 4U);
+  const MessageMeta& first = (*runs)[0];
+  EXPECT_EQ(first.delay, 150ms);
+  EXPECT_FALSE(first.last_retry_at || first.retried_from_dlq_at || first.last_error);
+  const MessageMeta& second = (*runs)[1];
+  EXPECT_EQ(second.delay, 150ms);
+  EXPECT_EQ(second.attempt_times.size(), 1U);
+  ASSERT_TRUE(second.last_retry_at.has_value());
+  // Both are estimates of the server's clock.
+  EXPECT_GE(*second.last_retry_at, second.attempt_times[0] + 100) << "when it ended";
+
+  const MessageMeta& dead = letter->message.meta;
+  EXPECT_EQ(dead.status, MessageStatus::dead_letter);
+  EXPECT_EQ(dead.delay, 150ms);
+  EXPECT_EQ(dead.max_retries, 1);
+  EXPECT_EQ(dead.retry_delays, (std::vector<std::chrono::milliseconds>{20ms, 40ms}));
+  EXPECT_EQ(dead.retry_count, 2);
+  EXPECT_EQ(dead.attempt_times.size(), 2U);
+  EXPECT_EQ(dead.processing_started_at, dead.attempt_times.back());
+  ASSERT_TRUE(dead.last_retry_at.has_value());
+  EXPECT_GE(*dead.last_retry_at, dead.attempt_times.back() + 100);
+  EXPECT_FALSE(dead.retried_from_dlq_at.has_value());
+
+  const MessageMeta& third = (*runs)[2];
+  ASSERT_TRUE(third.retried_from_dlq_at.has_value());
+  EXPECT_GE(*third.retried_from_dlq_at, letter->dead_at);
+  EXPECT_EQ(third.delay, 0ms);
+  EXPECT_FALSE(third.last_retry_at || third.last_error);
+  EXPECT_EQ(third.retry_count, 0);
+  EXPECT_EQ((*runs)[3].retried_from_dlq_at, third.retried_from_dlq_at) << "a retry keeps it";
+  EXPECT_EQ(again->message.meta.retried_from_dlq_at, third.retried_from_dlq_at);
+}
+
+TEST_F(QueueMessages, ADeadLetterThatNoWorkerMadeTellsNoPolicy) {
+  RedisMessageQueue queue(config());
+  produce(queue, "t", 1, ProduceOptions{}.ttl(1ms));
+  server().command({"RPUSH", key_of("t", "ready:normal"), "garbage"});
+  Strings sweep{"EVAL", std::string(lua::sweep.source), "11"};
+  for (const char* part : {"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed",
+                           "consumers", "wake", "stats", "dlq", "dlq:data", "ids"})
+    sweep.push_back(key_of("t", part));
+  for (const char* argument : {"c.0", "1", "10", "100000", "dead", "60000", "0"})
+    sweep.push_back(argument);
+  ASSERT_TRUE(wait_for(patience, [&] {
+    server().command(sweep);
+    return stat(server(), "t", "dead") == 2;
+  }));
+  const auto letters = sync_wait(queue.dead_letters().list("t"));
+  ASSERT_EQ(letters.size(), 2U);
+  for (const DeadLetter& letter : letters) {
+    EXPECT_EQ(letter.message.meta.max_retries, -1) << letter.reason;
+    EXPECT_TRUE(letter.message.meta.retry_delays.empty()) << letter.reason;
+    EXPECT_EQ(letter.message.meta.updated_at, letter.dead_at) << letter.reason;
+    EXPECT_FALSE(letter.message.meta.processing_started_at.has_value()) << letter.reason;
+  }
+}
+
+TEST_F(QueueMessages, WhatEarlierVersionsStoredIsReadAndGoesOn) {
+  const auto seen = std::make_shared<MessageMeta>();
+  MQConfig quick = config();
+  quick.max_retries = 3;
+  RedisMessageQueue queue(quick);
+  queue.register_handler("t", [seen](Context& context) -> Task<> {
+    *seen = context.message().meta;
+    throw Reject("no more");
+    co_return;
+  });
+  const std::int64_t now = server().command({"TIME"})[0].num() * 1000;
+  server().command({"RPUSH", key_of("t", "ready:normal"),
+                    "mx1 n 2 0 3 " + std::to_string(now) + " 3600000 " +
+                        std::to_string(now + 3'600'000) +
+                        " 0 3\nold\n\t[\"earlier\",[1000,2000]]\n{}"});
+  const std::string envelope = "mx1 n 0 0 3 1000 1000 2000 0 4\ndead\n\n{}";
+  server().command({"HSET", key_of("t", "dlq:data"), "dead",
+                    "retries\t[\"bad luck\",[1100,1200]]\n" + envelope});
+  server().command({"ZADD", key_of("t", "dlq"), "1300", "dead"});
+  start(queue);
+  ASSERT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "dead") == 1; }));
+  stop(queue);
+  EXPECT_EQ(seen->retry_count, 2);
+  EXPECT_EQ(seen->last_error, "earlier");
+  EXPECT_EQ(seen->attempt_times, (std::vector<std::int64_t>{1000, 2000}));
+  EXPECT_FALSE(seen->last_retry_at.has_value()) << "was not noted then";
+  const auto letter = sync_wait(queue.dead_letters().get("t", "old"));
+  ASSERT_TRUE(letter.has_value());
+  EXPECT_EQ(letter->message.meta.attempt_times.size(), 3U);
+  EXPECT_EQ(letter->message.meta.retry_count, 3);
+  const auto older = sync_wait(queue.dead_letters().get("t", "dead"));
+  ASSERT_TRUE(older.has_value());
+  EXPECT_EQ(older->last_error, "bad luck");
+  EXPECT_EQ(older->message.meta.retry_count, 2);
+  EXPECT_EQ(older->message.meta.max_retries, -1) << "was not noted then";
+}
+
 }  // namespace
 }  // namespace mx_rmq::test

@@ -148,7 +148,8 @@ bool ModelCall::revive(const std::string& member) {
   e->attempts = 0;
   e->recoveries = 0;
   e->expire = std::min(now + e->ttl, longest_number);
-  e->rare = e->rare.substr(0, e->rare.find('\t'));
+  e->rare = e->rare.substr(0, e->rare.find('\t')) +
+            "\t[null,[],{\"requeued\":" + std::to_string(now) + "}]";
   if (e->until != 0) {
     const auto entry = t.ids.find(e->id);
     const bool used =

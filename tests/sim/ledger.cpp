@@ -95,8 +95,7 @@ Record* Ledger::started(const Start& start) {
   if (record.cancelled && record.plain()) {
     violate("GHOST", "started after it was cancelled: " + shown(record));
   }
-  if (start.strict && record.plain() &&
-      start.attempt != 1 + record.retries + record.interruptions) {
+  if (start.strict && record.plain() && start.attempt != 1 + record.retries) {
     violate("ATTEMPT", "told attempt " + std::to_string(start.attempt) + ": " + shown(record));
   }
   if (start.strict && record.expires_ms != 0 && start.server_ms > record.expires_ms + 100) {
@@ -178,11 +177,11 @@ void Ledger::retried(Record& record, const std::string& consumer, TimePoint due)
   saw("retry");
 }
 
-void Ledger::released(Record& record, const std::string& consumer, bool counted) {
+void Ledger::released(Record& record, const std::string& consumer, bool interrupted) {
   leave(record, consumer, "gave back");
-  if (counted) ++record.interruptions;
+  if (interrupted) ++record.interruptions;
   record.ready_at = scheduler_.now();
-  saw(counted ? "interrupted" : "given back");
+  saw(interrupted ? "interrupted" : "given back");
 }
 
 void Ledger::recovered(Record& record) {

@@ -46,7 +46,7 @@ struct Record {
   std::int64_t expires_ms = 0;
   int retries = 0;
   int recoveries = 0;
-  int interruptions = 0;         // given back with the attempt counted
+  int interruptions = 0;         // given back by a stop, its run cut short
   int rollbacks = 0;             // of the server's data, since it was first produced
   int excuses = 0;               // a copy of its produce came later than copies are known for
   std::int64_t enqueued_ms = 0;  // server time
@@ -105,7 +105,7 @@ class Ledger {
   void given(Record& record, const std::string& consumer);
   void acked(Record& record, const std::string& consumer, bool discarded);
   void retried(Record& record, const std::string& consumer, TimePoint due);
-  void released(Record& record, const std::string& consumer, bool counted);
+  void released(Record& record, const std::string& consumer, bool interrupted);
   void recovered(Record& record);
   void buried(Record& record, std::string_view reason);
   void cancelled(Record& record);

@@ -152,8 +152,13 @@ const std::vector<Bug>& bugs() {
          })"}}},
       {"forgets_the_attempts",
        "a retry does not count the attempt that failed",
-       {{"src/worker/runner_outcome.cpp", "next.attempts = view.attempts + 1;",
-         R"(next.attempts = view.attempts + (planted::is("forgets_the_attempts") ? 0 : 1);)"}}},
+       {{"src/worker/runner_outcome.cpp", "next.attempts = failures;",
+         R"(next.attempts = planted::is("forgets_the_attempts") ? view.attempts : failures;)"}}},
+      {"counts_interruptions_as_attempts",
+       "a run that a stop cut short counts as an attempt that failed",
+       {{"src/worker/runner_outcome.cpp", "(counted.kind == Outcome::Kind::interrupted ? 0 : 1)",
+         R"((counted.kind == Outcome::Kind::interrupted &&
+                   !planted::is("counts_interruptions_as_attempts") ? 0 : 1))"}}},
 
       // --- producing ---
       {"uses_a_batch_number_again",

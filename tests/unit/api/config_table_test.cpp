@@ -46,6 +46,7 @@ TEST(Config, DefaultsAreThoseOfTheContractAndValid) {
   EXPECT_EQ(config.reconnect_backoff_max, 5s);
   EXPECT_EQ(config.blocking_threads, 16);
   EXPECT_EQ(config.max_recoveries, 3);
+  EXPECT_EQ(config.max_interruptions, 100);
   EXPECT_EQ(config.max_payload_bytes, 1048576U);
   EXPECT_EQ(config.claim_bytes, 4194304U);
   EXPECT_EQ(config.max_dead_letters, 0);
@@ -66,7 +67,7 @@ TEST(ConfigTable, HasEveryFieldOnce) {
     std::visit([&](const auto& kind) { bytes += sizeof(std::declval<MQConfig&>().*kind.member); },
                field.kind);
   }
-  EXPECT_EQ(names.size(), 34U);
+  EXPECT_EQ(names.size(), 35U);
   // All fields together, apart from padding.
   EXPECT_LE(sizeof(MQConfig) - bytes, 4 * 8U);
 }

@@ -39,6 +39,7 @@ Message sample() {
   meta.dead_letter_at = 1'700'000'100'000;
   meta.retried_from_dlq_at = 1'700'000'050'000;
   meta.recoveries = 1;
+  meta.interruptions = 4;
   meta.attempt_times = {1'700'000'010'000, 1'700'000'080'000};
   return message;
 }
@@ -126,12 +127,12 @@ TEST(MessageJson, HasTheNamesOfTheOriginalInSnakeCaseAndMilliseconds) {
   const json& meta = text["meta"];
   for (const char* name :
        {"status", "delay", "retry_count", "max_retries", "retry_delays", "last_error", "expire_at",
-        "created_at", "updated_at", "last_retry_at", "processing_started_at", "completed_at",
-        "dead_letter_at", "retried_from_dlq_at", "recoveries", "attempt_times"})
+        "created_at", "updated_at", "last_retry_at", "processing_started_at", "dead_letter_at",
+        "retried_from_dlq_at", "recoveries", "interruptions", "attempt_times"})
     EXPECT_TRUE(meta.contains(name)) << name;
   EXPECT_EQ(meta["delay"], 1500);
   EXPECT_EQ(meta["retry_delays"], json({60000, 300000}));
-  EXPECT_EQ(meta["completed_at"], nullptr);
+  EXPECT_EQ(json(Message())["meta"]["dead_letter_at"], nullptr);
   EXPECT_EQ(text["version"], "1.0");
 }
 
@@ -165,7 +166,10 @@ TEST(MessageJson, EachFaultIsNamedByItsMember) {
   EXPECT_EQ(broken("/meta/retry_delays", "60"), "meta.retry_delays: it is no array");
   EXPECT_EQ(broken("/meta/retry_delays", {1, "2"}), "meta.retry_delays: it is no integer");
   EXPECT_EQ(broken("/meta/last_error", 7), "meta.last_error: it is no string");
-  EXPECT_EQ(broken("/meta/completed_at", "now"), "meta.completed_at: it is no integer");
+  EXPECT_EQ(broken("/meta/dead_letter_at", "now"), "meta.dead_letter_at: it is no integer");
+  EXPECT_EQ(broken("/meta/max_retries", -1), "accepted") << "not known";
+  EXPECT_EQ(broken("/meta/max_retries", -2),
+            "meta.max_retries: -2 is out of the range -1 to 2147483647");
   for (const char* name : {"id", "version", "topic", "payload", "priority", "created_at"}) {
     json text = good;
     text.erase(name);

@@ -1,0 +1,47 @@
+#include "broker/describe.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace mx_rmq::broker {
+namespace {
+
+MessagePriority priority_of(Level level) {
+  switch (level) {
+    case Level::high:
+      return MessagePriority::high;
+    case Level::low:
+      return MessagePriority::low;
+    case Level::normal:
+      break;
+  }
+  return MessagePriority::normal;
+}
+
+// An envelope tells when it was first due: its time to live ends that much later. Requeueing begins that anew.
+std::chrono::milliseconds delay_of(const EnvelopeView& view, const History& history) {
+  if (history.requeued_at) return std::chrono::milliseconds(0);
+  const std::int64_t due = view.expire_at - view.ttl;
+  return std::chrono::milliseconds(std::max<std::int64_t>(0, due - view.created_at));
+}
+
+}  // namespace
+
+void describe(Message& message, const EnvelopeView& view, History history) {
+  message.id = view.id;
+  message.priority = priority_of(view.level);
+  message.created_at = view.created_at;
+  MessageMeta& meta = message.meta;
+  meta.delay = delay_of(view, history);
+  meta.retry_count = view.attempts;
+  meta.recoveries = view.recoveries;
+  meta.expire_at = view.expire_at;
+  meta.created_at = view.created_at;
+  meta.interruptions = history.interruptions;
+  meta.last_error = std::move(history.last_error);
+  meta.attempt_times = std::move(history.started_at);
+  meta.last_retry_at = history.ended_at;
+  meta.retried_from_dlq_at = history.requeued_at;
+}
+
+}  // namespace mx_rmq::broker
