@@ -77,6 +77,19 @@ void validate_produce_options(const ProduceOptions& options) {
   if (options.message_id()) validate_message_id(*options.message_id());
 }
 
+std::optional<LateRetry> late_retry(const HandlerOptions& options, const MQConfig& config) {
+  const int retries = options.max_retries().value_or(config.max_retries);
+  const auto& delays = options.retry_delays() ? *options.retry_delays() : config.retry_delays;
+  if (delays.empty()) return std::nullopt;
+  LateRetry late;
+  for (int retry = 0; retry < retries; ++retry) {
+    late.number = retry + 1;
+    late.after += delays[std::min(static_cast<std::size_t>(retry), delays.size() - 1)];
+    if (late.after >= config.message_ttl) return late;
+  }
+  return std::nullopt;
+}
+
 void validate_handler_options(const HandlerOptions& options, const MQConfig& config) {
   if (options.timeout())
     check_range("timeout", *options.timeout(), milliseconds(1), max_run_time,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string_view>
 
 #include "mx_rmq/handler.hpp"
@@ -39,5 +40,16 @@ void validate_produce_options(const ProduceOptions& options);
 /// Ranges; and that there is a delay if there are retries, with the configuration's values where
 /// the handler has none of its own.
 void validate_handler_options(const HandlerOptions& options, const MQConfig& config);
+
+/// A retry that would be due when a message's time to live is over, however quickly its attempts
+/// fail.
+struct LateRetry {
+  int number = 0;                      ///< from 1
+  std::chrono::milliseconds after{0};  ///< the pauses before it, together
+};
+/// The first such retry of a handler, for messages with the configuration's time to live. None:
+/// there is none. No error, as messages may be produced with another one; throws nothing.
+[[nodiscard]] std::optional<LateRetry> late_retry(const HandlerOptions& options,
+                                                  const MQConfig& config);
 
 }  // namespace mx_rmq::api

@@ -51,6 +51,7 @@ QueueCore::~QueueCore() = default;
 void QueueCore::add_handler(std::string topic, ErasedHandler handler, HandlerOptions options) {
   api::validate_topic(topic);
   api::validate_handler_options(options, config_);
+  const auto late = api::late_retry(options, config_);
   {
     const std::lock_guard lock(mutex_);
     Handler entry{std::move(handler), std::move(options)};
@@ -59,6 +60,12 @@ void QueueCore::add_handler(std::string topic, ErasedHandler handler, HandlerOpt
       throw std::invalid_argument("topic: \"" + topic +
                                   "\" has a handler already; a queue takes one per topic");
   }
+  if (late)
+    log::warn(
+        "a retry would be due when message_ttl is over: instead of it the message is a dead letter "
+        "\"expired\", unless it was produced with a longer time to live",
+        "topic", topic, "retry", late->number, "due_after", Duration(late->after), "message_ttl",
+        Duration(config_.message_ttl));
   loop_.post([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->adopt_handlers();
   });

@@ -205,6 +205,26 @@ TEST_F(QueueConfig, MaxErrorBytesCutsWhatIsStored) {
   }
 }
 
+TEST_F(QueueConfig, RetryDelaysThatDoNotFitIntoTheTimeToLiveAreAWarning) {
+  std::mutex mutex;
+  Strings lines;
+  set_log_sink([&](LogLevel level, std::string_view line) {
+    const std::lock_guard lock(mutex);
+    if (level == LogLevel::warn && line.find("message_ttl") != std::string_view::npos)
+      lines.emplace_back(line);
+  });
+  MQConfig brief = config();
+  brief.message_ttl = 2s;
+  RedisMessageQueue queue(brief);
+  const auto handler = [](const json&) -> Task<> { co_return; };
+  queue.register_handler("fits", handler);
+  queue.register_handler("late", handler, HandlerOptions{}.retry_delays({500ms, 1500ms}));
+  queue.register_handler("none", handler, HandlerOptions{}.max_retries(0).retry_delays({1h}));
+  set_log_sink({});
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_NE(lines[0].find("topic=late retry=2"), std::string::npos) << lines[0];
+}
+
 TEST_F(QueueConfig, MaxPendingProducesBoundsAllTopicsTogetherAndEndsInOverloaded) {
   MQConfig few = config();
   few.max_pending_produces = 5;

@@ -133,5 +133,25 @@ TEST(HandlerOptionsCheck, RetriesNeedADelayFromTheHandlerOrTheConfiguration) {
             "accepted");
 }
 
+TEST(LateRetry, IsTheFirstThatIsDueWhenTheTimeToLiveIsOver) {
+  MQConfig config;  // retries after 60, 300 and 1800 s
+  EXPECT_FALSE(api::late_retry(HandlerOptions{}, config).has_value());
+  config.message_ttl = 2160s + 1ms;
+  EXPECT_FALSE(api::late_retry(HandlerOptions{}, config).has_value());
+  config.message_ttl = 2160s;
+  const auto third = api::late_retry(HandlerOptions{}, config);
+  ASSERT_TRUE(third.has_value());
+  EXPECT_EQ(third->number, 3);
+  EXPECT_EQ(third->after, 2160s);
+  EXPECT_FALSE(api::late_retry(HandlerOptions{}.max_retries(2), config).has_value());
+  const auto first = api::late_retry(HandlerOptions{}.retry_delays({1h}), config);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->number, 1);
+  const auto repeated =
+      api::late_retry(HandlerOptions{}.max_retries(1000).retry_delays({0s, 3s}), config);
+  ASSERT_TRUE(repeated.has_value());
+  EXPECT_EQ(repeated->number, 721);
+}
+
 }  // namespace
 }  // namespace mx_rmq
