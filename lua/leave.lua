@@ -1,12 +1,14 @@
 -- leave: a consumer that holds nothing goes.
 -- KEYS    1 processing:<consumer>, 2 consumers, 3 wake, 4 stats
--- ARGV    1 consumer, 2 due ms of the alarm that it keeps (0 = none), 3 it took the marker and has not claimed (0/1)
+-- ARGV    1 consumer, 2 due ms of the alarm that it keeps (0 = none, -1 = a claim's reply was lost or is not there yet:
+--         whatever alarm there is, it may be the caller's), 3 it took the marker and has not claimed (0/1)
 -- returns messages it still holds: if any, its entry stays and its lease decides
 -- cost    O(1)
 -- keeps   the alarm and the marker pass on: the marker is armed
 redis.call('ZREM', KEYS[3], '')  -- a first write that a full Redis allows
 local arm = ARGV[3] == '1'
-if ARGV[2] ~= '0' and redis.call('HGET', KEYS[4], 'alarm') == ARGV[2] then
+local alarm = ARGV[2] ~= '0' and redis.call('HGET', KEYS[4], 'alarm')
+if alarm and (alarm == ARGV[2] or ARGV[2] == '-1') then
   arm = true
   redis.call('HDEL', KEYS[4], 'alarm')
 end

@@ -36,7 +36,7 @@ struct TendResult {
 
 struct LeaveArgs {
   std::string_view consumer;
-  std::int64_t alarm = 0;  ///< due ms of the alarm it keeps; 0 = none
+  std::int64_t alarm = 0;  ///< due ms of the alarm it keeps; 0 = none, -1 = it does not know
   bool marker = false;     ///< it took the marker and has not claimed
 };
 /// The reply: how many messages it still holds (then its entry stays).

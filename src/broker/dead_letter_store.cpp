@@ -1,13 +1,16 @@
 #include "broker/dead_letter_store.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <string_view>
 #include <utility>
 
 #include "broker/envelope.hpp"
 #include "mx_rmq/errors.hpp"
+#include "mx_rmq/runtime.hpp"
 #include "mx_rmq_scripts.hpp"
 #include "redis/protocol_error.hpp"
+#include "redis/script_error.hpp"
 
 namespace mx_rmq::broker {
 
@@ -46,22 +49,47 @@ Task<std::int64_t> DeadLetterStore::count() {
 
 Task<std::vector<DeadLetterRecord>> DeadLetterStore::list(std::int64_t offset, std::int64_t count) {
   std::vector<DeadLetterRecord> out;
+  DlqListArgs bounds;
+  bounds.most = step;
+  bounds.bytes = step_bytes;
   while (count > 0) {
-    DlqListArgs args;
-    args.offset = offset;
-    args.most = static_cast<int>(std::min<std::int64_t>(count, step));
-    args.bytes = step_bytes;
-    redis::Command command = make_dlq_list(broker_->keys(), args);
-    DlqListResult page = co_await broker_->caller().call(
-        lua::dlq_list, std::move(command), read_dlq_list, deadline(), Resend::until_deadline);
-    for (StoredDeadLetter& letter : page.letters) {
+    bounds.offset = offset;
+    bounds.most = static_cast<int>(std::min<std::int64_t>(count, bounds.most));
+    DlqListResult found = co_await page(&bounds);
+    for (StoredDeadLetter& letter : found.letters) {
       out.push_back(read_dead_letter(std::move(letter)));
     }
-    if (page.seen == 0) break;
-    offset += page.seen;
-    count -= page.seen;
+    if (found.seen == 0) break;
+    offset += found.seen;
+    count -= found.seen;
   }
   co_return out;
+}
+
+// A page without an answer may be more than Redis sends at once (client-output-buffer-limit): then half of it is
+// asked for, and of the pages after it.
+Task<DlqListResult> DeadLetterStore::page(DlqListArgs* bounds) {
+  const TimePoint limit = deadline();
+  ResendPause pause;
+  for (;;) {
+    DlqListResult found;
+    std::exception_ptr error;
+    redis::Command command = make_dlq_list(broker_->keys(), *bounds);
+    try {
+      found = co_await broker_->caller().call(lua::dlq_list, std::move(command), read_dlq_list,
+                                              limit, Resend::if_not_executed);
+    } catch (const redis::ScriptError&) {
+      throw;
+    } catch (const OutcomeUnknown&) {
+      error = std::current_exception();
+    }
+    if (error == nullptr) co_return found;
+    const Duration wait = pause.next();
+    if (broker_->loop().now() + wait >= limit) std::rethrow_exception(error);
+    bounds->most = std::max(1, bounds->most / 2);
+    bounds->bytes = std::max<std::size_t>(1, bounds->bytes / 2);
+    co_await sleep_for(wait);
+  }
 }
 
 Task<std::optional<DeadLetterRecord>> DeadLetterStore::get(std::string member) {

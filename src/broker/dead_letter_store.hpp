@@ -55,6 +55,7 @@ class DeadLetterStore {
  private:
   using MakeStep = redis::Command (*)(const TopicKeys&, const DlqStepArgs&);
   using ReadStep = DlqStepResult (*)(redis::Reply&&);
+  Task<DlqListResult> page(DlqListArgs* bounds);  // which outlive it
   Task<std::int64_t> all(const lua::Script* script, MakeStep make, ReadStep read);
   [[nodiscard]] TimePoint deadline() const { return broker_->loop().now() + timeout_; }
 

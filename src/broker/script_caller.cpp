@@ -33,7 +33,7 @@ Task<ScriptCaller::Answer> ScriptCaller::ask(ScriptCaller self, const lua::Scrip
   ResendPause pause;
   for (;;) {
     std::exception_ptr error;
-    bool again = resend == Resend::until_deadline;
+    bool again = resend != Resend::never;
     bool unknown = false;
     answer.sent = self.loop_->now();
     const bool last = !again || deadline - answer.sent <= self.attempt_timeout_;
@@ -45,6 +45,7 @@ Task<ScriptCaller::Answer> ScriptCaller::ask(ScriptCaller self, const lua::Scrip
     } catch (const OutcomeUnknown&) {
       error = std::current_exception();
       unknown = true;
+      again = resend == Resend::until_deadline;
     } catch (const ConnectionError&) {
       error = std::current_exception();
       again = again && only_epoch == 0;  // with it, there will be no other connection

@@ -23,8 +23,9 @@ using runtime::TimePoint;
 
 /// What to do when a call was sent and no reply came.
 enum class Resend : std::uint8_t {
-  never,          ///< tell the caller: OutcomeUnknown
-  until_deadline  ///< send the same call again until the deadline; only for what may happen twice
+  never,            ///< tell the caller: OutcomeUnknown
+  if_not_executed,  ///< tell the caller, too; send it again where it surely was not executed
+  until_deadline    ///< send the same call again until the deadline; only for what may happen twice
 };
 
 /// Pauses between copies of a call, 10 ms doubling to 500 ms: no hot loop where the connection dies at

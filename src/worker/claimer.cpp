@@ -101,6 +101,7 @@ bool Claimer::start(Topic& topic) {
   if (!shared_.quarantine.begin_claim(shared_.member)) return false;
   topic.claiming = true;
   topic.again = false;
+  topic.marker_is_newer = false;
   if (std::exchange(topic.alarm_due, false)) --alarms_;
   topic.reserved = space;
   shared_.reserved += space;
@@ -163,7 +164,7 @@ Task<> Claimer::claim(Topic* topic, std::size_t space) {
     case Consumer::Claimed::State::ok:
       topic->pause = {};
       topic->claimed_at = claimed_at_ = shared_.loop.now();
-      topic->marker = false;
+      topic->marker = topic->marker && topic->marker_is_newer;
       topic->backlog = claimed.result.more;
       expect(*topic, claimed);
       topic->wanted = claimed.result.more || topic->again;

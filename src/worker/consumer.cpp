@@ -21,6 +21,10 @@ runtime::Duration command_timeout(const Consumer::Options& options) {
   return std::min<runtime::Duration>(options.command_timeout, Duration(options.lease) / 3);
 }
 
+// Claims that fail less often or for a shorter time are an ordinary loss of a connection.
+constexpr int kFewFailures = 3;
+constexpr Duration kShortTime = 3s;
+
 }  // namespace
 
 Consumer::Consumer(runtime::EventLoop& loop, redis::Lane& lane, broker::TopicBroker& broker,
@@ -35,6 +39,7 @@ Consumer::Consumer(runtime::EventLoop& loop, redis::Lane& lane, broker::TopicBro
       command_timeout_(command_timeout(options)),
       lease_(std::move(id), options.lease),
       settler_(*this),
+      size_(ClaimSize::Size{options.batch_size, options.claim_bytes}),
       open_(loop),
       kick_(loop),
       renewed_(loop),
@@ -86,45 +91,31 @@ bool Consumer::may_claim() const {
 Task<Consumer::Claimed> Consumer::claim(int most) { return take(most, false); }
 Task<Consumer::Claimed> Consumer::claim_suspect() { return take(1, true); }
 
+// What a claim asked for, and under what name.
+struct Consumer::Asked {
+  std::string name;
+  std::uint64_t incarnation = 0;
+  std::uint64_t number = 0;
+  ClaimSize::Size size;
+  bool fresh = false;
+  bool suspect = false;
+  TimePoint sent{};
+  TimePoint deadline{};
+  std::uint64_t epoch = 0;
+  std::int64_t own_alarm = 0;
+};
+
 Task<Consumer::Claimed> Consumer::take(int most, bool suspect) {
   Claimed claimed;
   if (!may_claim()) co_return claimed;
-  const std::string name = lease_.name();
-  const std::uint64_t incarnation = lease_.incarnation();
-  const bool fresh = lease_.fresh();
-  const std::uint64_t number = lease_.begin_claim();
-  const TimePoint sent = loop_.now();
-  const TimePoint deadline = command_deadline();
-  const std::uint64_t epoch = lane_.epoch();
+  const Asked asked = ask(most, suspect);
+  const bool alarm_was_unknown = alarm_unknown_;
+  // Until it is answered: it may be handed to us.
+  if (!suspect) alarm_unknown_ = true;
   bool unanswered = false;
   std::string error;
-  std::vector<std::string> envelopes;
   try {
-    if (suspect) {
-      broker::SuspectArgs args;
-      args.consumer = name;
-      args.number = number;
-      args.lease = options_.lease;
-      args.fresh = fresh;
-      broker::SuspectResult result = co_await broker_.suspect(args, deadline, epoch);
-      claimed.result.lost = result.lost;
-      claimed.result.now = result.now;
-      claimed.result.suspects = claimed.result.more = result.more;
-      envelopes = std::move(result.envelopes);
-    } else {
-      broker::ClaimArgs args;
-      args.consumer = name;
-      args.number = number;
-      args.most = most;
-      args.lease = options_.lease;
-      args.promote = options_.batch_size;
-      args.fresh = fresh;
-      args.bytes = options_.claim_bytes;
-      args.slice = slice_;
-      args.own_alarm = alarm_unknown_ ? -1 : own_alarm_;
-      claimed.result = co_await broker_.claim(args, deadline, epoch);
-      envelopes = std::move(claimed.result.envelopes);
-    }
+    claimed.result = co_await send_claim(asked);
   } catch (const OutcomeUnknown& e) {
     unanswered = true;
     error = e.what();
@@ -134,20 +125,19 @@ Task<Consumer::Claimed> Consumer::take(int most, bool suspect) {
   } catch (const Error& e) {
     error = e.what();  // nothing was executed
   }
-  if (unanswered) {
-    lease_.claim_unanswered(loop_.now());
-    alarm_unknown_ = true;  // it may have been handed to us
-    kick();
-  }
   if (!error.empty()) {
-    if (!unanswered) lease_.claim_failed();
-    failed(suspect ? "suspect" : "claim", error);
+    if (!unanswered) alarm_unknown_ = alarm_was_unknown;
+    claim_failed(asked, unanswered, error);
     co_return claimed;
   }
+  failed_claims_ = 0;
+  if (!suspect) size_.answered(asked.size, loop_.now());
+  std::vector<std::string> envelopes = std::exchange(claimed.result.envelopes, {});
   last_answer_ = loop_.now();
-  const bool ours = lease_.claim_answered(incarnation, !envelopes.empty(), sent);
+  const bool ours = lease_.claim_answered(asked.incarnation, !envelopes.empty(), asked.sent);
   if (claimed.result.lost) {
-    lose(lease_.lost(incarnation));
+    alarm_unknown_ = alarm_was_unknown;  // nothing was changed
+    lose(lease_.lost(asked.incarnation));
     claimed.state = Claimed::State::lost;
     co_return claimed;
   }
@@ -156,34 +146,108 @@ Task<Consumer::Claimed> Consumer::take(int most, bool suspect) {
     alarm_unknown_ = false;
     own_alarm_ = std::max<std::int64_t>(claimed.result.alarm, 0);
   }
-  if (!ours) {
-    std::vector<Tag> strays;
-    for (std::uint32_t i = 1; i <= envelopes.size(); ++i) strays.push_back(Tag{number, i});
-    if (!strays.empty()) scope_->spawn(give_back_strays(name, std::move(strays)));
+  if (ours) {
+    claimed.deliveries = hold(asked, std::move(envelopes));
     co_return claimed;
   }
+  std::vector<Tag> strays;
+  for (std::uint32_t i = 1; i <= envelopes.size(); ++i) strays.push_back(Tag{asked.number, i});
+  if (!strays.empty()) scope_->spawn(give_back_strays(asked.name, std::move(strays)));
+  co_return claimed;
+}
+
+Consumer::Asked Consumer::ask(int most, bool suspect) {
+  Asked asked;
+  asked.name = lease_.name();
+  asked.incarnation = lease_.incarnation();
+  asked.fresh = lease_.fresh();
+  asked.number = lease_.begin_claim();
+  asked.size = suspect ? ClaimSize::Size{1, 0} : size_.of(most);
+  asked.suspect = suspect;
+  asked.sent = loop_.now();
+  asked.deadline = command_deadline();
+  asked.epoch = lane_.epoch();
+  asked.own_alarm = alarm_unknown_ ? -1 : own_alarm_;
+  return asked;
+}
+
+Task<broker::ClaimResult> Consumer::send_claim(const Asked& asked) {
+  if (asked.suspect) {
+    broker::SuspectArgs args;
+    args.consumer = asked.name;
+    args.number = asked.number;
+    args.lease = options_.lease;
+    args.fresh = asked.fresh;
+    broker::SuspectResult suspect = co_await broker_.suspect(args, asked.deadline, asked.epoch);
+    broker::ClaimResult result;
+    result.lost = suspect.lost;
+    result.now = suspect.now;
+    result.suspects = result.more = suspect.more;
+    result.envelopes = std::move(suspect.envelopes);
+    co_return result;
+  }
+  broker::ClaimArgs args;
+  args.consumer = asked.name;
+  args.number = asked.number;
+  args.most = asked.size.messages;
+  args.lease = options_.lease;
+  args.promote = options_.batch_size;
+  args.fresh = asked.fresh;
+  args.bytes = asked.size.bytes;
+  args.slice = slice_;
+  args.own_alarm = asked.own_alarm;
+  co_return co_await broker_.claim(args, asked.deadline, asked.epoch);
+}
+
+void Consumer::claim_failed(const Asked& asked, bool unanswered, const std::string& error) {
+  if (failed_claims_++ == 0) failing_since_ = loop_.now();
+  claim_error_ = error;
+  if (unanswered) {
+    lease_.claim_unanswered(loop_.now());
+    alarm_unknown_ = true;
+    if (!asked.suspect) size_.unanswered(asked.size, loop_.now());
+    kick();
+  } else {
+    lease_.claim_failed();
+  }
+  failed(asked.suspect ? "suspect" : "claim", error);
+}
+
+std::vector<std::shared_ptr<Delivery>> Consumer::hold(const Asked& asked,
+                                                      std::vector<std::string> envelopes) {
+  std::vector<std::shared_ptr<Delivery>> held;
+  if (envelopes.empty()) return held;
   const bool first = lease_.fresh();
   std::size_t bytes = 0;
   std::uint32_t index = 0;
-  claimed.deliveries.reserve(envelopes.size());
+  held.reserve(envelopes.size());
   for (auto& envelope : envelopes) {
     bytes += envelope.size();
-    const Tag tag{number, ++index};
-    auto delivery = std::make_shared<Delivery>(topic_, incarnation, tag, std::move(envelope));
-    delivery->suspect = suspect;
+    const Tag tag{asked.number, ++index};
+    auto delivery = std::make_shared<Delivery>(topic_, asked.incarnation, tag, std::move(envelope));
+    delivery->suspect = asked.suspect;
     lease_.hold(tag, delivery);
-    claimed.deliveries.push_back(std::move(delivery));
+    held.push_back(std::move(delivery));
   }
-  if (!envelopes.empty()) {
-    // The first slice that a script reads: about a quarter of the bytes allowed.
-    const std::size_t average = bytes / envelopes.size() + 1;
-    slice_ = static_cast<int>(std::clamp<std::size_t>(options_.claim_bytes / 4 / average, 1, 256));
-    if (first) {
-      tended_at_ = loop_.now();
-      kick();
-    }
+  // The first slice that a script reads: about a quarter of the bytes allowed.
+  const std::size_t average = bytes / envelopes.size() + 1;
+  slice_ = static_cast<int>(std::clamp<std::size_t>(options_.claim_bytes / 4 / average, 1, 256));
+  if (first) {
+    tended_at_ = loop_.now();
+    kick();
   }
-  co_return claimed;
+  return held;
+}
+
+std::string Consumer::claim_trouble() const {
+  const Duration failing = loop_.now() - failing_since_;
+  if (failed_claims_ < kFewFailures || failing < kShortTime) return {};
+  std::string text = std::to_string(failed_claims_) + " claims in succession have failed";
+  if (size_.smallest())
+    text +=
+        ", down to those of a single message (is it larger than the client-output-buffer-limit of "
+        "Redis?)";
+  return text + ": " + claim_error_;
 }
 
 Task<> Consumer::give_back_strays(std::string name, std::vector<Tag> tags) {
@@ -223,7 +287,7 @@ Task<> Consumer::leave(bool marker, TimePoint deadline) {
   const std::string name = lease_.name();
   broker::LeaveArgs args;
   args.consumer = name;
-  args.alarm = own_alarm_;
+  args.alarm = alarm_unknown_ ? -1 : own_alarm_;
   args.marker = marker;
   std::string error;
   try {

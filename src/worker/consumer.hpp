@@ -16,6 +16,7 @@
 #include "runtime/event_loop.hpp"
 #include "runtime/log.hpp"
 #include "runtime/scope.hpp"
+#include "worker/claim_size.hpp"
 #include "worker/delivery.hpp"
 #include "worker/lease.hpp"
 #include "worker/settler.hpp"
@@ -61,6 +62,7 @@ class Consumer final : private Settler::Owner {
   };
   /// One may be sent: no other is under way and no tend is owed.
   [[nodiscard]] bool may_claim() const;
+  /// Of at most so many messages; of fewer while larger claims are not answered (ClaimSize).
   Task<Claimed> claim(int most);
   /// One suspect, if there is one. `result.more` tells whether further ones wait.
   Task<Claimed> claim_suspect();
@@ -83,8 +85,8 @@ class Consumer final : private Settler::Owner {
   enum class Answer : std::uint8_t { result, refusal, none };
   /// One sweep, all its steps, and how the last of them was answered.
   Task<Answer> sweep(broker::SweepResult* last);
-  /// Arms the marker that this queue took and cannot use. Failing is logged: the sweep heals it.
-  Task<> arm();
+  /// Arms the marker that this queue took and cannot use. False: that failed, and was logged.
+  Task<bool> arm();
 
   // --- the end ---
 
@@ -100,6 +102,9 @@ class Consumer final : private Settler::Owner {
   [[nodiscard]] std::uint64_t leases_lost() const noexcept { return leases_lost_; }
   /// When Redis last answered this consumer.
   [[nodiscard]] runtime::TimePoint last_answer() const noexcept { return last_answer_; }
+  /// What is wrong with its claims, if they have failed again and again; else empty. Other calls may be answered
+  /// all the while.
+  [[nodiscard]] std::string claim_trouble() const;
 
  private:
   bool holds(const Delivery& delivery) const override;
@@ -109,7 +114,13 @@ class Consumer final : private Settler::Owner {
   Task<> tend_loop();
   Task<bool> tend_once();
   Task<> flush_loop();
+  struct Asked;
   Task<Claimed> take(int most, bool suspect);
+  [[nodiscard]] Asked ask(int most, bool suspect);
+  Task<broker::ClaimResult> send_claim(const Asked& asked);  // `asked` outlives it
+  void claim_failed(const Asked& asked, bool unanswered, const std::string& error);
+  std::vector<std::shared_ptr<Delivery>> hold(const Asked& asked,
+                                              std::vector<std::string> envelopes);
   Task<> give_back_strays(std::string name, std::vector<broker::Tag> tags);
   Task<broker::SettleResult> send(const std::vector<Settlement>& group, runtime::TimePoint deadline,
                                   std::uint64_t epoch);
@@ -134,10 +145,14 @@ class Consumer final : private Settler::Owner {
 
   Lease lease_;
   Settler settler_;
-  runtime::Event open_;     // settlements may be sent over this connection
-  runtime::Event kick_;     // the upkeep has something to look at
-  runtime::Event renewed_;  // pulses at each renewal, loss and close
-  runtime::Event idle_;     // set while nothing is unsettled
+  ClaimSize size_;
+  int failed_claims_ = 0;  // in succession
+  runtime::TimePoint failing_since_{};
+  std::string claim_error_;  // of the last one that failed
+  runtime::Event open_;      // settlements may be sent over this connection
+  runtime::Event kick_;      // the upkeep has something to look at
+  runtime::Event renewed_;   // pulses at each renewal, loss and close
+  runtime::Event idle_;      // set while nothing is unsettled
   std::uint64_t ready_hook_ = 0;
   std::uint64_t open_epoch_ = 0;
   std::size_t carrying_ = 0;
@@ -149,7 +164,8 @@ class Consumer final : private Settler::Owner {
   runtime::TimePoint tended_at_{};
   runtime::TimePoint last_answer_{};
   std::int64_t own_alarm_ = 0;  // due ms; 0 = we keep none
-  bool alarm_unknown_ = false;  // a claim that may have given us one was not answered
+  // A claim that may have given us one is under way, or was not answered.
+  bool alarm_unknown_ = false;
   std::uint64_t sweeps_ = 0;
   std::uint64_t leases_lost_ = 0;
   int slice_ = 32;

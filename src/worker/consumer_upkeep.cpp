@@ -94,7 +94,7 @@ Task<Consumer::Answer> Consumer::sweep(broker::SweepResult* last) {
   co_return Answer::result;
 }
 
-Task<> Consumer::arm() {
+Task<bool> Consumer::arm() {
   std::string error;
   try {
     co_await broker_.arm(command_deadline());
@@ -102,6 +102,7 @@ Task<> Consumer::arm() {
     error = e.what();
   }
   if (!error.empty()) failed("arm", error);
+  co_return error.empty();
 }
 
 }  // namespace mx_rmq::worker

@@ -179,8 +179,11 @@ Task<> Engine::leave_all(TimePoint deadline) {
   runtime::Scope scope(shared_.loop, [loop = &shared_.loop](std::exception_ptr error) {
     loop->report(std::move(error));
   });
-  for (const auto& topic : shared_.topics)
-    scope.spawn(topic->consumer->leave(topic->marker, deadline));
+  for (const auto& topic : shared_.topics) {
+    topic->left = true;
+    const bool marker = topic->marker || topic->arming > 0;
+    scope.spawn(topic->consumer->leave(marker, deadline));
+  }
   co_await scope.join();
 }
 

@@ -60,7 +60,14 @@ struct Topic {
 
   bool suspects = false;  // some wait, as far as the last reply tells
   bool reaping = false;
-  bool marker = false;             // taken, and neither claimed nor armed again
+
+  // The marker, which was taken: a duty until a claim that was sent later is answered, or it is armed again.
+  bool marker = false;
+  bool marker_is_newer =
+      false;               // than the claim under way, which may not have seen what it stands for
+  std::size_t arming = 0;  // times that it is being armed again
+  bool left = false;       // this consumer says goodbye, or has done so
+
   std::int64_t dead_letters = -1;  // as last told
   bool warned_dead_letters = false;
   runtime::log::Every outcome_gate{std::chrono::seconds(5)};

@@ -102,6 +102,8 @@ std::string Upkeep::trouble() const {
       2 * Duration(std::max(shared_.config.expired_check_interval, shared_.config.command_timeout));
   const auto now = shared_.loop.now();
   for (const auto& topic : shared_.topics) {
+    const std::string claims = topic->consumer->claim_trouble();
+    if (!claims.empty()) return "topic " + topic->name + ": " + claims;
     const Duration quiet = now - topic->consumer->last_answer();
     if (quiet <= silence) continue;
     return "topic " + topic->name + " has not heard from Redis for " +

@@ -164,6 +164,10 @@ void Waker::taken(Group& group, const std::string& key) {
   const auto found = group.by_key.find(key);
   if (found == group.by_key.end()) return;
   Topic& topic = *found->second;
+  if (topic.left) {
+    scope_.spawn(hand_on(&topic));  // this came too late for leaving to arm it
+    return;
+  }
   if (stopping_ || !shared_.consuming) {
     topic.marker = true;  // leaving arms it
     return;
@@ -172,11 +176,19 @@ void Waker::taken(Group& group, const std::string& key) {
   if (claimer_.room(topic) == 0 || shared_.quarantine.closed()) {
     // Somebody else may have room. Here the topic is claimed when there is, without a marker.
     topic.backlog = true;
-    scope_.spawn(topic.consumer->arm());
+    scope_.spawn(hand_on(&topic));
   } else {
-    topic.marker = !topic.claiming;
+    topic.marker = true;
+    topic.marker_is_newer = topic.claiming;
   }
   shared_.work();
+}
+
+Task<> Waker::hand_on(Topic* topic) {
+  ++topic->arming;
+  const bool armed = co_await topic->consumer->arm();
+  --topic->arming;
+  if (!armed) topic->marker = true;
 }
 
 Task<> Waker::stop(TimePoint deadline) {

@@ -33,7 +33,7 @@ class Waker {
   /// begun anew.
   void update();
   /// Ends all waits, up to `deadline`. Topic::marker is true for topics whose marker came
-  /// meanwhile.
+  /// meanwhile; what comes after Topic::left is armed again.
   Task<> stop(runtime::TimePoint deadline);
   /// After the client was closed, which ends the others.
   Task<> finish();
@@ -46,6 +46,7 @@ class Waker {
   std::vector<Topic*> eligible(Group& group) const;
   bool stale(Group& group) const;
   void taken(Group& group, const std::string& key);
+  Task<> hand_on(Topic* topic);
 
   Shared& shared_;
   Claimer& claimer_;

@@ -27,6 +27,7 @@ enum class Fate {
   pass,
   lose_call,   // the server never sees it; the connection ends
   lose_reply,  // the server executes it; the connection ends without its reply
+  hold_reply,  // the server executes it; its reply, and those after it, come after let_go()
 };
 
 struct SeenCall {
@@ -66,6 +67,8 @@ class ScriptProxy {
     const std::lock_guard lock(mutex_);
     judge_ = std::move(judge);
   }
+  // The replies that are held go on their way.
+  void let_go() { (void)!::write(wake_[1], "g", 1); }
   // Every EVALSHA seen so far.
   std::vector<SeenCall> calls() {
     const std::lock_guard lock(mutex_);
@@ -78,6 +81,7 @@ class ScriptProxy {
     int server = -1;
     std::string from_client;
     bool swallow = false;  // the next bytes of the server end it
+    bool hold = false;     // what the server says waits
   };
 
   static sockaddr_un address_of(const std::string& path) {
@@ -163,6 +167,7 @@ class ScriptProxy {
         link.swallow = true;
         return true;
       }
+      link.hold = link.hold || fate == Fate::hold_reply;
     }
     return true;
   }
@@ -178,10 +183,16 @@ class ScriptProxy {
       std::vector<pollfd> polled{{wake_[0], POLLIN, 0}, {listener_, POLLIN, 0}};
       for (const Link& link : links_) {
         polled.push_back({link.swallow ? -1 : link.client, POLLIN, 0});
-        polled.push_back({link.server, POLLIN, 0});
+        polled.push_back({link.hold ? -1 : link.server, POLLIN, 0});
       }
       if (::poll(polled.data(), polled.size(), -1) < 0) continue;
-      if (polled[0].revents != 0) return;
+      if (polled[0].revents != 0) {
+        char order = 'x';
+        (void)!::read(wake_[0], &order, 1);
+        if (order != 'g') return;
+        for (Link& link : links_) link.hold = false;
+        continue;
+      }
       for (std::size_t i = 0; i < links_.size(); ++i) {
         Link& link = links_[i];
         bool good = true;

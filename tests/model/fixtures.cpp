@@ -156,6 +156,7 @@ std::vector<Op> writing_calls() {
       at(200, "sweep", "", {"c.0", "1", "100", "100000", "drop", "100000", "0"}),
       at(200, "arm", "", {}),
       at(200, "leave", "c.0", {"c.0", std::to_string(start_ms + 4), "1"}),
+      at(200, "leave", "c.0", {"c.0", "-1", "0"}),
       at(200, "cancel", "", {"much later"}),
       at(200, "cancel_page", "", {"w16", "0", "1000", "100000"}, {"normal"}),
       at(200, "cancel_page", "", {"w17", "0", "1000", "100000"}, {"normal"}),

@@ -253,7 +253,8 @@ Value ModelCall::leave() {
   const std::string& me = arg(1);
   const auto alarm = t.stats.find("alarm");
   if (arg(3) == "1") t.marker = true;
-  if (arg(2) != "0" && alarm != t.stats.end() && std::to_string(alarm->second) == arg(2)) {
+  const bool unknown = arg(2) == "-1";  // whether this consumer keeps it
+  if (alarm != t.stats.end() && (unknown || std::to_string(alarm->second) == arg(2))) {
     t.stats.erase(alarm);
     t.marker = true;
   }

@@ -120,6 +120,7 @@ const std::vector<Mutation>& state_mutants() {
       {"leave: goes though it holds messages", "leave", "if held == 0 then", "if true then"},
       {"leave: alarm not handed on", "leave",
        "  arm = true\n  redis.call('HDEL', KEYS[4], 'alarm')", ""},
+      {"leave: an alarm of which it may not know stays", "leave", " or ARGV[2] == '-1'", ""},
       {"cancel: id stays taken", "cancel", "then redis.call('HDEL', KEYS[3], h.id) end",
        "then end"},
       {"cancel: another message under a suffix", "cancel",

@@ -176,9 +176,12 @@ Call World::sweep() {
 Call World::leave() {
   Consumer& c = consumer();
   if (!c.held.empty() && chance(70)) return tend();
-  return {"leave",  topic().name,
-          c.name(), {c.name(), std::to_string(c.alarm), chance(20) ? "1" : "0"},
-          {},       {}};
+  return {"leave",
+          topic().name,
+          c.name(),
+          {c.name(), c.reclaim_alarm ? "-1" : std::to_string(c.alarm), chance(20) ? "1" : "0"},
+          {},
+          {}};
 }
 
 // The id of a message somewhere, or one that is nowhere.

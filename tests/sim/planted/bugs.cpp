@@ -256,14 +256,13 @@ const std::vector<Bug>& bugs() {
       // --- wake-ups ---
       {"forgets_the_marker_when_stopping",
        "a stopping consumer does not hand on the wake-up that it took",
-       {{"src/worker/waker.cpp", "topic.marker = true;",
-         R"(topic.marker = !planted::is("forgets_the_marker_when_stopping");)"},
-        {"src/worker/waker.cpp", "topic.marker = !topic.claiming;",
-         R"(topic.marker = !topic.claiming && !planted::is("forgets_the_marker_when_stopping");)"}}},
+       {{"src/worker/engine.cpp", "const bool marker = topic->marker || topic->arming > 0;",
+         R"(const bool marker = (topic->marker || topic->arming > 0) &&
+                             !planted::is("forgets_the_marker_when_stopping");)"}}},
       {"forgets_the_alarm_when_stopping",
        "a stopping consumer does not hand on the alarm of delayed messages that it keeps",
-       {{"src/worker/consumer.cpp", "args.alarm = own_alarm_; args.marker",
-         R"(args.alarm = planted::is("forgets_the_alarm_when_stopping") ? 0 : own_alarm_;
+       {{"src/worker/consumer.cpp", "args.alarm = alarm_unknown_ ? -1 : own_alarm_; args.marker",
+         R"(args.alarm = planted::is("forgets_the_alarm_when_stopping") ? 0 : alarm_unknown_ ? -1 : own_alarm_;
          args.marker)"}}},
       {"sets_no_alarm",
        "nobody looks when a delayed message falls due",
