@@ -9,6 +9,7 @@
 #include "broker/calls_cancel.hpp"
 #include "broker/calls_claim.hpp"
 #include "broker/calls_dead_letters.hpp"
+#include "broker/calls_forget.hpp"
 #include "broker/calls_produce.hpp"
 #include "broker/calls_reap.hpp"
 #include "broker/calls_settle.hpp"
@@ -72,7 +73,7 @@ void check_limits(const Reply& reply) {
 }
 
 using Reader = void (*)(Reply&&);
-constexpr std::array<Reader, 21> readers{
+constexpr std::array<Reader, 22> readers{
     [](Reply&& r) {
       for (const std::string& each : broker::read_claim(std::move(r)).envelopes) {
         (void)broker::parse_envelope(each);
@@ -106,6 +107,7 @@ constexpr std::array<Reader, 21> readers{
     },
     [](Reply&& r) { (void)broker::read_dlq_purge(std::move(r)); },
     [](Reply&& r) { (void)broker::read_requeue(std::move(r)); },
+    [](Reply&& r) { (void)broker::read_forget(std::move(r)); },
 };
 
 void read_as(Reader reader, Reply reply) {

@@ -6,16 +6,24 @@
 --         then five for each other message, in their order: place (0 = delayed, else which of the lists used),
 --         due ms, id, until ms (0 = generated id), envelope
 -- returns now, 'ok', and the place in the last group (from 1) of each message whose chosen id was still in use;
---         or now, 'again' if this batch, or a later one, was applied already: nothing is changed
+--         or now, 'again' if this batch, or a later one, was applied already: nothing is changed; of this batch with the
+--         places told then
 -- cost    O(messages), and O(log delayed) for each delayed one; the first write is one that a full Redis refuses
--- keeps   a number is stored after its messages, so an error in between can repeat but not lose them, and also if all
+-- keeps   a number is stored, with the places of duplicates, after its messages, so an error in between can repeat but not lose them, and also if all
 --         were duplicates, so that a late copy finds no id free by then; an id's entry is written after its message;
 --         a list that was empty, or a message that is now the first of the delayed ones, arms the marker
 -- @include now
 -- @include text
 -- @include put
 local last = redis.call('GET', KEYS[1])
-if last and tonumber(last) >= tonumber(ARGV[1]) then return {now, 'again'} end
+local number = last and tonumber(string.match(last, '^%d+'))
+if number and number >= tonumber(ARGV[1]) then
+  local told = {now, 'again'}
+  if number == tonumber(ARGV[1]) then
+    for place in string.gmatch(last, ' (%d+)') do told[#told + 1] = tonumber(place) end
+  end
+  return told
+end
 local lists = tonumber(ARGV[3])
 local spot = 4 + lists
 local delayed, data, ids
@@ -55,7 +63,11 @@ for i = at, #ARGV, 5 do
 end
 if added > 0 then redis.call('HINCRBY', KEYS[3], 'produced', added) end
 if same > 0 then redis.call('HINCRBY', KEYS[3], 'duplicates', same) end
-if added + same > 0 then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+if added + same > 0 then
+  local applied = ARGV[1]
+  if same > 0 then applied = applied .. ' ' .. table.concat(out, ' ', 3) end
+  redis.call('SET', KEYS[1], applied, 'PX', ARGV[2])
+end
 if next(mine) and mine[redis.call('ZRANGE', delayed, 0, 0)[1]] then arm = true end
 if arm then redis.call('ZADD', KEYS[2], 0, '0') end
 return out

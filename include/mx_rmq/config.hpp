@@ -102,7 +102,7 @@ struct MQConfig {
   std::size_t max_payload_bytes = std::size_t{1} << 20;
   /// How much of an error's text is stored with a message [64..65536].
   std::size_t max_error_bytes = 4096;
-  /// Produce calls under way at the same time; beyond it produce ends with Overloaded
+  /// Messages whose produce is under way at the same time; beyond it calls end with Overloaded
   /// [1..10000000].
   std::size_t max_pending_produces = 100'000;
 

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 /// Every error that an operation on a queue can end with.
 ///
@@ -20,6 +21,7 @@
 /// - It was sent and may have happened: `OutcomeUnknown` (look, or repeat with a chosen message id).
 /// - Redis refused, so nothing happened: `ServerError` (what to do depends on its `code()`).
 /// - The message is somebody else's by now: `LeaseLost` (stop working on it).
+/// - The chosen id is in use, and who produced wanted to know: `Duplicate` (nothing was added).
 namespace mx_rmq {
 
 /// Base of all errors of this library; catching it catches every type below.
@@ -110,6 +112,28 @@ class ShutdownError : public Error {
 class Overloaded : public Error {
  public:
   using Error::Error;
+};
+
+/// A message of the topic with the same chosen id waits, is delayed, in work or dead, so this one was not
+/// added and nothing was changed. Thrown only where ProduceOptions::throw_if_duplicate asks for it. A call
+/// whose reply was lost, and that was sent again, is never a duplicate of itself; but a call that you
+/// repeat after OutcomeUnknown may be one of what the call before it has added.
+class Duplicate : public Error {
+ public:
+  /// `ids` has one id or more.
+  Duplicate(std::vector<std::string> ids, const std::string& text)
+      : Error(text), ids_(std::make_shared<const std::vector<std::string>>(std::move(ids))) {}
+  // Copied, never moved: ids() stays valid.
+  Duplicate(const Duplicate&) = default;
+  Duplicate& operator=(const Duplicate&) = default;
+
+  /// The ids that are in use: of produce() its one, of produce_batch() those among its messages, in their
+  /// order.
+  [[nodiscard]] const std::vector<std::string>& ids() const noexcept { return *ids_; }
+
+ private:
+  // Shared, so that copying the exception cannot throw.
+  std::shared_ptr<const std::vector<std::string>> ids_;
 };
 
 }  // namespace mx_rmq

@@ -157,9 +157,12 @@ class ProduceOptions {
   }
   /// The message's id: any 1 to 256 bytes of UTF-8, NUL included. While a message of the same topic
   /// with the same chosen id is waiting, delayed, in work or dead, producing it again changes
-  /// nothing and returns the same id. Default: a UUID (version 7), which is not compared with
-  /// anything.
+  /// nothing and returns the same id (see throw_if_duplicate). Default: a UUID (version 7), which is
+  /// not compared with anything.
   ProduceOptions& message_id(std::string id);
+  /// Whether produce() throws Duplicate, instead of returning the id, when a message with the chosen
+  /// id is there already. Needs a message_id. Default: no.
+  ProduceOptions& throw_if_duplicate(bool whether = true);
 
   /// What was set; none = the default applies.
   [[nodiscard]] const std::optional<std::chrono::milliseconds>& delay() const noexcept {
@@ -177,6 +180,7 @@ class ProduceOptions {
   [[nodiscard]] const std::optional<std::string>& message_id() const noexcept {
     return message_id_;
   }
+  [[nodiscard]] bool throws_if_duplicate() const noexcept { return throw_if_duplicate_; }
 
  private:
   std::optional<std::chrono::milliseconds> delay_;
@@ -184,6 +188,7 @@ class ProduceOptions {
   std::optional<MessagePriority> priority_;
   std::optional<std::chrono::milliseconds> ttl_;
   std::optional<std::string> message_id_;
+  bool throw_if_duplicate_ = false;
 };
 
 /// One message of a batch (RedisMessageQueue::produce_batch).

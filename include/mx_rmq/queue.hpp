@@ -60,7 +60,7 @@ class RedisMessageQueue {
   /// together, so many single calls cost little more than one batch. A lost reply is asked for
   /// again, and the message is enqueued once whatever happens. With a chosen id
   /// (ProduceOptions::message_id) that is still in use nothing changes, and the same id is
-  /// returned.
+  /// returned, or Duplicate thrown (ProduceOptions::throw_if_duplicate).
   ///
   /// `topic` [A-Za-z0-9._:-]{1,128}; `payload` any JSON of depth 100 or less without NaN,
   /// infinities and invalid UTF-8, at most MQConfig::max_payload_bytes as text. Within
@@ -72,7 +72,9 @@ class RedisMessageQueue {
 
   /// The same for several messages, of one or more topics; gives their ids, in order. Messages of
   /// one topic and priority keep their order. All are checked before any is sent. If some fail, the
-  /// first one's error is thrown when all have ended; the others are enqueued.
+  /// first one's error is thrown when all have ended; the others are enqueued. Duplicate is thrown
+  /// if there is no other error. More than MQConfig::max_pending_produces are sent in parts of half
+  /// that many, one after the other, all within MQConfig::produce_timeout.
   Task<std::vector<std::string>> produce_batch(std::vector<OutgoingMessage> messages);
 
   /// Takes back a message that no worker holds. True: it will not be handled. A delayed or retrying
@@ -81,6 +83,15 @@ class RedisMessageQueue {
   /// OutcomeUnknown: a reply was lost, or later than MQConfig::command_timeout, and it is not there
   /// now.
   Task<bool> cancel(std::string topic, std::string id);
+
+  /// Removes what is left of a topic that is not used any more: its counters, its entry among the
+  /// topics that tools list, what this object keeps of it. True: it is gone, or never was there.
+  /// False, and nothing was changed: a message waits, is delayed, in work or dead, was in work less
+  /// than MQConfig::lease ago, or this object consumes the topic. Consumers elsewhere that are idle
+  /// for longer do not count and need not know: a topic that is produced to again begins anew.
+  /// Whoever produces to it at that very moment loses nothing, but tools may miss the topic for some
+  /// minutes. Messages of consumers that died are taken over. After OutcomeUnknown call again.
+  Task<bool> forget(std::string topic);
 
   /// Has the messages of a topic handled. See handler.hpp for what a handler may be. Before or
   /// after start; a topic has one handler per queue. The handler is kept until the queue and the

@@ -75,6 +75,9 @@ void validate_produce_options(const ProduceOptions& options) {
   if (options.priority() && *options.priority() > MessagePriority::high)
     refuse_argument("priority", "it is none of low, normal, high");
   if (options.message_id()) validate_message_id(*options.message_id());
+  if (options.throws_if_duplicate() && !options.message_id())
+    refuse_argument("throw_if_duplicate",
+                    "it needs a message_id; a generated one is never a duplicate");
 }
 
 std::optional<LateRetry> late_retry(const HandlerOptions& options, const MQConfig& config) {

@@ -103,7 +103,7 @@ constexpr auto table = std::to_array<Field>({
     {"max_error_bytes", BytesField{&MQConfig::max_error_bytes, 64, 65536},
      "How much of an error's text is stored with a message."},
     {"max_pending_produces", BytesField{&MQConfig::max_pending_produces, 1, 10'000'000},
-     "Produce calls under way at the same time; beyond it they end with Overloaded."},
+     "Messages whose produce is under way at the same time; beyond it calls end with Overloaded."},
     {"enable_dead_letter", BoolField{&MQConfig::enable_dead_letter},
      "False: what would become a dead letter is dropped and counted."},
     {"dead_letter_expired", BoolField{&MQConfig::dead_letter_expired},

@@ -90,6 +90,11 @@ ProduceOptions& ProduceOptions::message_id(std::string id) {
   return *this;
 }
 
+ProduceOptions& ProduceOptions::throw_if_duplicate(bool whether) {
+  throw_if_duplicate_ = whether;
+  return *this;
+}
+
 OutgoingMessage::OutgoingMessage() = default;
 
 OutgoingMessage::OutgoingMessage(std::string topic_name, nlohmann::json payload_json,

@@ -81,12 +81,8 @@ ProduceReply read_produce(redis::Reply&& reply) {
   ProduceReply out;
   out.now = fields.count();
   const std::string state = fields.text();
-  if (state == "again") {
-    fields.end();
-    out.again = true;
-    return out;
-  }
-  if (state != "ok") fields.fail("'ok' or 'again'");
+  out.again = state == "again";
+  if (!out.again && state != "ok") fields.fail("'ok' or 'again'");
   out.duplicates.reserve(fields.left());
   while (fields.left() > 0) {
     const std::int64_t at = fields.count();

@@ -45,8 +45,9 @@ struct ProduceCommand {
 
 struct ProduceReply {
   std::int64_t now = 0;
-  bool again = false;                     ///< this batch was applied before: nothing was changed
-  std::vector<std::uint32_t> duplicates;  ///< places in the last group, from 0
+  bool again = false;  ///< this batch was applied before: nothing was changed
+  std::vector<std::uint32_t>
+      duplicates;  ///< places in the last group, from 0; as they were when it was applied
 };
 [[nodiscard]] ProduceReply read_produce(redis::Reply&& reply);
 

@@ -18,9 +18,10 @@ struct OutgoingEnvelope {
   std::optional<std::int64_t> at;      ///< due at this unix ms instead; past: at once
   std::chrono::milliseconds ttl{0};    ///< from the time it is due
   std::string id;
-  bool chosen = false;  ///< the user chose the id: it is compared with those in use
-  std::string payload;  ///< JSON
-  std::string headers;  ///< JSON in one line, or empty
+  bool chosen = false;            ///< the user chose the id: it is compared with those in use
+  bool refuse_duplicate = false;  ///< its submitter takes a duplicate for an error
+  std::string payload;            ///< JSON
+  std::string headers;            ///< JSON in one line, or empty
 };
 
 }  // namespace mx_rmq::broker

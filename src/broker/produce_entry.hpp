@@ -14,10 +14,7 @@ namespace mx_rmq::broker {
 /// How a produced message ended up.
 enum class Produced : std::uint8_t {
   enqueued,
-  duplicate,  ///< its chosen id is still in use: nothing was changed
-  /// The batch was applied, the reply that told the duplicates was lost: its chosen id is in use now, by this
-  /// message or by an earlier one.
-  enqueued_or_duplicate
+  duplicate  ///< its chosen id is still in use: nothing was changed
 };
 
 /// One of several messages submitted together.

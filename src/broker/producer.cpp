@@ -49,6 +49,8 @@ const std::string& Producer::id() const noexcept { return core_->id(); }
 std::size_t Producer::pending() const noexcept { return core_->pending(); }
 std::size_t Producer::in_flight() const noexcept { return core_->in_flight(); }
 ProducerCounts Producer::counts() const noexcept { return core_->counts(); }
+bool Producer::idle() const noexcept { return core_->idle(); }
+std::uint64_t Producer::last_number() const noexcept { return core_->last_number(); }
 
 Producer::Core::Core(runtime::Scope& scope, ScriptCaller caller, const TopicKeys& keys,
                      ProducerOptions options)
@@ -56,6 +58,7 @@ Producer::Core::Core(runtime::Scope& scope, ScriptCaller caller, const TopicKeys
   const std::string id = options_.id.empty() ? random_id(lane().rng()) : options_.id;
   for (std::size_t i = 0; i < senders_.size(); ++i) {
     take_id(senders_[i], i == 0 ? id : id + '+' + std::to_string(i));
+    senders_[i].number = options_.after;
   }
   idle_.set();
 }
@@ -128,6 +131,12 @@ std::size_t Producer::Core::in_flight() const noexcept {
   std::size_t messages = 0;
   for (const Sender& sender : senders_) messages += sender.batch.size();
   return messages;
+}
+
+std::uint64_t Producer::Core::last_number() const noexcept {
+  std::uint64_t last = 0;
+  for (const Sender& sender : senders_) last = std::max(last, sender.number);
+  return last;
 }
 
 Task<> Producer::Core::close(std::shared_ptr<Core> self, TimePoint deadline) {

@@ -21,6 +21,8 @@ namespace mx_rmq::broker {
 
 struct ProducerOptions {
   std::string id;  ///< unique among all producers of the topic; empty = a random one
+  /// Batches are numbered from the one after this: the last one that an earlier producer of this id may have sent.
+  std::uint64_t after = 0;
   /// The longest time between a submit and its deadline. The number of a batch is kept for twice that.
   std::chrono::milliseconds longest_timeout{30'000};
   /// After so long without a reply what was sent is sent again: a dead connection must not cost the whole
@@ -122,6 +124,10 @@ class Producer {
   /// Messages in the batch under way.
   [[nodiscard]] std::size_t in_flight() const noexcept;
   [[nodiscard]] ProducerCounts counts() const noexcept;
+  /// Nothing waits or is under way.
+  [[nodiscard]] bool idle() const noexcept;
+  /// The highest number of a batch made so far.
+  [[nodiscard]] std::uint64_t last_number() const noexcept;
 
  private:
   std::shared_ptr<Core> core_;  // the work under way holds it too

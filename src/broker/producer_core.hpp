@@ -40,6 +40,8 @@ class Producer::Core {
   std::size_t pending() const noexcept { return waiting_.size(); }
   std::size_t in_flight() const noexcept;
   ProducerCounts counts() const noexcept { return counts_; }
+  bool idle() const noexcept { return waiting_.empty() && idle_.is_set(); }
+  std::uint64_t last_number() const noexcept;
 
  private:
   struct Attempt;

@@ -227,12 +227,6 @@ void Producer::Core::apply(Sender& sender, const ProduceReply& reply,
   ++counts_.batches;
   counts_.messages += batch.size();
   std::vector<Produced> results(batch.size(), Produced::enqueued);
-  if (reply.again) {
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      const ProduceEntry* entry = batch[i];
-      if (entry != nullptr && entry->message->chosen) results[i] = Produced::enqueued_or_duplicate;
-    }
-  }
   for (const std::uint32_t place : reply.duplicates) {
     if (place < command.special.size()) results[command.special[place]] = Produced::duplicate;
   }

@@ -75,6 +75,10 @@ Task<ReapResult> TopicBroker::reap(const ReapArgs& args, TimePoint deadline, Res
   return caller_.call(lua::reap, make_reap(keys_, args), read_reap, deadline, resend);
 }
 
+Task<ForgetResult> TopicBroker::forget(TimePoint deadline, Resend resend) {
+  return caller_.call(lua::forget, make_forget(keys_), read_forget, deadline, resend);
+}
+
 Task<SweepResult> TopicBroker::sweep(const SweepArgs& args, TimePoint deadline, Resend resend) {
   return caller_.call(lua::sweep, make_sweep(keys_, args), read_sweep, deadline, resend);
 }

@@ -6,6 +6,7 @@
 #include "mx_rmq/task.hpp"
 
 #include "broker/calls_claim.hpp"
+#include "broker/calls_forget.hpp"
 #include "broker/calls_reap.hpp"
 #include "broker/calls_settle.hpp"
 #include "broker/calls_tend.hpp"
@@ -57,6 +58,9 @@ class TopicBroker {
 
   Task<ReapResult> reap(const ReapArgs& args, TimePoint deadline, Resend resend = Resend::never);
   Task<SweepResult> sweep(const SweepArgs& args, TimePoint deadline, Resend resend = Resend::never);
+
+  /// Removes what is left of a topic that is empty.
+  Task<ForgetResult> forget(TimePoint deadline, Resend resend = Resend::until_deadline);
 
   [[nodiscard]] const TopicKeys& keys() const noexcept { return keys_; }
   [[nodiscard]] const ScriptCaller& caller() const noexcept { return caller_; }

@@ -12,10 +12,8 @@ TopicSet::TopicSet(ScriptCaller caller, std::string_view prefix)
     : caller_(caller), key_(topics_key(prefix)) {}
 
 Task<> TopicSet::note(std::string topic, TimePoint deadline) {
-  if (noted_.contains(topic)) co_return;
   redis::Command command = redis::Command::of("SADD", key_, topic);
   co_await caller_.plain(std::move(command), deadline);
-  noted_.insert(std::move(topic));
 }
 
 Task<std::vector<std::string>> TopicSet::list(TimePoint deadline) {
@@ -36,7 +34,6 @@ Task<std::vector<std::string>> TopicSet::list(TimePoint deadline) {
 Task<> TopicSet::forget(std::string topic, TimePoint deadline) {
   redis::Command command = redis::Command::of("SREM", key_, topic);
   co_await caller_.plain(std::move(command), deadline);
-  noted_.erase(topic);
 }
 
 }  // namespace mx_rmq::broker

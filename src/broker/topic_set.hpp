@@ -2,7 +2,6 @@
 
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "mx_rmq/task.hpp"
@@ -17,9 +16,7 @@ class TopicSet {
  public:
   TopicSet(ScriptCaller caller, std::string_view prefix);
 
-  /// True if note() of this topic has succeeded before: it need not be called.
-  [[nodiscard]] bool noted(const std::string& topic) const { return noted_.contains(topic); }
-  /// Adds the topic, unless this object has done so before.
+  /// Adds the topic.
   Task<> note(std::string topic, TimePoint deadline);
   /// All topics, sorted.
   Task<std::vector<std::string>> list(TimePoint deadline);
@@ -29,7 +26,6 @@ class TopicSet {
  private:
   const ScriptCaller caller_;
   const std::string key_;
-  std::unordered_set<std::string> noted_;
 };
 
 }  // namespace mx_rmq::broker

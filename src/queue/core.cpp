@@ -23,6 +23,8 @@ namespace {
 
 // Lane 0 produces, lane 1 looks and moves; the consuming side has the others to itself.
 constexpr std::size_t kFacadeLanes = 2;
+// A topic in use is put into the set of topics again after so long: somebody else may have forgotten it.
+constexpr Duration kNoteAgain = 5min;
 
 std::size_t facade_lanes(const MQConfig& config) {
   return config.connection_pool_size >= 3 ? kFacadeLanes : 1;
@@ -81,7 +83,9 @@ void QueueCore::adopt_handlers() {
   }
   for (auto& [topic, handler] : fresh) {
     engine_->add(topic, std::move(handler.handler), handler.options);
-    if (!closed_) note(topic, port(topic));
+    if (closed_) continue;
+    const queue::TopicPorts::Use used = port(topic);
+    note(topic, *used);
   }
 }
 
@@ -134,20 +138,21 @@ void QueueCore::open() {
   scope_ = std::make_unique<runtime::Scope>(
       loop_, [loop = &loop_](std::exception_ptr error) { loop->report(std::move(error)); });
   client_ = make_client(facade_lanes(config_));
+  ports_ =
+      std::make_unique<queue::TopicPorts>(*client_, *scope_, config_, queue::TopicPorts::Limits());
   topic_set_ = std::make_unique<broker::TopicSet>(
       broker::ScriptCaller(loop_, client_->lane(1), client_->clock()), config_.queue_prefix);
 }
 
-queue::TopicPort& QueueCore::port(const std::string& topic) {
+queue::TopicPorts::Use QueueCore::port(const std::string& topic) {
   open();
-  auto& place = ports_[topic];
-  if (!place) place = std::make_unique<queue::TopicPort>(*client_, *scope_, config_, topic);
-  return *place;
+  return ports_->use(topic);
 }
 
 void QueueCore::note(const std::string& topic, queue::TopicPort& port) {
-  if (port.noted) return;
-  port.noted = true;
+  const TimePoint now = loop_.now();
+  if (port.noted && now < *port.noted + kNoteAgain) return;
+  port.noted = now;
   scope_->spawn(note_topic(topic));
 }
 
@@ -161,8 +166,8 @@ Task<> QueueCore::note_topic(std::string topic) {
   if (error.empty()) co_return;
   // Only tools read the set: the next message tries again.
   log::debug("topic not noted", "topic", topic, "error", error);
-  const auto found = ports_.find(topic);
-  if (found != ports_.end()) found->second->noted = false;
+  const queue::TopicPorts::Use used = ports_->use(topic);
+  used->noted.reset();
 }
 
 Task<> QueueCore::ping(TimePoint deadline) {
@@ -188,99 +193,6 @@ std::int64_t QueueCore::reconnects() const {
   if (client_) sum += client_->health().reconnects;
   if (engine_client_) sum += engine_client_->health().reconnects;
   return static_cast<std::int64_t>(sum);
-}
-
-// --- producing ---
-
-QueueCore::Pending::Pending(QueueCore& core, std::size_t messages)
-    : core_(core), messages_(messages) {
-  const std::size_t most = core_.config_.max_pending_produces;
-  if (messages > most || core_.pending_ > most - messages)
-    throw Overloaded("produce: " + std::to_string(core_.pending_) +
-                     " messages are under way, and at most " + std::to_string(most) + " may be");
-  core_.pending_ += messages;
-}
-
-Task<std::string> QueueCore::produce(std::string topic, broker::OutgoingEnvelope envelope) {
-  return run_produce(shared_from_this(), std::move(topic), std::move(envelope));
-}
-
-Task<std::string> QueueCore::run_produce(std::shared_ptr<QueueCore> self, std::string topic,
-                                         broker::OutgoingEnvelope envelope) {
-  co_await self->loop_.schedule();
-  const Use use(self);
-  const Pending pending(*self, 1);
-  queue::TopicPort& port = self->port(topic);
-  self->note(topic, port);
-  const TimePoint deadline = self->loop_.now() + Duration(self->config_.produce_timeout);
-  broker::Producer::Submission submission = port.producer.submit(envelope, deadline);
-  co_await submission;
-  co_return std::move(envelope.id);
-}
-
-Task<std::vector<std::string>> QueueCore::produce_batch(
-    std::vector<std::string> topics, std::vector<broker::OutgoingEnvelope> envelopes) {
-  return run_batch(shared_from_this(), std::move(topics), std::move(envelopes));
-}
-
-namespace {
-
-Task<> submit_all(broker::Producer* producer, std::vector<broker::OutgoingEnvelope> messages,
-                  TimePoint deadline, std::exception_ptr* error) {
-  try {
-    const auto outcomes = co_await producer->submit_all(std::move(messages), deadline);
-    for (const auto& outcome : outcomes)
-      if (outcome.error && !*error) *error = outcome.error;
-  } catch (...) {
-    if (!*error) *error = std::current_exception();
-  }
-}
-
-}  // namespace
-
-Task<std::vector<std::string>> QueueCore::run_batch(
-    std::shared_ptr<QueueCore> self, std::vector<std::string> topics,
-    std::vector<broker::OutgoingEnvelope> envelopes) {
-  co_await self->loop_.schedule();
-  const Use use(self);
-  const Pending pending(*self, envelopes.size());
-  std::vector<std::string> ids;
-  std::map<std::string, std::vector<broker::OutgoingEnvelope>> by_topic;
-  for (std::size_t i = 0; i < topics.size(); ++i) {
-    ids.push_back(envelopes[i].id);
-    by_topic[topics[i]].push_back(std::move(envelopes[i]));
-  }
-  const TimePoint deadline = self->loop_.now() + Duration(self->config_.produce_timeout);
-  std::vector<std::exception_ptr> errors(by_topic.size());
-  {
-    runtime::Scope scope(self->loop_, [loop = &self->loop_](std::exception_ptr error) {
-      loop->report(std::move(error));
-    });
-    std::size_t at = 0;
-    for (auto& [topic, messages] : by_topic) {
-      queue::TopicPort& port = self->port(topic);
-      self->note(topic, port);
-      scope.spawn(submit_all(&port.producer, std::move(messages), deadline, &errors[at++]));
-    }
-    co_await scope.join();
-  }
-  for (const auto& error : errors)
-    if (error) std::rethrow_exception(error);
-  co_return ids;
-}
-
-Task<bool> QueueCore::cancel(std::string topic, std::string id) {
-  return run_cancel(shared_from_this(), std::move(topic), std::move(id));
-}
-
-Task<bool> QueueCore::run_cancel(std::shared_ptr<QueueCore> self, std::string topic,
-                                 std::string id) {
-  co_await self->loop_.schedule();
-  const Use use(self);
-  queue::TopicPort& port = self->port(topic);
-  // A search through long lists takes many steps.
-  const TimePoint deadline = self->loop_.now() + 12 * Duration(self->config_.command_timeout);
-  co_return co_await port.canceller.cancel(std::move(id), deadline);
 }
 
 }  // namespace mx_rmq::detail

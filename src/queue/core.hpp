@@ -9,7 +9,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -17,7 +16,7 @@
 #include "broker/topic_set.hpp"
 #include "mx_rmq/queue.hpp"
 #include "queue/seams.hpp"
-#include "queue/topic_port.hpp"
+#include "queue/topic_ports.hpp"
 #include "redis/client.hpp"
 #include "runtime/event.hpp"
 #include "runtime/event_loop.hpp"
@@ -49,6 +48,7 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   Task<std::vector<std::string>> produce_batch(std::vector<std::string> topics,
                                                std::vector<broker::OutgoingEnvelope> envelopes);
   Task<bool> cancel(std::string topic, std::string id);
+  Task<bool> forget(std::string topic);
   Task<> initialize();
   Task<> start_background();
   /// Until stopped, by whomever, or a signal, or `duration` is over.
@@ -58,8 +58,8 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
 
   // --- loop thread ---
 
-  /// The topic's port; throws ShutdownError after cleanup().
-  queue::TopicPort& port(const std::string& topic);
+  /// The topic's port; throws ShutdownError after cleanup(). To be made after a Use, and to end before it.
+  [[nodiscard]] queue::TopicPorts::Use port(const std::string& topic);
   /// Redis answers; throws if it does not.
   Task<> ping(runtime::TimePoint deadline);
   /// The consuming side, while there is one.
@@ -104,6 +104,7 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
                                                   std::vector<std::string> topics,
                                                   std::vector<broker::OutgoingEnvelope> envelopes);
   static Task<bool> run_cancel(std::shared_ptr<QueueCore> self, std::string topic, std::string id);
+  static Task<bool> run_forget(std::shared_ptr<QueueCore> self, std::string topic);
   static Task<> run_initialize(std::shared_ptr<QueueCore> self);
   static Task<> start_patiently(std::shared_ptr<QueueCore> self);
   static Task<> run_start_background(std::shared_ptr<QueueCore> self, Patience patience);
@@ -112,7 +113,8 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   static Task<> run_stop(std::shared_ptr<QueueCore> self);
   static Task<> run_cleanup(std::shared_ptr<QueueCore> self);
 
-  /// Messages whose produce call is under way, of all topics; throws Overloaded beyond the bound.
+  /// Messages whose produce call is under way, of all topics (of a call in parts: one part); throws
+  /// Overloaded beyond the bound.
   class Pending {
    public:
     Pending(QueueCore& core, std::size_t messages);
@@ -124,6 +126,12 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
     QueueCore& core_;
     const std::size_t messages_;
   };
+
+  struct Batch;
+  static Task<> submit_all(broker::Producer* producer, Batch* batch,
+                           std::vector<std::size_t> places);
+  Task<> submit_part(Batch* batch, std::size_t from, std::size_t end);
+  Task<bool> remove_topic(broker::TopicBroker* broker, runtime::TimePoint deadline);
 
   void open();
   void adopt_handlers();
@@ -154,7 +162,7 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   std::unique_ptr<runtime::Scope> scope_;
   std::shared_ptr<redis::Client> client_;  // for everything but consuming
   std::unique_ptr<broker::TopicSet> topic_set_;
-  std::unordered_map<std::string, std::unique_ptr<queue::TopicPort>> ports_;
+  std::unique_ptr<queue::TopicPorts> ports_;
   std::shared_ptr<redis::Client> engine_client_;
   std::shared_ptr<worker::Engine> engine_;
   std::unordered_set<std::string> adopted_;  // topics that engine_ has

@@ -75,14 +75,16 @@ DeadLetter dead_letter_of(const std::string& topic, broker::DeadLetterRecord rec
 Task<std::int64_t> count(Core core, std::string topic) {
   co_await core->loop().schedule();
   const QueueCore::Use use(core);
-  co_return co_await core->port(topic).dead_letters.count();
+  const TopicPorts::Use port = core->port(topic);
+  co_return co_await port->dead_letters.count();
 }
 
 Task<std::vector<DeadLetter>> list(Core core, std::string topic, std::int64_t offset,
                                    std::int64_t most) {
   co_await core->loop().schedule();
   const QueueCore::Use use(core);
-  auto records = co_await core->port(topic).dead_letters.list(offset, most);
+  const TopicPorts::Use port = core->port(topic);
+  auto records = co_await port->dead_letters.list(offset, most);
   std::vector<DeadLetter> letters;
   letters.reserve(records.size());
   for (auto& record : records) letters.push_back(dead_letter_of(topic, std::move(record)));
@@ -92,7 +94,8 @@ Task<std::vector<DeadLetter>> list(Core core, std::string topic, std::int64_t of
 Task<std::optional<DeadLetter>> get(Core core, std::string topic, std::string id) {
   co_await core->loop().schedule();
   const QueueCore::Use use(core);
-  auto record = co_await core->port(topic).dead_letters.get(std::move(id));
+  const TopicPorts::Use port = core->port(topic);
+  auto record = co_await port->dead_letters.get(std::move(id));
   std::optional<DeadLetter> letter;
   if (record) letter = dead_letter_of(topic, std::move(*record));
   co_return letter;
@@ -101,25 +104,29 @@ Task<std::optional<DeadLetter>> get(Core core, std::string topic, std::string id
 Task<bool> requeue(Core core, std::string topic, std::string id) {
   co_await core->loop().schedule();
   const QueueCore::Use use(core);
-  co_return co_await core->port(topic).dead_letters.requeue(std::move(id));
+  const TopicPorts::Use port = core->port(topic);
+  co_return co_await port->dead_letters.requeue(std::move(id));
 }
 
 Task<std::int64_t> requeue_all(Core core, std::string topic) {
   co_await core->loop().schedule();
   const QueueCore::Use use(core);
-  co_return co_await core->port(topic).dead_letters.requeue_all();
+  const TopicPorts::Use port = core->port(topic);
+  co_return co_await port->dead_letters.requeue_all();
 }
 
 Task<bool> remove(Core core, std::string topic, std::string id) {
   co_await core->loop().schedule();
   const QueueCore::Use use(core);
-  co_return co_await core->port(topic).dead_letters.remove(std::move(id));
+  const TopicPorts::Use port = core->port(topic);
+  co_return co_await port->dead_letters.remove(std::move(id));
 }
 
 Task<std::int64_t> purge(Core core, std::string topic) {
   co_await core->loop().schedule();
   const QueueCore::Use use(core);
-  co_return co_await core->port(topic).dead_letters.purge();
+  const TopicPorts::Use port = core->port(topic);
+  co_return co_await port->dead_letters.purge();
 }
 
 class CoreDeadLetterOps final : public detail::DeadLetterOps {

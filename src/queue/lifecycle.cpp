@@ -200,14 +200,11 @@ Task<> QueueCore::run_start(std::shared_ptr<QueueCore> self,
 
 Task<> QueueCore::close_ports() {
   const TimePoint deadline = closing_deadline();
-  runtime::Scope scope(
-      loop_, [loop = &loop_](std::exception_ptr error) { loop->report(std::move(error)); });
-  for (const auto& [topic, port] : ports_) scope.spawn(port->producer.close(deadline));
-  co_await scope.join();
+  co_await ports_->close(deadline);
   co_await client_->close(deadline);
   if (!unused_.is_set()) co_await unused_.wait();
   co_await scope_->join();
-  ports_.clear();
+  ports_.reset();
   topic_set_.reset();
   earlier_reconnects_ += client_->health().reconnects;
   client_.reset();

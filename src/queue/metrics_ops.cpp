@@ -34,7 +34,8 @@ Task<MetricsSnapshot> collect(Core core, std::vector<std::string> topics) {
   for (const auto& topic : topics) {
     if (snapshot.topics.contains(topic)) continue;
     const auto deadline = core->loop().now() + runtime::Duration(core->config().command_timeout);
-    const broker::TopicReport report = co_await core->port(topic).stats.report(deadline);
+    const TopicPorts::Use port = core->port(topic);
+    const broker::TopicReport report = co_await port->stats.report(deadline);
     snapshot.topics[topic] = topic_metrics_of(report);
   }
   snapshot.reconnects = core->reconnects();

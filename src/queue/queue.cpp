@@ -48,6 +48,7 @@ broker::OutgoingEnvelope make_envelope(const MQConfig& config, const std::string
   }
   envelope.ttl = options.ttl().value_or(config.message_ttl);
   envelope.chosen = options.message_id().has_value();
+  envelope.refuse_duplicate = options.throws_if_duplicate();
   envelope.id = envelope.chosen ? *options.message_id() : api::make_uuid7();
   envelope.payload = api::encode_payload(payload, config.max_payload_bytes);
   return envelope;
@@ -103,6 +104,11 @@ Task<bool> RedisMessageQueue::cancel(std::string topic, std::string id) {
   api::validate_topic(topic);
   api::validate_message_id(id);
   return core_->cancel(std::move(topic), std::move(id));
+}
+
+Task<bool> RedisMessageQueue::forget(std::string topic) {
+  api::validate_topic(topic);
+  return core_->forget(std::move(topic));
 }
 
 void RedisMessageQueue::add_handler(std::string topic, detail::ErasedHandler handler,

@@ -1,6 +1,7 @@
 #include "queue/topic_port.hpp"
 
 #include <chrono>
+#include <utility>
 
 namespace mx_rmq::queue {
 
@@ -8,8 +9,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-broker::ProducerOptions producer_options(const MQConfig& config) {
+broker::ProducerOptions producer_options(const MQConfig& config, std::string id,
+                                         std::uint64_t after) {
   broker::ProducerOptions options;
+  options.id = std::move(id);
+  options.after = after;
   options.longest_timeout = config.produce_timeout;
   options.attempt_timeout = config.command_timeout;
   options.grace = config.processing_timeout + config.lease + 60s;
@@ -21,13 +25,13 @@ broker::ProducerOptions producer_options(const MQConfig& config) {
 }  // namespace
 
 TopicPort::TopicPort(redis::Client& client, runtime::Scope& scope, const MQConfig& config,
-                     const std::string& topic)
+                     const std::string& topic, std::string producer_id, std::uint64_t after)
     : broker(client.loop(), client.lane(1), client.clock(),
              broker::TopicKeys(config.queue_prefix, topic)),
       canceller(broker, config.command_timeout),
       dead_letters(broker, config.command_timeout),
       stats(broker),
       producer(scope, broker::ScriptCaller(client.loop(), client.lane(0), client.clock()),
-               broker.keys(), producer_options(config)) {}
+               broker.keys(), producer_options(config, std::move(producer_id), after)) {}
 
 }  // namespace mx_rmq::queue

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "broker/canceller.hpp"
@@ -18,15 +20,17 @@ namespace mx_rmq::queue {
 /// What the facade does with one topic besides consuming it: produces over the client's first lane,
 /// and looks and moves things over its second. Loop thread only.
 struct TopicPort {
+  /// `producer_id` and the number after which its batches begin: see broker::ProducerOptions.
   TopicPort(redis::Client& client, runtime::Scope& scope, const MQConfig& config,
-            const std::string& topic);
+            const std::string& topic, std::string producer_id, std::uint64_t after);
 
   broker::TopicBroker broker;
   broker::Canceller canceller;
   broker::DeadLetterStore dead_letters;
   broker::TopicStats stats;
   broker::Producer producer;
-  bool noted = false;  // the topic is on its way into the set of topics
+  /// When the topic was put into the set of topics, or is on its way there.
+  std::optional<runtime::TimePoint> noted;
 };
 
 }  // namespace mx_rmq::queue

@@ -79,6 +79,7 @@ class Tour {
     attempt([&] { static_cast<void>(sync_wait(queue.dead_letters().requeue_all(topic()))); });
     attempt([&] { static_cast<void>(sync_wait(queue.dead_letters().remove(topic(), "none"))); });
     attempt([&] { static_cast<void>(sync_wait(queue.dead_letters().purge("idle"))); });
+    attempt([&] { static_cast<void>(sync_wait(queue.forget("idle"))); });
     attempt([&] { static_cast<void>(sync_wait(queue.metrics().collect({topic()}))); });
     const auto began = WaitClock::now();
     attempt([&] { sync_wait(queue.stop()); });

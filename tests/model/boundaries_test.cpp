@@ -54,6 +54,54 @@ TEST_F(ScriptBoundaries, AChosenIdCountsUntilItsMillisecond) {
   }
 }
 
+TEST_F(ScriptBoundaries, ABatchSentAgainTellsItsOwnDuplicatesAndNoOthers) {
+  const auto batch = [&](int number, const std::vector<std::string>& ids) {
+    std::vector<std::string> argv{std::to_string(number), "60000", "1", "0", "1", "0"};
+    for (const std::string& id : ids) {
+      const EnvelopeText e = message(number, 'n', id, start_ms + 90'000);
+      argv.insert(argv.end(), {"1", "0", id, std::to_string(e.until), e.text()});
+    }
+    return run(at(number, "produce", "p", argv, {"normal"}));
+  };
+  const auto places = [](const Value& reply) {
+    std::vector<std::int64_t> out;
+    for (std::size_t i = 2; i < reply.elements.size(); ++i) out.push_back(reply[i].num());
+    return out;
+  };
+  using Places = std::vector<std::int64_t>;
+  EXPECT_EQ(places(batch(1, {"a", "b"})), Places{});
+  const Value again = batch(1, {"a", "b"});
+  EXPECT_EQ(again[1].str(), "again");
+  EXPECT_EQ(places(again), Places{}) << "its own messages are no duplicates of themselves";
+  EXPECT_EQ(places(batch(2, {"a", "c", "b", "c"})), (Places{1, 3, 4}));
+  EXPECT_EQ(places(batch(2, {"a", "c", "b", "c"})), (Places{1, 3, 4}));
+  const Value late = batch(1, {"a", "b"});
+  EXPECT_EQ(late[1].str(), "again");
+  EXPECT_EQ(places(late), Places{}) << "what a later batch was told is not about this one";
+}
+
+TEST_F(ScriptBoundaries, OnlyATopicWithoutMessagesIsForgotten) {
+  const auto forget = [&](std::int64_t ms, const std::string& most) {
+    return run(at(ms, "forget", "", {most}))[1].str();
+  };
+  EXPECT_EQ(forget(0, "10"), "gone") << "nothing was ever there";
+  run(produce_plain(0, 1, "low", envelopes(1, 3, 'l')));
+  EXPECT_EQ(forget(1, "10"), "used");
+  for (const char* id : {"g1", "g2", "g3"})
+    EXPECT_EQ(run(at(2, "cancel_page", "", {id, "0", "10", "1000"}, {"low"}))[0].num(), 1);
+  EXPECT_EQ(forget(3, "2"), "used") << "three that were cancelled are more than it looks at";
+  EXPECT_EQ(forget(3, "3"), "gone");
+  run(produce_plain(4, 2, "low", envelopes(4, 1, 'l')));
+  run(claim(4, "c.0", 1, 1, true, 100));
+  EXPECT_EQ(forget(103, "10"), "used");
+  EXPECT_EQ(forget(104, "10"), "lapsed");
+  EXPECT_EQ(run(at(104, "ack", "c.0", {"c.0", "completed", "", "0", "1.1"})).num(), 1);
+  EXPECT_EQ(forget(105, "10"), "lapsed") << "it is registered, and may hold what nobody has seen";
+  run(at(106, "reap", "c.0", {"c.0", "10", "1000", "1000", "0"}));
+  EXPECT_EQ(forget(107, "10"), "gone");
+  EXPECT_EQ(server_.state().size(), 1U) << "the producer's number ends by itself";
+}
+
 TEST_F(ScriptBoundaries, EqualDueTimesKeepTheOrderOfTheirIds) {
   std::vector<std::string> argv{"1", "1000", "0", "1", "0"};
   for (int i = 10; i < 40; ++i) {

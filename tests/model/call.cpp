@@ -43,6 +43,9 @@ const std::map<std::string, Names>& fixed_keys() {
       {"dlq_remove", join({dead, {"ids", "stats"}})},
       {"dlq_purge", join({dead, {"ids", "stats"}})},
       {"stats", join({ready, {"ready:suspect", "delayed", "consumers", "dlq", "stats"}})},
+      {"forget", join({ready,
+                       {"ready:suspect", "delayed", "dlq", "consumers", "wake", "delayed:data",
+                        "dlq:data", "ids", "stats"}})},
       {"audit", join({ready,
                       {"ready:suspect", "delayed", "delayed:data", "consumers"},
                       dead,
@@ -88,7 +91,7 @@ std::vector<std::string> keys_of(const Call& call) {
 std::vector<std::string> command_of(const Call& call, const std::string& sha, std::int64_t now_us,
                                     int fail_at) {
   if (call.script == "take") return {"ZREM", key(call.topic, "wake"), "0"};
-  if (call.script == "forget") return {"DEL", key(call.topic, "producer:" + call.who)};
+  if (call.script == "expire") return {"DEL", key(call.topic, "producer:" + call.who)};
   const std::vector<std::string> keys = keys_of(call);
   std::vector<std::string> out{"EVALSHA", sha, std::to_string(keys.size())};
   out.insert(out.end(), keys.begin(), keys.end());

@@ -172,6 +172,7 @@ std::vector<Op> all_calls() {
   out.push_back(at(200, "dlq_list", "", {"0", "10", "100000"}));
   out.push_back(at(200, "dlq_get", "", {"dead one"}));
   out.push_back(at(200, "stats", "", {"10"}));
+  out.push_back(at(200, "forget", "", {"100"}));
   out.push_back(at(200, "audit", "", {"1000", "c.0", "d.0"}, {}, {"c.0", "d.0"}));
   return out;
 }

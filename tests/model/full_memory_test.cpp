@@ -94,6 +94,7 @@ TEST(ScriptIdle, FindingNothingToDoChangesNothing) {
       at(10, "dlq_list", "", {"0", "10", "1000"}),
       at(10, "dlq_get", "", {"g4"}),
       at(10, "stats", "", {"10"}),
+      at(10, "forget", "", {"100"}),
       at(10, "audit", "", {"100", "c.0"}, {}, {"c.0"})};
   ScriptServer server;
   const auto changes = [&] {

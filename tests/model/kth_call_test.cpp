@@ -128,6 +128,35 @@ TEST(ScriptKthCall, AnErrorAtAnyCallLosesNothing) {
   RecordProperty("injected", injected);
 }
 
+// Nothing can be lost of a topic without messages; what an error leaves of it the next call removes.
+TEST(ScriptKthCall, ATopicThatWasHalfForgottenIsForgottenByTheNextCall) {
+  ScriptServer server;
+  const Op forget = at(20, "forget", "", {"10"});
+  int injected = 0;
+  for (int k = 1; k < 100; ++k) {
+    server.flush();
+    const EnvelopeText chosen = message(2, 'n', "chosen", start_ms + 90'000);
+    server.run(at(0, "produce", "p",
+                  {"1", "60000000", "1", "0", "1", "1", message(1).text(), "1", "0", chosen.id,
+                   std::to_string(chosen.until), chosen.text()},
+                  {"normal"}));
+    server.run(claim(1, "c.0", 1, 10, true, 10'000));
+    server.run(at(2, "ack", "c.0", {"c.0", "completed", "", "0", "1.1", "1.2"}));
+    server.run(at(3, "leave", "c.0", {"c.0", "0", "1"}));
+    ASSERT_EQ(server.state().size(), 4U) << "the marker, an id, the counters, the producer";
+    const Value got = server.run(forget, k);
+    if (!got.is_error()) {
+      EXPECT_EQ(got[1].str(), "gone");
+      EXPECT_EQ(server.state().size(), 1U);
+      break;
+    }
+    ++injected;
+    EXPECT_EQ(server.run(forget)[1].str(), "gone");
+    EXPECT_EQ(server.state().size(), 1U) << "call " << k;
+  }
+  EXPECT_GE(injected, 15);
+}
+
 TEST(ScriptKthCall, FindsEveryWrongOrderOfWrites) {
   ScriptServer server;
   for (std::size_t i = 0; i < order_mutants().size(); i += sanitized ? 5 : 1) {

@@ -28,7 +28,7 @@ Value Model::run(const Op& op) {
     t.marker = false;
     return number(had ? 1 : 0);
   }
-  if (name == "forget") return number(static_cast<std::int64_t>(t.producers.erase(op.call.who)));
+  if (name == "expire") return number(static_cast<std::int64_t>(t.producers.erase(op.call.who)));
   if (name == "arm") {
     t.marker = true;
     return number(1);
@@ -54,6 +54,7 @@ Value Model::run(const Op& op) {
                                                    {"dlq_remove", &ModelCall::dlq_remove},
                                                    {"dlq_purge", &ModelCall::dlq_purge},
                                                    {"stats", &ModelCall::stats},
+                                                   {"forget", &ModelCall::forget},
                                                    {"audit", &ModelCall::audit}};
   return (c.*table.at(name))();
 }

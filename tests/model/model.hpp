@@ -88,6 +88,7 @@ struct ModelCall {
   Value dlq_remove();
   Value dlq_purge();
   Value stats();
+  Value forget();
   Value audit();
 
   // shared

@@ -1,5 +1,6 @@
 // produce, claim, suspects, tend, reap, leave.
 #include <algorithm>
+#include <sstream>
 #include <tuple>
 
 #include "model.hpp"
@@ -37,7 +38,15 @@ std::size_t list_number(const std::string& name) {
 
 Value ModelCall::produce() {
   std::string& last = t.producers[call.who];
-  if (!last.empty() && std::stoll(last) >= num(1)) return array({number(now), text("again")});
+  if (!last.empty() && std::stoll(last) >= num(1)) {
+    Value again = array({number(now), text("again")});
+    std::istringstream words(last);
+    std::int64_t each = 0;
+    words >> each;
+    if (each != num(1)) return again;
+    while (words >> each) again.elements.push_back(number(each));
+    return again;
+  }
   if (last.empty()) t.producers.erase(call.who);
   const auto lists = static_cast<std::size_t>(num(3));
   std::size_t at = 6 + lists;
@@ -75,7 +84,12 @@ Value ModelCall::produce() {
   if (!mine.empty() && mine.contains(in_order(t.delayed).front().second)) t.marker = true;
   if (added > 0) t.stats["produced"] += added;
   if (duplicates > 0) t.stats["duplicates"] += duplicates;
-  if (added + duplicates > 0) t.producers[call.who] = arg(1);
+  if (added + duplicates > 0) {
+    std::string& applied = t.producers[call.who];
+    applied = arg(1);
+    for (std::size_t i = 2; i < out.elements.size(); ++i)
+      applied += " " + std::to_string(out[i].num());
+  }
   return out;
 }
 

@@ -240,6 +240,30 @@ Value ModelCall::stats() {
   return out;
 }
 
+Value ModelCall::forget() {
+  const Value used = array({number(now), text("used")});
+  for (const auto& list : t.ready) {
+    std::int64_t seen = 0;
+    for (const std::string& each : list) {
+      if (!each.empty() || seen == num(1)) return used;
+      ++seen;
+    }
+  }
+  if (!t.delayed.empty() || !t.dead.empty()) return used;
+  if (!t.consumers.empty()) {
+    const auto [ends, consumer] = in_order(t.consumers).front();
+    if (ends > now) return used;
+    return array({number(now), text("lapsed"), text(consumer)});
+  }
+  for (auto& list : t.ready) list.clear();
+  t.delayed_data.clear();
+  t.dead_data.clear();
+  t.ids.clear();
+  t.stats.clear();
+  t.marker = false;
+  return array({number(now), text("gone")});
+}
+
 Value ModelCall::audit() {
   const std::set<std::string> named(call.named.begin(), call.named.end());
   for (const auto& [consumer, deadline] : t.consumers) {

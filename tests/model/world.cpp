@@ -39,7 +39,8 @@ World::World(std::uint64_t seed, Model& model)
       now_us_(1'700'000'000'000'000 + static_cast<std::int64_t>(below(1'000'000))),
       unique_ids_(chance(50)),
       caps_(chance(30)),
-      long_leases_(chance(30)) {
+      long_leases_(chance(30)),
+      sparse_(seed % 6 == 5) {
   for (const char* name : {"a", "b.b"}) {
     Topic t{name, {}, {}};
     for (int i = 0; i < 3; ++i) {
@@ -90,7 +91,7 @@ Op World::next() {
     consumer_ = below(topic().consumers.size());
     producer_ = below(topic().producers.size());
     current_ = draw();
-    const bool whole = current_.script == "take" || current_.script == "forget";
+    const bool whole = current_.script == "take" || current_.script == "expire";
     const std::uint64_t luck = whole ? 0 : below(100);
     if (luck < 82) {
       fate_ = Fate::answered;
@@ -200,6 +201,13 @@ Call World::draw() {
   if (forced == "sweep") return sweep();
   const std::size_t load = data().size();
   const std::uint64_t luck = below(100);
+  if (sparse_) {
+    const bool emptied = std::ranges::any_of(
+        data().ready, [](const auto& list) { return !list.empty() && list.front().empty(); });
+    if (chance(emptied ? 40 : 10)) return forget();
+    if (chance(15)) return cancel_waiting();
+  }
+  if (sparse_ && load > 1 && luck < 22) return chance(50) ? claim() : settle();
   if (luck < (load < 25 ? 22U : load < 60 ? 8U : 1U)) return produce();
   if (luck < 42) return claim();
   if (luck < 47) return suspect();

@@ -70,6 +70,8 @@ class World {
   Call cancel();
   Call dead_letters();
   Call look();
+  Call forget();
+  Call cancel_waiting();  // one of those that wait, if there is one
   std::vector<std::string> tags_to_settle();
   std::string waiting_id();
   std::optional<EnvelopeText> waiting_chosen();
@@ -90,6 +92,7 @@ class World {
   bool unique_ids_;
   bool caps_;
   bool long_leases_;
+  bool sparse_;         // topics are empty now and then
   std::string forced_;  // the script to call next
   std::uint64_t serial_ = 0;
   std::set<std::string> accepted_;

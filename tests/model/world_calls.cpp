@@ -249,6 +249,22 @@ Call World::dead_letters() {
   return call;
 }
 
+Call World::cancel_waiting() {
+  static const std::vector<std::string> names{"high", "normal", "low", "suspect"};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    for (const std::string& each : data().ready[i]) {
+      const auto e = EnvelopeText::parse(each);
+      if (e)
+        return {"cancel_page", topic().name, "", {e->id, "0", "1000", "100000"}, {names[i]}, {}};
+    }
+  }
+  return forget();
+}
+
+Call World::forget() {
+  return {"forget", topic().name, "", {std::to_string(1 + below(3))}, {}, {}};
+}
+
 Call World::look() {
   Call call{"audit", topic().name, "", {chance(90) ? "100000" : "5"}, {}, {}};
   const std::uint64_t luck = below(6);
@@ -261,7 +277,7 @@ Call World::look() {
                          std::any_of(late_.begin(), late_.end(), [&](const Late& each) {
                            return each.call.topic == topic().name && each.call.who == name;
                          });
-    if (!pending) return {"forget", topic().name, name, {}, {}, {}};
+    if (!pending) return {"expire", topic().name, name, {}, {}, {}};
   }
   for (const auto& [consumer, deadline] : data().consumers) {
     if (!chance(4)) call.named.push_back(consumer);

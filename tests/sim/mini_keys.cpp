@@ -118,6 +118,7 @@ void add_key_commands(CommandTable& table) {
   table["SET"] = {set, -3};
   table["EXISTS"] = {exists, -2};
   table["DEL"] = {del, -2};
+  table["UNLINK"] = {del, -2};
   table["PTTL"] = {pttl, 2};
   table["TYPE"] = {type, 2};
   table["KEYS"] = {keys, 2};

@@ -32,7 +32,7 @@ class MiniServer {
   void set_time(std::int64_t us) { now_us_ = us; }
 
   Value run(const Op& op) {
-    const bool script = op.call.script != "take" && op.call.script != "forget";
+    const bool script = op.call.script != "take" && op.call.script != "expire";
     return *redis_.run(
         test::command_of(op.call, script ? shas_.at(op.call.script) : "", op.now_us));
   }
@@ -145,6 +145,7 @@ class Commands {
         {"SET", "kvx"},
         {"EXISTS", "k"},
         {"DEL", "k"},
+        {"UNLINK", "k"},
         {"TYPE", "k"},
         {"SADD", "kvv"},
         {"SREM", "kv"},

@@ -13,7 +13,7 @@ constexpr bool is_error = std::is_base_of_v<Error, E> && std::is_nothrow_copy_co
 static_assert(std::is_base_of_v<std::runtime_error, Error>);
 static_assert(is_error<ConfigError> && is_error<ConnectionError> && is_error<OutcomeUnknown>);
 static_assert(is_error<TimeoutError> && is_error<LeaseLost> && is_error<ShutdownError>);
-static_assert(is_error<Overloaded>);
+static_assert(is_error<Overloaded> && is_error<Duplicate>);
 static_assert(std::is_base_of_v<Error, ServerError>);
 
 TEST(Errors, EachIsCaughtAsErrorWithItsText) {

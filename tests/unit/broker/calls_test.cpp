@@ -8,6 +8,7 @@
 #include "broker/calls_cancel.hpp"
 #include "broker/calls_claim.hpp"
 #include "broker/calls_dead_letters.hpp"
+#include "broker/calls_forget.hpp"
 #include "broker/calls_reap.hpp"
 #include "broker/calls_settle.hpp"
 #include "broker/calls_stats.hpp"
@@ -192,6 +193,22 @@ TEST(TendCall, NamesTagsAndReadsThoseMissing) {
   EXPECT_EQ(got.missing, (std::vector<Tag>{Tag{9, 12}}));
   EXPECT_TRUE(read_tend(flat({"5", "lost"})).lost);
   EXPECT_THROW((void)read_tend(flat({"5", "ok", "0", "x"})), ProtocolError);
+}
+
+TEST(Forget, NamesAllKeysAndReadsEveryState) {
+  const auto call = script_call(make_forget(keys));
+  EXPECT_EQ(call.script, "forget");
+  EXPECT_EQ(call.keys, k({"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed",
+                          "dlq", "consumers", "wake", "delayed:data", "dlq:data", "ids", "stats"}));
+  EXPECT_EQ(call.argv, (Strings{"1000"}));
+  EXPECT_EQ(read_forget(flat({"5", "gone"})).state, ForgetResult::State::gone);
+  EXPECT_EQ(read_forget(flat({"5", "used"})).state, ForgetResult::State::used);
+  const ForgetResult lapsed = read_forget(flat({"5", "lapsed", "c.1"}));
+  EXPECT_EQ(lapsed.state, ForgetResult::State::lapsed);
+  EXPECT_EQ(lapsed.consumer, "c.1");
+  EXPECT_THROW((void)read_forget(flat({"5", "lapsed"})), ProtocolError);
+  EXPECT_THROW((void)read_forget(flat({"5", "gone", "x"})), ProtocolError);
+  EXPECT_THROW((void)read_forget(flat({"5", "away"})), ProtocolError);
 }
 
 TEST(LeaveArmAndWait, SpeakTheirCommands) {
