@@ -50,8 +50,8 @@ class RedisMessageQueue {
   /// Throws ConfigError if `config` is not valid, std::invalid_argument if `runtime` is null.
   explicit RedisMessageQueue(MQConfig config, std::shared_ptr<Runtime> runtime = Runtime::shared());
   /// Stops and cleans up if that has not been done: blocks for MQConfig::shutdown_timeout and a few
-  /// seconds at the most. On the loop thread it does not block; the end then comes by itself. Never
-  /// throws.
+  /// seconds at the most. On a loop thread, of any Runtime, it does not block; the end then comes by
+  /// itself. Never throws.
   ~RedisMessageQueue();
   RedisMessageQueue(const RedisMessageQueue&) = delete;
   RedisMessageQueue& operator=(const RedisMessageQueue&) = delete;

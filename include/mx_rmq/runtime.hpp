@@ -66,8 +66,8 @@ class Runtime {
 
   /// Everything that still waits in sleep_for() or run_blocking() is resumed with ShutdownError,
   /// running blocking calls get RuntimeOptions::shutdown_timeout, then the threads end.
-  /// On the loop thread or a blocking thread of this same Runtime it does not wait: the threads end
-  /// by themselves afterwards.
+  /// On a blocking thread of this same Runtime, and on the loop thread of any, it does not wait: the
+  /// threads end by themselves afterwards.
   ~Runtime();
 
   Runtime(const Runtime&) = delete;

@@ -66,6 +66,12 @@ class EventLoop {
   /// Awaitable: goes on on the loop thread; at once if already there. Throws as post() does.
   Schedule schedule() noexcept;
 
+  class Back;
+  /// Awaitable for who has awaited code of others, which may have ended on any thread: goes on on the
+  /// loop thread; at once if already there. Does not throw: nothing of a loop that has ended may be
+  /// touched, so then the coroutine stays suspended, with an error in the log.
+  Back back() noexcept;
+
   /// Fresh, through the Clock seam.
   TimePoint now() const noexcept { return clock_.now(); }
   /// The wall clock, through the same seam.
@@ -155,6 +161,7 @@ class EventLoop {
   };
 
   void post_item(ReadyItem item);
+  void go_back(std::coroutine_handle<> coroutine) noexcept;
   void take_posted() noexcept;
   void take_later();
   void before_poll() noexcept;
@@ -209,6 +216,19 @@ class EventLoop::Schedule {
   EventLoop& loop_;
 };
 
+class EventLoop::Back {
+ public:
+  explicit Back(EventLoop& loop) noexcept : loop_(loop) {}
+  bool await_ready() const noexcept { return loop_.on_loop_thread(); }
+  [[gnu::noinline]] void await_suspend(std::coroutine_handle<> coroutine) const noexcept {
+    loop_.go_back(coroutine);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  EventLoop& loop_;
+};
+
 class EventLoop::Yield {
  public:
   explicit Yield(EventLoop& loop) noexcept : loop_(loop) {}
@@ -232,6 +252,7 @@ class EventLoop::NextTurn {
 };
 
 inline EventLoop::Schedule EventLoop::schedule() noexcept { return Schedule(*this); }
+inline EventLoop::Back EventLoop::back() noexcept { return Back(*this); }
 inline EventLoop::Yield EventLoop::yield() noexcept { return Yield(*this); }
 inline EventLoop::NextTurn EventLoop::next_turn() noexcept { return NextTurn(*this); }
 

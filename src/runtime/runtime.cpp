@@ -107,11 +107,14 @@ Runtime::~Runtime() {
     static_cast<void>(impl_.release());
     return;
   }
-  if (!on_loop_thread() && !impl_->pool.on_pool_thread()) {
+  // A thread cannot wait for itself, and another Runtime's loop is not to wait: then a thread of its
+  // own does. (Whoever drives loops by hand drives them all.)
+  const bool by_hand = !impl_->thread.joinable();
+  const bool on_a_loop = by_hand ? on_loop_thread() : runtime::EventLoop::current() != nullptr;
+  if (!on_a_loop && !impl_->pool.on_pool_thread()) {
     impl_->end();
     return;
   }
-  // A thread cannot wait for itself: another one does.
   Impl* const impl = impl_.release();
   try {
     const runtime::BlockSignals blocked;

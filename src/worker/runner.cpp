@@ -228,7 +228,8 @@ Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> del
   } catch (...) {
     error = std::current_exception();
   }
-  if (run->over) co_return;  // it was given up meanwhile: its outcome is decided
+  co_await shared_.loop.back();  // what the handler awaited may have taken it to any thread
+  if (run->over) co_return;      // it was given up meanwhile: its outcome is decided
   conclude(run, error ? outcome_of(error) : Outcome());
   ended(seat);
 }
@@ -273,8 +274,9 @@ void Runner::on_deadline(const std::shared_ptr<Seat>& seat) {
   }
   if (!seat->warned) {
     seat->warned = true;
-    run->delivery->stop.request_stop();
     arm_deadline(seat);
+    run->delivery->stop
+        .request_stop();  // last: its callbacks may resume the handler, which then ends
     return;
   }
   const auto timeout = shared_.topics[run->delivery->topic]->policy.timeout;

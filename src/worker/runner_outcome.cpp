@@ -113,8 +113,10 @@ Task<bool> Runner::wait_idle(TimePoint deadline) {
 
 void Runner::interrupt() {
   interrupting_ = true;
-  const auto running = runs_;
-  for (const auto& seat : running) seat->run->delivery->stop.request_stop();
+  // The callbacks of one may end others.
+  std::vector<std::shared_ptr<Delivery>> running;
+  for (const auto& seat : runs_) running.push_back(seat->run->delivery);
+  for (const auto& delivery : running) delivery->stop.request_stop();
 }
 
 void Runner::abandon() {

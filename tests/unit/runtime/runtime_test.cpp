@@ -137,6 +137,24 @@ TEST(Runtime, DestroyedOnItsOwnLoopThreadDoesNotDeadlock) {
   EXPECT_EQ(runtime::live_frames(), frames);
 }
 
+Task<> drop_on_other_loop(runtime::EventLoop* other, std::unique_ptr<Runtime> runtime,
+                          bool* waited) {
+  co_await other->schedule();
+  const auto busy = std::make_shared<Gate>();
+  runtime->blocking_pool().submit([busy] { busy->wait(); });
+  const auto began = WaitClock::now();
+  runtime.reset();
+  *waited = WaitClock::now() - began > 5s;
+  busy->open();
+}
+
+TEST(Runtime, DestroyedOnAnothersLoopThreadDoesNotHoldThatUp) {
+  Runtime other;
+  bool waited = true;
+  sync_wait(drop_on_other_loop(&other.event_loop(), std::make_unique<Runtime>(), &waited));
+  EXPECT_FALSE(waited);
+}
+
 TEST(Runtime, DestroyedOnItsOwnBlockingThreadDoesNotDeadlock) {
   { const Runtime first; }  // a sanitizer starts a thread of its own with the first one
   const long before = threads();
