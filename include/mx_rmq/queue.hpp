@@ -104,10 +104,11 @@ class RedisMessageQueue {
   /// if stop() or cleanup() is called meanwhile.
   Task<> initialize();
   /// Consumes until stop() or until the process gets SIGINT or SIGTERM (which it takes over
-  /// meanwhile), then completes when all has stopped. Throws as initialize() if Redis cannot be
-  /// reached at the beginning, unless a signal came meanwhile; later it reconnects by itself. With
-  /// MQConfig::wait_for_redis it waits for Redis at the beginning, too; stop(), cleanup() or a signal
-  /// then end it without an error. Warns in the log if no handler is registered.
+  /// meanwhile), then completes when all has stopped. A second signal cuts the time that stop() gives
+  /// handlers short, a third ends the process, as far as the loop turns. Throws as initialize() if
+  /// Redis cannot be reached at the beginning, unless a signal came meanwhile; later it reconnects by
+  /// itself. With MQConfig::wait_for_redis it waits for Redis at the beginning, too; stop(), cleanup()
+  /// or a signal then end it without an error. Warns in the log if no handler is registered.
   Task<> start();
   /// Completes once consuming has begun; goes on until stop(). Throws as initialize().
   Task<> start_background();
@@ -140,8 +141,9 @@ class RedisMessageQueue {
 
   /// Asks whether Redis answers ("redis"), whether the loop turns ("loop"), and, if a handler is
   /// registered, whether messages are consumed ("consuming"). Never throws but ShutdownError; takes
-  /// two seconds or MQConfig::command_timeout at the most. While the loop is stalled it resumes on
-  /// a blocking thread, else on the loop thread.
+  /// two seconds or MQConfig::command_timeout at the most, however busy the blocking threads are.
+  /// While the loop is stalled it resumes on a thread that only watches the loop, where it must not
+  /// block, else on the loop thread.
   Task<HealthReport> health_check();
   /// What this object is doing; asks nobody.
   [[nodiscard]] QueueStatus status() const;

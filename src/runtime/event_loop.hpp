@@ -25,6 +25,7 @@ typedef struct uv_loop_s uv_loop_t;
 namespace mx_rmq::runtime {
 
 class BlockingPool;
+class LoopWatch;
 
 /// Names a flush hook; the default value names none.
 struct FlushHookId {
@@ -139,6 +140,8 @@ class EventLoop {
 
   BlockingPool* blocking_pool() const noexcept { return blocking_pool_; }
   void set_blocking_pool(BlockingPool* pool) noexcept { blocking_pool_ = pool; }
+  LoopWatch* watch() const noexcept { return watch_; }
+  void set_watch(LoopWatch* watch) noexcept { watch_ = watch; }
 
   /// Runs the loop on the calling thread until finish() and all handles are closed.
   void run();
@@ -175,6 +178,7 @@ class EventLoop {
   const Clock& clock_;
   std::unique_ptr<Handles> handles_;
   BlockingPool* blocking_pool_ = nullptr;
+  LoopWatch* watch_ = nullptr;
   const unsigned fork_generation_;
 
   // Loop thread only.

@@ -38,8 +38,9 @@ class Runner {
   void lost(const std::shared_ptr<Delivery>& delivery);
 
   [[nodiscard]] bool idle() const noexcept { return runs_.empty(); }
-  /// Waits until no handler runs, up to `deadline`.
+  /// Waits until no handler runs, up to `deadline` or, before interrupt(), until hurry().
   Task<bool> wait_idle(runtime::TimePoint deadline);
+  void hurry();
   /// Fires the stop token of everything that runs; failures count as interruptions from now on.
   void interrupt();
   /// Gives up what still runs: released with its attempt counted.
@@ -85,6 +86,7 @@ class Runner {
   std::size_t last_ = 0;  // topic of the last message taken
   bool finishing_ = false;
   bool interrupting_ = false;
+  bool hurried_ = false;
 };
 
 }  // namespace mx_rmq::worker

@@ -107,8 +107,15 @@ void Runner::release(std::shared_ptr<Delivery> delivery) {
 }
 
 Task<bool> Runner::wait_idle(TimePoint deadline) {
-  if (runs_.empty()) co_return true;
-  co_return co_await none_runs_.wait_until(deadline);
+  const bool waits = interrupting_ || !hurried_;
+  if (!runs_.empty() && waits) co_await none_runs_.wait_until(deadline);
+  co_return runs_.empty();
+}
+
+void Runner::hurry() {
+  hurried_ = true;
+  none_runs_.set();  // who waits goes on
+  if (!runs_.empty()) none_runs_.reset();
 }
 
 void Runner::interrupt() {
