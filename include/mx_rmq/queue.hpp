@@ -50,8 +50,8 @@ class RedisMessageQueue {
   /// Throws ConfigError if `config` is not valid, std::invalid_argument if `runtime` is null.
   explicit RedisMessageQueue(MQConfig config, std::shared_ptr<Runtime> runtime = Runtime::shared());
   /// Stops and cleans up if that has not been done: blocks for MQConfig::shutdown_timeout and a few
-  /// seconds at the most. On the loop thread it does not block; the end then comes by itself. Never
-  /// throws.
+  /// seconds at the most. On a loop thread, of any Runtime, it does not block; the end then comes by
+  /// itself. Never throws.
   ~RedisMessageQueue();
   RedisMessageQueue(const RedisMessageQueue&) = delete;
   RedisMessageQueue& operator=(const RedisMessageQueue&) = delete;
@@ -115,10 +115,11 @@ class RedisMessageQueue {
   /// if stop() or cleanup() is called meanwhile.
   Task<> initialize();
   /// Consumes until stop() or until the process gets SIGINT or SIGTERM (which it takes over
-  /// meanwhile), then completes when all has stopped. Throws as initialize() if Redis cannot be
-  /// reached at the beginning, unless a signal came meanwhile; later it reconnects by itself. With
-  /// MQConfig::wait_for_redis it waits for Redis at the beginning, too; stop(), cleanup() or a signal
-  /// then end it without an error. Warns in the log if no handler is registered.
+  /// meanwhile), then completes when all has stopped. A second signal cuts the time that stop() gives
+  /// handlers short, a third ends the process, as far as the loop turns. Throws as initialize() if
+  /// Redis cannot be reached at the beginning, unless a signal came meanwhile; later it reconnects by
+  /// itself. With MQConfig::wait_for_redis it waits for Redis at the beginning, too; stop(), cleanup()
+  /// or a signal then end it without an error. Warns in the log if no handler is registered.
   Task<> start();
   /// Completes once consuming has begun; goes on until stop(). Throws as initialize().
   Task<> start_background();
@@ -152,8 +153,9 @@ class RedisMessageQueue {
 
   /// Asks whether Redis answers ("redis"), whether the loop turns ("loop"), and, if a handler is
   /// registered, whether messages are consumed ("consuming"). Never throws but ShutdownError; takes
-  /// two seconds or MQConfig::command_timeout at the most. While the loop is stalled it resumes on
-  /// a blocking thread, else on the loop thread.
+  /// two seconds or MQConfig::command_timeout at the most, however busy the blocking threads are.
+  /// While the loop is stalled it resumes on a thread that only watches the loop, where it must not
+  /// block, else on the loop thread.
   Task<HealthReport> health_check();
   /// What this object is doing; asks nobody.
   [[nodiscard]] QueueStatus status() const;

@@ -51,9 +51,11 @@ struct RuntimeOptions {
 /// pool of threads for blocking calls. Most processes need only the shared one; a queue with a
 /// Runtime of its own uses another core.
 ///
-/// Threads: every member may be called from any thread. The loop thread has all signals blocked
-/// (a write to a closed connection raises no SIGPIPE there); the blocking threads have the signal
-/// mask of the thread that made the Runtime.
+/// Threads: every member may be called from any thread. The threads have the signal mask of the
+/// thread that made the Runtime, so a program that blocks signals to wait for them blocks them before
+/// it makes one. On the loop thread SIGPIPE is blocked besides (a write to a closed connection raises
+/// none there): what a coroutine handler starts by posix_spawn, system or popen inherits that, what it
+/// starts by fork does not.
 ///
 /// fork(): the loop thread does not exist in the child. There the Runtimes of the parent refuse to
 /// work (std::logic_error) instead of hanging, and destroying them does nothing. A process that
@@ -66,8 +68,8 @@ class Runtime {
 
   /// Everything that still waits in sleep_for() or run_blocking() is resumed with ShutdownError,
   /// running blocking calls get RuntimeOptions::shutdown_timeout, then the threads end.
-  /// On the loop thread or a blocking thread of this same Runtime it does not wait: the threads end
-  /// by themselves afterwards.
+  /// On a blocking thread of this same Runtime, and on the loop thread of any, it does not wait: the
+  /// threads end by themselves afterwards.
   ~Runtime();
 
   Runtime(const Runtime&) = delete;

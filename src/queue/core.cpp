@@ -108,8 +108,8 @@ QueueStatus QueueCore::status() const {
   }
   const std::lock_guard lock(mutex_);
   if (visible_engine_ != nullptr) {
-    status.local_queue_size = visible_engine_->shared().queued.load(std::memory_order_relaxed);
-    status.active_handlers = visible_engine_->shared().active.load(std::memory_order_relaxed);
+    status.local_queue_size = visible_engine_->shared().not_started();
+    status.active_handlers = visible_engine_->shared().handlers_active();
   }
   return status;
 }

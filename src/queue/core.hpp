@@ -21,6 +21,7 @@
 #include "runtime/event.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/scope.hpp"
+#include "runtime/signal_waiter.hpp"
 #include "worker/engine.hpp"
 
 namespace mx_rmq::detail {
@@ -111,6 +112,8 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   static Task<> run_start(std::shared_ptr<QueueCore> self,
                           std::optional<std::chrono::milliseconds> duration);
   static Task<> run_stop(std::shared_ptr<QueueCore> self);
+  static Task<> heed_signals(std::shared_ptr<QueueCore> self,
+                             std::shared_ptr<runtime::SignalWaiter> signals, runtime::Scope* scope);
   static Task<> run_cleanup(std::shared_ptr<QueueCore> self);
 
   /// Messages whose produce call is under way, of all topics (of a call in parts: one part); throws
@@ -146,6 +149,8 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   /// Ends the waiting of all calls made so far.
   void give_up_reaching();
   Task<> end_engine();
+  /// Handlers get no more time to end, now or when the queue stops.
+  void hurry();
   Task<> close_ports();
   Task<> enter_change();
   void leave_change();
@@ -169,6 +174,7 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   std::uint64_t earlier_reconnects_ = 0;     // of clients that are gone
   bool closed_ = false;                      // cleanup() has been done
   bool was_started_ = false;
+  bool hurried_ = false;  // see hurry()
   std::size_t uses_ = 0;
   std::size_t pending_ = 0;         // see Pending
   runtime::Event unused_;           // set while uses_ is 0

@@ -6,7 +6,7 @@
 #include "mx_rmq/errors.hpp"
 #include "queue/core.hpp"
 #include "runtime/log.hpp"
-#include "runtime/signal_waiter.hpp"
+#include "runtime/thread_setup.hpp"
 
 // The queue's life: initialize, start, stop, cleanup. One change at a time; others wait for it.
 namespace mx_rmq::detail {
@@ -98,6 +98,7 @@ Task<> QueueCore::begin(Patience patience) {
 
 Task<> QueueCore::end_engine() {
   shutting_down_ = true;
+  if (hurried_) engine_->hurry();
   std::exception_ptr error;
   try {
     co_await engine_->stop(config_.shutdown_timeout);
@@ -144,11 +145,39 @@ bool is_shutdown(const std::exception_ptr& error) {
 
 }  // namespace
 
+void QueueCore::hurry() {
+  hurried_ = true;
+  if (engine_) engine_->hurry();
+}
+
+// The first signal stops the queue, the second gives its handlers no more time, the third ends the
+// process.
+Task<> QueueCore::heed_signals(std::shared_ptr<QueueCore> self,
+                               std::shared_ptr<runtime::SignalWaiter> signals,
+                               runtime::Scope* scope) {
+  for (std::size_t number = 1;; ++number) {
+    const std::optional<int> signal = co_await signals->wait(number);
+    if (!signal) co_return;
+    if (number == 1) {
+      log::info("stopping", "signal", *signal);
+      scope->spawn(self->stop());
+    } else if (number == 2) {
+      log::warn("a second signal: handlers get no more time; the next one ends the process",
+                "signal", *signal);
+      self->hurry();
+    } else {
+      log::error("a third signal: the process ends at once", "signal", *signal);
+      runtime::end_process_by(*signal);
+    }
+  }
+}
+
 Task<> QueueCore::run_start(std::shared_ptr<QueueCore> self,
                             std::optional<std::chrono::milliseconds> duration) {
   co_await self->loop_.schedule();
   // Before anything runs, so that no signal in between ends the process.
   const auto signals = std::make_shared<runtime::SignalWaiter>(self->loop_);
+  self->hurried_ = false;
   Patience patience{self->stops_};
   if (duration) {
     duration = std::clamp<std::chrono::milliseconds>(*duration, 0ms, api::max_delay);
@@ -157,16 +186,7 @@ Task<> QueueCore::run_start(std::shared_ptr<QueueCore> self,
   runtime::Scope scope(self->loop_, [loop = &self->loop_](std::exception_ptr error) {
     loop->report(std::move(error));
   });
-  struct Watch {
-    static Task<> run(std::shared_ptr<QueueCore> core,
-                      std::shared_ptr<runtime::SignalWaiter> waiter) {
-      const std::optional<int> signal = co_await waiter->wait();
-      if (!signal) co_return;
-      log::info("stopping", "signal", *signal);
-      co_await core->stop();
-    }
-  };
-  scope.spawn(Watch::run(self, signals));
+  scope.spawn(heed_signals(self, signals, &scope));
   std::exception_ptr error;
   try {
     co_await run_start_background(self, patience);

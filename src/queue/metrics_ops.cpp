@@ -48,9 +48,9 @@ Task<MetricsSnapshot> collect(Core core, std::vector<std::string> topics) {
       found->second.max_time_ms = topic->times.longest_ms();
     }
     snapshot.messages_per_minute = shared.completed.per_minute(core->loop().now());
-    snapshot.handlers_active = static_cast<std::int64_t>(shared.active.load());
+    snapshot.handlers_active = static_cast<std::int64_t>(shared.handlers_active());
     snapshot.zombies = shared.zombies.load();
-    snapshot.local_queue_size = static_cast<std::int64_t>(shared.queued.load());
+    snapshot.local_queue_size = static_cast<std::int64_t>(shared.not_started());
   }
   co_return snapshot;
 }

@@ -15,6 +15,7 @@
 #include "queue/dead_letter_ops.hpp"
 #include "queue/health.hpp"
 #include "queue/metrics_ops.hpp"
+#include "runtime/event_loop.hpp"
 #include "runtime/log.hpp"
 
 namespace mx_rmq {
@@ -69,7 +70,7 @@ RedisMessageQueue::RedisMessageQueue(MQConfig config, std::shared_ptr<Runtime> r
 
 RedisMessageQueue::~RedisMessageQueue() {
   try {
-    if (core_->runtime().on_loop_thread()) {
+    if (runtime::EventLoop::current() != nullptr) {  // another Runtime's must not be held up either
       detail::QueueCore::cleanup_detached(core_);
     } else {
       sync_wait(core_->cleanup());

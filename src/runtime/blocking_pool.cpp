@@ -22,6 +22,7 @@ namespace mx_rmq::runtime {
 /// What the pool and its threads share. An abandoned thread keeps it alive.
 struct BlockingPool::State : std::enable_shared_from_this<BlockingPool::State> {
   struct Waiting {
+    std::uint64_t number = 0;
     Job job;
     Done done;
   };
@@ -54,7 +55,8 @@ struct BlockingPool::State : std::enable_shared_from_this<BlockingPool::State> {
   mutable std::mutex mutex;  // guards all that follows
   std::condition_variable work_or_end;
   std::condition_variable job_ended;
-  std::deque<Waiting> waiting;
+  std::deque<Waiting> waiting;  // by number
+  std::uint64_t submitted = 0;
   std::list<Worker> workers;
   std::size_t max_threads = 0;
   std::size_t running = 0;
@@ -86,20 +88,24 @@ BlockingPool::BlockingPool(EventLoop& loop, std::size_t max_threads, std::string
 
 BlockingPool::~BlockingPool() { shutdown(std::chrono::nanoseconds::zero()); }
 
-void BlockingPool::submit(Job job, Done done) {
+JobId BlockingPool::submit(Job job, Done done) {
   const std::lock_guard lock(state_->mutex);
   if (state_->ending) throw ShutdownError("mx_rmq: the Runtime is ending");
-  state_->waiting.push_back(State::Waiting{std::move(job), std::move(done)});
+  const JobId id{state_->submitted + 1};
+  state_->waiting.push_back(State::Waiting{id.value, std::move(job), std::move(done)});
+  ++state_->submitted;
   if (!state_->wants_worker()) {
-    if (!state_->loop->on_loop_thread()) return state_->wake_one();
-    // Once for all that this drain submits.
-    if (!std::exchange(state_->flushing, true))
+    if (!state_->loop->on_loop_thread()) {
+      state_->wake_one();
+    } else if (!std::exchange(state_->flushing, true)) {
+      // Once for all that this drain submits.
       state_->loop->defer([self = state_] {
         const std::lock_guard again(self->mutex);
         self->flushing = false;
         self->wake_one();
       });
-    return;
+    }
+    return id;
   }
   try {
     state_->start_worker(state_);
@@ -111,6 +117,20 @@ void BlockingPool::submit(Job job, Done done) {
     log::warn("no further blocking thread could be started", "why", error.what(), "threads",
               state_->workers.size());
   }
+  return id;
+}
+
+bool BlockingPool::withdraw(JobId id) {
+  Job job;  // destroyed without the lock: it is the user's code
+  const std::lock_guard lock(state_->mutex);
+  const auto found =
+      std::ranges::lower_bound(state_->waiting, id.value, {}, &State::Waiting::number);
+  if (found == state_->waiting.end() || found->number != id.value) return false;
+  job = std::move(found->job);
+  Done done = std::move(found->done);
+  state_->waiting.erase(found);
+  state_->tell(std::move(done), JobEnd::withdrawn);
+  return true;
 }
 
 void BlockingPool::ensure_threads(std::size_t count) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,8 +16,15 @@ class EventLoop;
 /// How a job of the blocking pool ended for the one who submitted it.
 enum class JobEnd {
   completed,  // it ran
+  withdrawn,  // withdraw() came before its turn; it never ran
   cancelled,  // the pool shut down before its turn came; it never ran
   abandoned,  // the pool shut down and did not wait any longer; it is still running
+};
+
+/// Names a job that was submitted to a pool; the default value names none.
+struct JobId {
+  std::uint64_t value = 0;
+  explicit operator bool() const noexcept { return value != 0; }
 };
 
 /// Threads for calls that block. They are started when a job finds no idle one, up to a limit, and
@@ -38,7 +46,11 @@ class BlockingPool {
   /// thread, exactly once. An exception of the job is logged. A job must own what
   /// it uses, because it may be abandoned. Throws ShutdownError after shutdown() began and
   /// std::system_error if there is no thread and none can be started.
-  void submit(Job job, Done done = {});
+  JobId submit(Job job, Done done = {});
+
+  /// Any thread. True if the job had not begun: it never will, and `done` is told. It is destroyed on
+  /// the calling thread.
+  bool withdraw(JobId id);
 
   /// Any thread. Raises the limit to `count` if it is lower.
   void ensure_threads(std::size_t count);

@@ -34,21 +34,18 @@ bool Event::Waiter::await_ready() noexcept {
 
 void Event::Waiter::enter(std::coroutine_handle<> coroutine, const TimePoint* deadline) {
   coroutine_ = coroutine;
-  if (deadline != nullptr) {
-    EventLoop& loop = event_->loop_;
+  EventLoop& loop = event_->loop_;
+  if (deadline != nullptr)
     timer_ = loop.call_at(*deadline, [this] { leave(Outcome::timed_out); });  // or throws
-    loop.add_listener(*this);
-  }
+  if (told_of_shutdown_) loop.add_listener(*this);  // or throws, but not after call_at() has not
   event_->link(*this);
 }
 
 void Event::Waiter::leave(Outcome outcome) {
   EventLoop& loop = event_->loop_;
   event_->unlink(*this);
-  if (timer_) {
-    loop.cancel(timer_);
-    loop.remove_listener(*this);
-  }
+  if (timer_) loop.cancel(timer_);
+  loop.remove_listener(*this);
   outcome_ = outcome;
   loop.defer(coroutine_);
 }

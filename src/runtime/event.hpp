@@ -11,7 +11,7 @@ namespace mx_rmq::runtime {
 /// Who was woken stays woken, even if the flag is reset before it runs.
 ///
 /// Loop thread only. If the Event is destroyed, or the loop shuts down, while somebody waits, the
-/// waiters are resumed with ShutdownError.
+/// waiters are resumed with ShutdownError; so is who begins to wait after that.
 class Event {
  public:
   explicit Event(EventLoop& loop) noexcept : loop_(loop) {}
@@ -24,10 +24,14 @@ class Event {
   bool is_set() const noexcept { return set_; }
 
   class Wait;
+  class WaitToTheEnd;
   class WaitUntil;
 
   /// Awaitable: goes on once the flag is set, at once if it is.
   Wait wait() noexcept;
+  /// The same for who has to wait while the loop shuts down, too, because what it waits for is told:
+  /// the shutdown does not resume it.
+  WaitToTheEnd wait_to_the_end() noexcept;
   /// Awaitable to bool: true if the flag was set, false if `deadline` came first.
   WaitUntil wait_until(TimePoint deadline) noexcept;
 
@@ -46,7 +50,8 @@ class Event {
 /// One who waits; lives in its coroutine's frame.
 class Event::Waiter : public ShutdownListener {
  public:
-  explicit Waiter(Event& event) noexcept : event_(&event) {}
+  explicit Waiter(Event& event, bool told_of_shutdown = true) noexcept
+      : event_(&event), told_of_shutdown_(told_of_shutdown) {}
 
   bool await_ready() noexcept;
   void await_suspend(std::coroutine_handle<> coroutine) { enter(coroutine, nullptr); }
@@ -64,6 +69,7 @@ class Event::Waiter : public ShutdownListener {
   void on_shutdown() noexcept override;
 
   Event* event_;
+  const bool told_of_shutdown_;
   Waiter* previous_ = nullptr;
   Waiter* next_ = nullptr;
   std::coroutine_handle<> coroutine_;
@@ -74,6 +80,12 @@ class Event::Waiter : public ShutdownListener {
 class Event::Wait final : public Waiter {
  public:
   using Waiter::Waiter;
+  void await_resume() const { finish(); }
+};
+
+class Event::WaitToTheEnd final : public Waiter {
+ public:
+  explicit WaitToTheEnd(Event& event) noexcept : Waiter(event, false) {}
   void await_resume() const { finish(); }
 };
 
@@ -88,6 +100,7 @@ class Event::WaitUntil final : public Waiter {
 };
 
 inline Event::Wait Event::wait() noexcept { return Wait(*this); }
+inline Event::WaitToTheEnd Event::wait_to_the_end() noexcept { return WaitToTheEnd(*this); }
 inline Event::WaitUntil Event::wait_until(TimePoint deadline) noexcept {
   return WaitUntil(*this, deadline);
 }

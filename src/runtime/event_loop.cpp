@@ -1,6 +1,8 @@
 #include "runtime/event_loop.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -60,6 +62,16 @@ void EventLoop::post_item(ReadyItem item) {
   // Under the lock, so that the handle cannot be closed in between. The coroutine may already be
   // running when this returns; nothing of it is touched.
   if (posted_.size() == 1) handles_->wake();
+}
+
+void EventLoop::go_back(std::coroutine_handle<> coroutine) noexcept {
+  try {
+    post(coroutine);
+  } catch (const std::bad_alloc&) {
+    std::terminate();  // who waits for this coroutine would wait for ever
+  } catch (const std::exception& error) {
+    log::error("a coroutine cannot go back to its loop and stays suspended", "why", error.what());
+  }
 }
 
 Duration EventLoop::stalled_for() const noexcept {

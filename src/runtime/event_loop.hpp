@@ -25,6 +25,7 @@ typedef struct uv_loop_s uv_loop_t;
 namespace mx_rmq::runtime {
 
 class BlockingPool;
+class LoopWatch;
 
 /// Names a flush hook; the default value names none.
 struct FlushHookId {
@@ -65,6 +66,12 @@ class EventLoop {
   class Schedule;
   /// Awaitable: goes on on the loop thread; at once if already there. Throws as post() does.
   Schedule schedule() noexcept;
+
+  class Back;
+  /// Awaitable for who has awaited code of others, which may have ended on any thread: goes on on the
+  /// loop thread; at once if already there. Does not throw: nothing of a loop that has ended may be
+  /// touched, so then the coroutine stays suspended, with an error in the log.
+  Back back() noexcept;
 
   /// Fresh, through the Clock seam.
   TimePoint now() const noexcept { return clock_.now(); }
@@ -133,6 +140,8 @@ class EventLoop {
 
   BlockingPool* blocking_pool() const noexcept { return blocking_pool_; }
   void set_blocking_pool(BlockingPool* pool) noexcept { blocking_pool_ = pool; }
+  LoopWatch* watch() const noexcept { return watch_; }
+  void set_watch(LoopWatch* watch) noexcept { watch_ = watch; }
 
   /// Runs the loop on the calling thread until finish() and all handles are closed.
   void run();
@@ -155,6 +164,7 @@ class EventLoop {
   };
 
   void post_item(ReadyItem item);
+  void go_back(std::coroutine_handle<> coroutine) noexcept;
   void take_posted() noexcept;
   void take_later();
   void before_poll() noexcept;
@@ -168,6 +178,7 @@ class EventLoop {
   const Clock& clock_;
   std::unique_ptr<Handles> handles_;
   BlockingPool* blocking_pool_ = nullptr;
+  LoopWatch* watch_ = nullptr;
   const unsigned fork_generation_;
 
   // Loop thread only.
@@ -209,6 +220,19 @@ class EventLoop::Schedule {
   EventLoop& loop_;
 };
 
+class EventLoop::Back {
+ public:
+  explicit Back(EventLoop& loop) noexcept : loop_(loop) {}
+  bool await_ready() const noexcept { return loop_.on_loop_thread(); }
+  [[gnu::noinline]] void await_suspend(std::coroutine_handle<> coroutine) const noexcept {
+    loop_.go_back(coroutine);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  EventLoop& loop_;
+};
+
 class EventLoop::Yield {
  public:
   explicit Yield(EventLoop& loop) noexcept : loop_(loop) {}
@@ -232,6 +256,7 @@ class EventLoop::NextTurn {
 };
 
 inline EventLoop::Schedule EventLoop::schedule() noexcept { return Schedule(*this); }
+inline EventLoop::Back EventLoop::back() noexcept { return Back(*this); }
 inline EventLoop::Yield EventLoop::yield() noexcept { return Yield(*this); }
 inline EventLoop::NextTurn EventLoop::next_turn() noexcept { return NextTurn(*this); }
 

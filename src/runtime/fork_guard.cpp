@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 
+#include "runtime/thread_setup.hpp"
+
 namespace mx_rmq::runtime {
 
 namespace {
@@ -14,8 +16,10 @@ std::atomic<unsigned> generation{0};
 }  // namespace
 
 unsigned fork_generation() noexcept {
-  static const int registered = ::pthread_atfork(
-      nullptr, nullptr, [] { generation.fetch_add(1, std::memory_order_relaxed); });
+  static const int registered = ::pthread_atfork(nullptr, nullptr, [] {
+    generation.fetch_add(1, std::memory_order_relaxed);
+    unblock_sigpipe_after_fork();
+  });
   static_cast<void>(registered);  // it only fails without memory; then fork() is not noticed
   return generation.load(std::memory_order_relaxed);
 }

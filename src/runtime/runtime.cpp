@@ -9,6 +9,7 @@
 #include "runtime/fork_guard.hpp"
 #include "runtime/hand_driven.hpp"
 #include "runtime/log.hpp"
+#include "runtime/loop_watch.hpp"
 #include "runtime/thread_setup.hpp"
 
 namespace mx_rmq {
@@ -55,10 +56,15 @@ struct Runtime::Impl {
       : fork_generation(runtime::fork_generation()),
         shutdown_timeout(options.shutdown_timeout),
         pool(loop, static_cast<std::size_t>(options.blocking_threads), options.name,
-             runtime::current_signal_mask()) {
+             runtime::current_signal_mask()),
+        watch(loop, options.name, runtime::current_signal_mask()) {
     loop.set_blocking_pool(&pool);
-    const runtime::BlockSignals blocked;
-    thread = std::thread([this, name = options.name] {
+    loop.set_watch(&watch);
+    // With the mask of this thread: what handlers start there inherits it. (This thread may be a loop's
+    // itself.)
+    thread = std::thread([this, name = options.name, mask = runtime::current_signal_mask()] {
+      runtime::set_signal_mask(mask);
+      runtime::block_sigpipe();
       runtime::name_this_thread(name, "");
       loop.run();
     });
@@ -69,14 +75,17 @@ struct Runtime::Impl {
       : fork_generation(runtime::fork_generation()),
         shutdown_timeout(RuntimeOptions().shutdown_timeout),
         loop(clock),
-        pool(loop, 1, RuntimeOptions().name, runtime::current_signal_mask()) {
+        pool(loop, 1, RuntimeOptions().name, runtime::current_signal_mask()),
+        watch(loop, RuntimeOptions().name, runtime::current_signal_mask()) {
     loop.set_blocking_pool(&pool);
+    loop.set_watch(&watch);
   }
 
-  /// Not on the loop thread.
+  /// Not on a thread of this Runtime.
   void end() noexcept {
     loop.begin_shutdown();
     pool.shutdown(shutdown_timeout);
+    watch.shutdown();
     loop.finish(handle_grace);
     if (thread.joinable()) {
       thread.join();
@@ -89,6 +98,7 @@ struct Runtime::Impl {
   const std::chrono::milliseconds shutdown_timeout;
   runtime::EventLoop loop;
   runtime::BlockingPool pool;
+  runtime::LoopWatch watch;
   std::thread thread;
 };
 
@@ -107,11 +117,14 @@ Runtime::~Runtime() {
     static_cast<void>(impl_.release());
     return;
   }
-  if (!on_loop_thread() && !impl_->pool.on_pool_thread()) {
+  // A thread cannot wait for itself, and another Runtime's loop is not to wait: then a thread of its
+  // own does. (Whoever drives loops by hand drives them all.)
+  const bool by_hand = !impl_->thread.joinable();
+  const bool on_a_loop = by_hand ? on_loop_thread() : runtime::EventLoop::current() != nullptr;
+  if (!on_a_loop && !impl_->pool.on_pool_thread() && !impl_->watch.on_watching_thread()) {
     impl_->end();
     return;
   }
-  // A thread cannot wait for itself: another one does.
   Impl* const impl = impl_.release();
   try {
     const runtime::BlockSignals blocked;

@@ -82,7 +82,16 @@ class Scope::Runner {
   std::coroutine_handle<> handle_;
 };
 
-Scope::Runner Scope::run(std::shared_ptr<State>, Task<> task) { co_await std::move(task); }
+Scope::Runner Scope::run(std::shared_ptr<State> state, Task<> task) {
+  std::exception_ptr error;
+  try {
+    co_await std::move(task);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  co_await state->loop.back();  // what the task awaited may have taken it elsewhere
+  if (error) std::rethrow_exception(error);
+}
 
 Scope::Scope(EventLoop& loop, ErrorHandler on_error) {
   if (!on_error) throw std::invalid_argument("mx_rmq: Scope: on_error may not be empty");
@@ -117,7 +126,8 @@ void Scope::close() noexcept { state_->closed = true; }
 Task<> Scope::join() { return wait_until_empty(state_); }
 
 Task<> Scope::wait_until_empty(std::shared_ptr<State> state) {
-  while (state->size > 0) co_await state->empty.wait();
+  // The tasks are told of the loop's end themselves, and their owner waits until they have heard it.
+  while (state->size > 0) co_await state->empty.wait_to_the_end();
 }
 
 std::size_t Scope::size() const noexcept { return state_->size; }

@@ -14,8 +14,8 @@ namespace mx_rmq::runtime {
 /// Tasks that run beside their owner, who waits for all of them in the end. Loop thread only.
 ///
 /// A task's exception goes to the error handler; an exception of the handler goes to the loop's
-/// report(). When a task has ended its frame is destroyed first, with all that it held, and the
-/// scope told after.
+/// report(). When a task has ended, on whatever thread that was, its frame is destroyed first, with
+/// all that it held, and the scope told after, on the loop thread.
 ///
 /// The owner must `co_await join()` before it destroys the scope. A scope destroyed with tasks
 /// still in it is reported as an error; the tasks then end by themselves, so what they refer to
@@ -36,7 +36,7 @@ class Scope {
   void close() noexcept;
 
   /// Completes when no task is left, those counted that were spawned while it waited. Any number
-  /// may join, again and again.
+  /// may join, again and again. Goes on waiting while the loop shuts down.
   Task<> join();
 
   std::size_t size() const noexcept;

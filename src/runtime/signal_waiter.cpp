@@ -53,7 +53,9 @@ Dispositions& dispositions() {
 
 /// Shared with wait(), and linked to the loop's shutdown.
 struct SignalWaiter::State final : ShutdownListener {
-  explicit State(EventLoop& event_loop) : loop(event_loop), ended(event_loop) {}
+  explicit State(EventLoop& event_loop) : loop(event_loop), changed(event_loop) {}
+
+  static constexpr std::size_t most_kept = 100;
 
   /// One watched signal; freed by libuv's close callback.
   struct Watch {
@@ -80,8 +82,14 @@ struct SignalWaiter::State final : ShutdownListener {
   }
 
   void told(int number) noexcept {
-    if (!signal) signal = number;
-    ended.set();
+    if (come.size() < most_kept) come.push_back(number);
+    changed.set();
+    changed.reset();
+  }
+
+  void cancel() noexcept {
+    cancelled = true;
+    changed.set();
   }
 
   void on_shutdown() noexcept override { shut_down(); }
@@ -89,7 +97,7 @@ struct SignalWaiter::State final : ShutdownListener {
   void shut_down() noexcept {
     stop_watching();
     gone = true;
-    ended.set();
+    changed.set();
   }
 
   void stop_watching() noexcept {
@@ -102,9 +110,9 @@ struct SignalWaiter::State final : ShutdownListener {
   }
 
   EventLoop& loop;
-  Event ended;
+  Event changed;
   std::vector<std::pair<int, Watch*>> watches;
-  std::optional<int> signal;
+  std::vector<int> come;
   bool cancelled = false;
   bool gone = false;
 };
@@ -128,19 +136,20 @@ SignalWaiter::~SignalWaiter() {
   state_->shut_down();
 }
 
-void SignalWaiter::cancel() {
-  state_->cancelled = true;
-  state_->ended.set();
+void SignalWaiter::cancel() { state_->cancel(); }
+
+std::optional<int> SignalWaiter::told() const {
+  if (state_->come.empty()) return std::nullopt;
+  return state_->come.front();
 }
 
-std::optional<int> SignalWaiter::told() const { return state_->signal; }
+Task<std::optional<int>> SignalWaiter::wait(std::size_t number) { return wait_on(state_, number); }
 
-Task<std::optional<int>> SignalWaiter::wait() { return wait_on(state_); }
-
-Task<std::optional<int>> SignalWaiter::wait_on(std::shared_ptr<State> state) {
-  co_await state->ended.wait();
-  if (state->signal) co_return state->signal;
-  if (!state->cancelled)
+Task<std::optional<int>> SignalWaiter::wait_on(std::shared_ptr<State> state, std::size_t number) {
+  while (state->come.size() < number && !state->cancelled && !state->gone)
+    co_await state->changed.wait();
+  if (state->come.size() >= number) co_return state->come[number - 1];
+  if (state->gone && !state->cancelled)
     throw ShutdownError("mx_rmq: the Runtime ended while waiting for a signal");
   co_return std::nullopt;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -23,11 +24,12 @@ class SignalWaiter {
   SignalWaiter(const SignalWaiter&) = delete;
   SignalWaiter& operator=(const SignalWaiter&) = delete;
 
-  /// The first signal since construction (kept if it came before), or nothing after cancel().
-  /// Throws ShutdownError if the loop shuts down or the waiter is destroyed first.
-  Task<std::optional<int>> wait();
+  /// Which signal the first since construction was, or the second and so on (kept if it came before),
+  /// or nothing after cancel(). Equal ones that come close together may be one. Throws ShutdownError
+  /// if the loop shuts down or the waiter is destroyed first.
+  Task<std::optional<int>> wait(std::size_t number = 1);
   void cancel();
-  /// The one that has come, if any has.
+  /// The first that has come, if any has.
   [[nodiscard]] std::optional<int> told() const;
 
   static std::vector<int> default_signals();  // SIGINT, SIGTERM
@@ -35,7 +37,7 @@ class SignalWaiter {
  private:
   struct State;
 
-  static Task<std::optional<int>> wait_on(std::shared_ptr<State> state);
+  static Task<std::optional<int>> wait_on(std::shared_ptr<State> state, std::size_t number);
 
   std::shared_ptr<State> state_;
 };

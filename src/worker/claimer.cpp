@@ -47,6 +47,7 @@ std::size_t Claimer::free_room() const {
 }
 
 std::size_t Claimer::room(const Topic& topic) const {
+  if (topic.starved) return 0;
   const auto capacity = static_cast<std::size_t>(shared_.config.task_queue_size);
   std::size_t free = free_room();
   const std::size_t own = shared_.queue.size(topic.id) + topic.reserved;
@@ -192,7 +193,7 @@ void Claimer::take_in(Topic& topic, Consumer::Claimed& claimed) {
   if (!result.lapsed.empty()) hooks_.lapsed(topic, result.lapsed);
   std::size_t queued = 0;
   for (auto& delivery : claimed.deliveries) {
-    if (shared_.stopping) {
+    if (shared_.stopping || topic.starved) {
       runner_.release(std::move(delivery));
       continue;
     }

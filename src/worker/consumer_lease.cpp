@@ -38,7 +38,6 @@ void Consumer::lose(std::vector<Lease::Item> items) {
             "messages", items.size());
   for (auto& item : items) {
     item->state = Delivery::State::gone;
-    item->stop.request_stop();
     log::debug("lease lost", "topic", topic_name_, "id",
                item->view ? item->view->id : std::string_view("?"));
     hooks_.lost(item);
@@ -46,6 +45,8 @@ void Consumer::lose(std::vector<Lease::Item> items) {
   hooks_.dropped(items.size());
   renewed_.set();
   hooks_.progress();
+  // Last: the callbacks may resume handlers, which then end.
+  for (const auto& item : items) item->stop.request_stop();
 }
 
 Task<> Consumer::tend_loop() {

@@ -51,6 +51,7 @@ Engine::Engine(std::shared_ptr<Runtime> runtime, std::shared_ptr<redis::Client> 
       suspects_(shared_, runner_, *scope_),
       upkeep_(shared_, claimer_, runner_, *scope_, [this] { suspects_.told(); }) {
   shared_.work = [this] { work(); };
+  shared_.want = [this](Topic& topic) { claimer_.want(topic); };
 }
 
 Engine::~Engine() = default;
@@ -195,7 +196,9 @@ Task<> Engine::finish() {
 
 std::string Engine::trouble() const {
   if (!shared_.consuming) return "consuming has stopped";
-  return upkeep_.trouble();
+  std::string why = upkeep_.trouble();
+  if (why.empty()) why = runner_.trouble();
+  return why;
 }
 
 std::uint64_t Engine::leases_lost() const {

@@ -40,6 +40,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// fire; what still runs is given back, interrupted; the consumers leave. Never
   /// throws; takes little more than `timeout` whatever Redis does.
   Task<> stop(std::chrono::milliseconds timeout);
+  /// The time that stop() gives, now or later, is over.
+  void hurry() { runner_.hurry(); }
   /// After the client was closed.
   Task<> finish();
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/payload.hpp"
 #include "broker/describe.hpp"
 #include "broker/history.hpp"
 #include "mx_rmq/errors.hpp"
@@ -52,11 +53,40 @@ void Run::begin(std::shared_ptr<Delivery> of) {
   attempt = max_attempts = 1;
   deadline.store(0, std::memory_order_relaxed);
   over = false;
+  job = {};
+  began.store(0, std::memory_order_relaxed);
+  expired = false;
+  error = nullptr;
+}
+
+void Run::call(const std::function<void(Context&)>& handler, runtime::TimePoint submitted,
+               runtime::Duration timeout, std::atomic<std::int64_t>& waiting) noexcept {
+  const runtime::TimePoint now = loop.now();
+  const auto waited =
+      std::chrono::duration_cast<std::chrono::milliseconds>(now - submitted).count();
+  const std::int64_t started = message.meta.updated_at + waited;
+  message.meta.updated_at = started;
+  message.meta.processing_started_at = started;
+  expired = delivery->view->expire_at <= started;
+  deadline.store((now + timeout).time_since_epoch().count(), std::memory_order_relaxed);
+  runtime::Duration::rep still_waits = 0;
+  if (!began.compare_exchange_strong(still_waits, now.time_since_epoch().count(),
+                                     std::memory_order_acq_rel))
+    return;
+  waiting.fetch_sub(1, std::memory_order_relaxed);
+  if (expired) return;
+  try {
+    message.payload = api::decode_payload(delivery->view->payload);
+    handler(context);
+  } catch (...) {
+    error = std::current_exception();
+  }
 }
 
 void Run::clear() {
   delivery.reset();
   message.payload = nullptr;
+  error = nullptr;
 }
 
 void describe(Message& message, const std::string& topic, const Delivery& delivery,

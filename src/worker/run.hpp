@@ -2,11 +2,15 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <stop_token>
 
 #include "mx_rmq/handler.hpp"
 #include "mx_rmq/message.hpp"
+#include "runtime/blocking_pool.hpp"
 #include "runtime/event_loop.hpp"
 #include "worker/delivery.hpp"
 #include "worker/retry_policy.hpp"
@@ -31,6 +35,20 @@ struct Run : std::enable_shared_from_this<Run> {
   std::atomic<runtime::Duration::rep> deadline{0};  // of the monotonic clock
   bool over = false;  // loop thread: its outcome does not count any more
   Context context;    // what the handler gets; refers to this run
+
+  // Of a run on a blocking thread.
+  runtime::JobId job;  // loop thread: it waits for a thread, or has had one
+  static constexpr runtime::Duration::rep never = -1;
+  /// When it began, of the monotonic clock. 0: it waits still; `never`: it was given back before its
+  /// turn, and its handler is not called any more. Set once.
+  std::atomic<runtime::Duration::rep> began{0};
+  bool expired = false;      // it had when it began, and the handler was not called; constant then
+  std::exception_ptr error;  // the thread's until its end is told
+
+  /// What a blocking thread does: calls the handler, with its deadline `timeout` from now. `submitted`
+  /// is when the run began to wait for the thread; it is taken off `waiting`.
+  void call(const std::function<void(Context&)>& handler, runtime::TimePoint submitted,
+            runtime::Duration timeout, std::atomic<std::int64_t>& waiting) noexcept;
 
   [[nodiscard]] runtime::TimePoint due() const noexcept {
     return runtime::TimePoint(runtime::Duration(deadline.load(std::memory_order_relaxed)));

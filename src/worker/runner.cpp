@@ -141,39 +141,13 @@ Task<> Runner::work(std::shared_ptr<Seat> seat, std::shared_ptr<void> keep) {
   }
   if (seat->zombie) {
     shared_.zombies.fetch_sub(1, std::memory_order_relaxed);
+    if (seat->on_thread) --hung_;
   } else {
     if (seat->timer) shared_.loop.cancel(seat->timer);
     if (--seats_ == 0) seats_left_.set();
   }
   // What a zombie refers to goes after its frame has.
   shared_.loop.defer([keep = std::move(keep)] {});
-}
-
-bool Runner::settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_t now) {
-  Topic& topic = *shared_.topics[delivery->topic];
-  if (!delivery->view) {
-    Settlement settlement;
-    settlement.delivery = delivery;
-    settlement.kind = Settlement::Kind::dead;
-    settlement.member = broker::undecodable_member(topic.consumer->name(), delivery->tag);
-    broker::History history;
-    history.last_error = "not an envelope of this version";
-    settlement.text = broker::dead_line(
-        "decode", broker::encode_history(history, shared_.config.max_error_bytes));
-    log::warn(topic.outcome_gate, "an envelope cannot be read; it goes to the dead letters",
-              "topic", topic.name, "id", settlement.member);
-    if (!shared_.config.enable_dead_letter) {
-      settlement.kind = Settlement::Kind::ack;
-      settlement.ack = broker::AckKind::discarded;
-    }
-    topic.consumer->settle(std::move(settlement));
-    return true;
-  }
-  if (delivery->view->expire_at > now) return false;
-  dead(delivery, "expired",
-       broker::parse_history(delivery->view->history).value_or(broker::History()),
-       delivery->view->attempts);
-  return true;
 }
 
 void Runner::begin(const std::shared_ptr<Seat>& seat, std::shared_ptr<Delivery> delivery) {
@@ -209,15 +183,45 @@ Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> del
     ended(seat);
     co_return;
   }
+  if (!prepare(seat, now)) {
+    ended(seat);
+    co_return;
+  }
+  std::exception_ptr error;
+  if (topic.handler.blocking) {
+    const bool called = co_await call_on_thread(run);
+    if (run->over) co_return;
+    if (!called) {
+      if (delivery->state == Delivery::State::queued) release(delivery);
+      ended(seat);
+      co_return;
+    }
+    error = std::move(run->error);
+  } else {
+    try {
+      co_await call(run, &topic.handler);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    co_await shared_.loop.back();  // what the handler awaited may have taken it to any thread
+    if (run->over) co_return;      // it was given up meanwhile: its outcome is decided
+  }
+  conclude(run, error ? outcome_of(error) : Outcome());
+  ended(seat);
+}
+
+// False: it was settled, there is nothing to run.
+bool Runner::prepare(const std::shared_ptr<Seat>& seat, TimePoint now) {
+  const std::shared_ptr<Run>& run = seat->run;
+  const std::shared_ptr<Delivery>& delivery = run->delivery;
+  Topic& topic = *shared_.topics[delivery->topic];
   // Two estimates of one clock: nothing starts before it was produced.
   delivery->started_ms = shared_.server_at(now);
   if (delivery->view)
     delivery->started_ms = std::max(delivery->started_ms, delivery->view->created_at);
-  if (settle_unfit(delivery, delivery->started_ms)) {
-    ended(seat);
-    co_return;
-  }
-  delivery->state = Delivery::State::running;
+  if (settle_unfit(delivery, delivery->started_ms)) return false;
+  // On a blocking thread it begins when that is free.
+  if (!topic.handler.blocking) delivery->state = Delivery::State::running;
   delivery->started = now;
   run->attempt = delivery->view->attempts + 1;
   run->max_attempts = topic.policy.max_retries + 1;
@@ -225,28 +229,13 @@ Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> del
   run->deadline.store(due.time_since_epoch().count(), std::memory_order_relaxed);
   describe(run->message, topic.name, *delivery, topic.policy);
   arm_deadline(seat);
-  std::exception_ptr error;
-  try {
-    co_await call(run, &topic.handler);
-  } catch (...) {
-    error = std::current_exception();
-  }
-  if (run->over) co_return;  // it was given up meanwhile: its outcome is decided
-  conclude(run, error ? outcome_of(error) : Outcome());
-  ended(seat);
+  return true;
 }
 
 Task<> Runner::call(std::shared_ptr<Run> run, const detail::ErasedHandler* handler) {
   auto context = context_of(run);
-  if (!handler->blocking) {
-    run->message.payload = api::decode_payload(run->delivery->view->payload);
-    return handler->coroutine(std::move(context));
-  }
-  // The parsing is the blocking thread's, too.
-  return run_blocking([run = std::move(run), context, function = handler->plain] {
-    run->message.payload = api::decode_payload(run->delivery->view->payload);
-    function(*context);
-  });
+  run->message.payload = api::decode_payload(run->delivery->view->payload);
+  return handler->coroutine(std::move(context));
 }
 
 // --- deadlines: one timer a seat, looked at again when it fires early ---
@@ -267,21 +256,33 @@ void Runner::arm_deadline(const std::shared_ptr<Seat>& seat) {
 void Runner::on_deadline(const std::shared_ptr<Seat>& seat) {
   seat->timer = {};
   const std::shared_ptr<Run> run = seat->run;
+  if (!run || run->over) return;
+  Topic& topic = *shared_.topics[run->delivery->topic];
+  const bool begun = has_begun(*run);
   // An earlier run's timer may fire while this one still waits for its lease: it has no deadline yet.
-  if (!run || run->over || run->delivery->state == Delivery::State::queued) return;
+  if (!begun && !run->job) return;
   // One whose message was lost meanwhile is given up like any other.
   if (shared_.loop.now() < run->due()) {
     arm_deadline(seat);
     return;
   }
-  if (!seat->warned) {
-    seat->warned = true;
-    run->delivery->stop.request_stop();
-    arm_deadline(seat);
+  if (!begun) {
+    // No thread came free in all the time that the run itself may take: others may have one.
+    if (withdraw(*run)) {
+      starve(topic, run->delivery);
+    } else {
+      arm_deadline(seat);  // it begins at this moment
+    }
     return;
   }
-  const auto timeout = shared_.topics[run->delivery->topic]->policy.timeout;
-  Topic& topic = *shared_.topics[run->delivery->topic];
+  if (!seat->warned) {
+    seat->warned = true;
+    arm_deadline(seat);
+    run->delivery->stop
+        .request_stop();  // last: its callbacks may resume the handler, which then ends
+    return;
+  }
+  const auto timeout = topic.policy.timeout;
   log::warn(topic.outcome_gate, "a handler had not ended at its deadline", "topic", topic.name,
             "id", run->message.id, "attempt", run->attempt, "timeout", timeout);
   give_up(seat, outcome_of(Outcome::Kind::failed, "the handler had not ended after " +
@@ -290,10 +291,13 @@ void Runner::on_deadline(const std::shared_ptr<Seat>& seat) {
 
 void Runner::give_up(const std::shared_ptr<Seat>& seat, Outcome outcome) {
   const std::shared_ptr<Run> run = seat->run;
+  has_begun(*run);
   seat->zombie = true;
   if (seat->timer) shared_.loop.cancel(seat->timer);
   seat->timer = {};
   shared_.zombies.fetch_add(1, std::memory_order_relaxed);
+  seat->on_thread = static_cast<bool>(run->job);
+  if (seat->on_thread) ++hung_;
   --seats_;
   if (run->delivery->state == Delivery::State::queued) {
     release(run->delivery);  // it waited for its lease to be confirmed
@@ -306,8 +310,9 @@ void Runner::give_up(const std::shared_ptr<Seat>& seat, Outcome outcome) {
 }
 
 void Runner::lost(const std::shared_ptr<Delivery>& delivery) {
-  // Its stop token has fired. A run that goes on keeps its seat until it ends or its deadline
-  // comes.
+  // A run that goes on keeps its seat until it ends or its deadline comes; its stop token fires.
+  for (const auto& seat : runs_)
+    if (seat->run->delivery == delivery) withdraw(*seat->run);
   log::debug("the run of a lost message does not count", "topic",
              shared_.topics[delivery->topic]->name, "id",
              delivery->view ? delivery->view->id : std::string_view("?"));

@@ -36,6 +36,37 @@ void enter(broker::History& history, const Verdict& verdict, const Outcome& outc
 
 }  // namespace
 
+bool Runner::settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_t now) {
+  Topic& topic = *shared_.topics[delivery->topic];
+  if (!delivery->view) {
+    Settlement settlement;
+    settlement.delivery = delivery;
+    settlement.kind = Settlement::Kind::dead;
+    settlement.member = broker::undecodable_member(topic.consumer->name(), delivery->tag);
+    broker::History history;
+    history.last_error = "not an envelope of this version";
+    settlement.text = broker::dead_line(
+        "decode", broker::encode_history(history, shared_.config.max_error_bytes));
+    log::warn(topic.outcome_gate, "an envelope cannot be read; it goes to the dead letters",
+              "topic", topic.name, "id", settlement.member);
+    if (!shared_.config.enable_dead_letter) {
+      settlement.kind = Settlement::Kind::ack;
+      settlement.ack = broker::AckKind::discarded;
+    }
+    topic.consumer->settle(std::move(settlement));
+    return true;
+  }
+  if (delivery->view->expire_at > now) return false;
+  expire(delivery);
+  return true;
+}
+
+void Runner::expire(const std::shared_ptr<Delivery>& delivery) {
+  const broker::EnvelopeView& view = *delivery->view;
+  dead(delivery, "expired", broker::parse_history(view.history).value_or(broker::History()),
+       view.attempts);
+}
+
 void Runner::dead(const std::shared_ptr<Delivery>& delivery, const char* reason,
                   broker::History history, int failures) {
   Topic& topic = *shared_.topics[delivery->topic];
@@ -63,8 +94,13 @@ void Runner::conclude(const std::shared_ptr<Run>& run, const Outcome& outcome) {
   const auto& delivery = run->delivery;
   Topic& topic = *shared_.topics[delivery->topic];
   const TimePoint now = shared_.loop.now();
+  has_begun(*run);  // for when it did
   topic.times.add(now - delivery->started);
   if (delivery->state != Delivery::State::running) return;  // lost: not ours to settle
+  if (run->job && run->expired) {
+    expire(delivery);
+    return;
+  }
   Outcome counted = outcome;
   const bool failed =
       outcome.kind == Outcome::Kind::failed || outcome.kind == Outcome::Kind::retry_after;
@@ -119,16 +155,7 @@ void Runner::ended(const std::shared_ptr<Seat>& seat) {
 
 // --- the end ---
 
-void Runner::release_unstarted() {
-  auto items = shared_.queue.take_all();
-  shared_.note_queue();
-  // Each goes to the head of its list, so the newest first.
-  std::ranges::stable_sort(items, [](const auto& a, const auto& b) { return a->tag > b->tag; });
-  for (auto& item : items) {
-    if (item->state != Delivery::State::queued) continue;
-    release(std::move(item));
-  }
-}
+void Runner::release_unstarted() { give_back(std::nullopt, {}); }
 
 void Runner::release(std::shared_ptr<Delivery> delivery) {
   Consumer& consumer = *shared_.topics[delivery->topic]->consumer;
@@ -139,14 +166,23 @@ void Runner::release(std::shared_ptr<Delivery> delivery) {
 }
 
 Task<bool> Runner::wait_idle(TimePoint deadline) {
-  if (runs_.empty()) co_return true;
-  co_return co_await none_runs_.wait_until(deadline);
+  const bool waits = interrupting_ || !hurried_;
+  if (!runs_.empty() && waits) co_await none_runs_.wait_until(deadline);
+  co_return runs_.empty();
+}
+
+void Runner::hurry() {
+  hurried_ = true;
+  none_runs_.set();  // who waits goes on
+  if (!runs_.empty()) none_runs_.reset();
 }
 
 void Runner::interrupt() {
   interrupting_ = true;
-  const auto running = runs_;
-  for (const auto& seat : running) seat->run->delivery->stop.request_stop();
+  // The callbacks of one may end others.
+  std::vector<std::shared_ptr<Delivery>> running;
+  for (const auto& seat : runs_) running.push_back(seat->run->delivery);
+  for (const auto& delivery : running) delivery->stop.request_stop();
 }
 
 void Runner::abandon() {
@@ -154,6 +190,7 @@ void Runner::abandon() {
   const auto running = runs_;
   for (const auto& seat : running) {
     const std::shared_ptr<Run> run = seat->run;
+    if (withdraw(*run)) continue;  // it never began
     log::warn("a handler was still running when the queue stopped; its message is given back",
               "topic", shared_.topics[run->delivery->topic]->name, "id", run->message.id, "attempt",
               run->attempt);
@@ -166,16 +203,18 @@ void Runner::abandon() {
 
 Task<> Runner::finish() {
   finishing_ = true;
+  if (asked_) shared_.loop.blocking_pool()->withdraw(asked_);
+  if (ask_again_) shared_.loop.cancel(ask_again_);
   for (const auto& seat : idle_) seat->wake.set();
   idle_.clear();
   if (seats_ > 0) co_await seats_left_.wait();
 }
 
-void Runner::check() const {
+void Runner::check() {
   const TimePoint now = shared_.loop.now();
   for (const auto& seat : runs_) {
     const auto& run = seat->run;
-    if (!run || run->delivery->state != Delivery::State::running) continue;
+    if (!run || !has_begun(*run) || run->delivery->state != Delivery::State::running) continue;
     const Duration took = now - run->delivery->started;
     const Duration left = run->due() - now;
     if (left < took / 4)

@@ -20,6 +20,7 @@ struct Runner::Seat {
   TimePoint timer_due{};
   bool warned = false;  // the stop token fired at the deadline
   bool zombie = false;
+  bool on_thread = false;  // a zombie, whose handler keeps a blocking thread
 
   // Nobody else has the ended run: whoever had it gave it up before this thread heard of its end.
   [[nodiscard]] bool spare_is_free() const { return spare != nullptr && spare.use_count() == 1; }

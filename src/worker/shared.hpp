@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -57,6 +58,7 @@ struct Topic {
   // Runner.
   std::size_t running = 0;
   RunTimes times;
+  bool starved = false;  // no blocking thread came free in time: none is claimed until one does
 
   bool suspects = false;  // some wait, as far as the last reply tells
   bool reaping = false;
@@ -95,11 +97,15 @@ struct Shared {
   bool stopping = false;    // nothing starts any more
   std::size_t resting = 0;  // topics of which nothing runs
 
-  std::function<void()> work;  // look again, soon, what can be claimed, started or waited for
+  std::function<void()> work;        // look again, soon, what can be claimed, started or waited for
+  std::function<void(Topic&)> want;  // there may be something to claim in this topic
 
   // For status() and metrics, from any thread.
   std::atomic<std::size_t> queued{0};
-  std::atomic<std::size_t> active{0};
+  std::atomic<std::size_t> active{0};  // have a worker
+  /// Those among them that wait for a blocking thread. The threads hold it too.
+  const std::shared_ptr<std::atomic<std::int64_t>> threadless =
+      std::make_shared<std::atomic<std::int64_t>>(0);
   std::atomic<std::int64_t> zombies{0};
   Throughput completed;
 
@@ -111,6 +117,19 @@ struct Shared {
   [[nodiscard]] std::int64_t server_now() const { return client->clock().now_ms(); }
   [[nodiscard]] std::int64_t server_at(runtime::TimePoint at) const {
     return client->clock().at_ms(at);
+  }
+  [[nodiscard]] std::size_t waiting_for_threads() const noexcept {
+    const std::int64_t waiting = threadless->load(std::memory_order_relaxed);
+    return waiting > 0 ? static_cast<std::size_t>(waiting) : 0;
+  }
+  /// Handlers that run now. Any thread, as the next.
+  [[nodiscard]] std::size_t handlers_active() const noexcept {
+    const std::size_t all = active.load(std::memory_order_relaxed);
+    return all - std::min(all, waiting_for_threads());
+  }
+  /// Messages that were claimed and have not started.
+  [[nodiscard]] std::size_t not_started() const noexcept {
+    return queued.load(std::memory_order_relaxed) + waiting_for_threads();
   }
   void note_queue() { queued.store(queue.size(), std::memory_order_relaxed); }
 };

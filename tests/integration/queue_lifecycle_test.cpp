@@ -438,6 +438,64 @@ TEST_F(QueueLifecycle, RunningWithoutAHandlerWarnsAndSaysWhatToDo) {
   EXPECT_TRUE(lines.has("no handler is registered: call register_handler(topic, handler)"));
 }
 
+json task(const char* what, int milliseconds = 0) {
+  json payload;
+  payload["do"] = what;
+  payload["ms"] = milliseconds;
+  return payload;
+}
+
+TEST_F(QueueLifecycle, ASecondSignalCutsTheShutdownTimeShort) {
+  RedisMessageQueue producer(config());
+  const std::string patient = produce(producer, "t", task("defy", 600'000));
+  const std::string obedient = produce(producer, "t", task("hold", 600'000));
+  ChildProcess worker = start_worker(server(), "t", "second", {"MQ_SHUTDOWN_TIMEOUT=600s"});
+  ASSERT_TRUE(wait_output(worker, "begin " + patient));
+  ASSERT_TRUE(wait_output(worker, "begin " + obedient));
+  worker.signal(SIGINT);
+  ASSERT_TRUE(wait_output(worker, "stopping")) << worker.output();
+  EXPECT_EQ(occurrences(worker.output(), "stopped"), 0u) << "they have time";
+  worker.signal(SIGINT);
+  const auto exit = worker.wait(60s);
+  ASSERT_TRUE(exit.has_value()) << worker.output();
+  EXPECT_TRUE(exit->exited) << "by signal " << exit->signal;
+  EXPECT_EQ(exit->code, 0) << worker.output();
+  EXPECT_TRUE(wait_output(worker, "end " + obedient)) << "who heeds the stop token ends well";
+  EXPECT_TRUE(wait_output(worker, "stopped " + patient));
+  EXPECT_EQ(audit(server(), "t")["ready"], 1) << "what still ran is given back";
+  EXPECT_EQ(stat(server(), "t", "completed"), 1);
+}
+
+TEST_F(QueueLifecycle, AThirdSignalEndsTheProcess) {
+  RedisMessageQueue producer(config());
+  const std::string id = produce(producer, "t", task("defy", 600'000));
+  ChildProcess worker = start_worker(server(), "t", "third", {"MQ_SHUTDOWN_TIMEOUT=600s"});
+  ASSERT_TRUE(wait_output(worker, "begin " + id));
+  worker.signal(SIGTERM);
+  ASSERT_TRUE(wait_output(worker, "stopping")) << worker.output();
+  server().pause();  // so that the rest of the stop takes its time
+  worker.signal(SIGTERM);
+  EXPECT_TRUE(wait_output(worker, "stopped " + id)) << worker.output();
+  worker.signal(SIGTERM);
+  const auto exit = worker.wait(60s);
+  server().resume();
+  ASSERT_TRUE(exit.has_value()) << worker.output();
+  EXPECT_FALSE(exit->exited) << worker.output();
+  EXPECT_EQ(exit->signal, SIGTERM);
+}
+
+TEST_F(QueueLifecycle, ASignalRaisedInACoroutineHandlerStopsTheQueue) {
+  RedisMessageQueue producer(config());
+  ChildProcess worker = start_worker(server(), "t", "raise");
+  ASSERT_TRUE(wait_output(worker, "ready"));
+  const std::string id = produce(producer, "t", task("raise"));
+  const auto exit = worker.wait(60s);
+  ASSERT_TRUE(exit.has_value()) << worker.output();
+  EXPECT_TRUE(exit->exited);
+  EXPECT_EQ(exit->code, 0) << worker.output();
+  EXPECT_EQ(stat(server(), "t", "completed"), 1);
+}
+
 TEST_F(QueueLifecycle, BlockingCallsOnTheLoopThreadAreErrorsNotDeadlocks) {
   RedisMessageQueue queue(config());
   const auto error = std::make_shared<std::string>();

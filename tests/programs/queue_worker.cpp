@@ -1,12 +1,14 @@
 // A worker in a process of its own, for tests that kill, stop or signal it. Configured by MQ_*. It
 // runs until SIGTERM, and writes a line for all that happens:
-//   ready, begin <id> <attempt>, end <id>, stopped <id> (the stop token fired), bye
+//   ready, begin <id> <attempt>, end <id>, stopped <id> (the stop token fired), stopping, bye
 // The payload says what a run does: {"do": "exit"}, {"do": "sleep", "ms": n}, {"do": "hold", "ms":
-// n} (a wait that looks at the stop token), {"do": "fail"}; anything else is done at once.
+// n} (a wait that looks at the stop token), {"do": "defy", "ms": n} (one that looks and goes on),
+// {"do": "raise"} (SIGTERM, in its own thread), {"do": "fail"}; anything else is done at once.
 //   queue_worker <topic>          consumes
 //   queue_worker <topic> produce  the same, and first produces a message that is due in 300 ms and
 //                                 lives 10 s
 // MX_RMQ_TEST_SKEW: so many seconds is the wall clock of this process ahead.
+#include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,11 +47,18 @@ mx_rmq::Task<> handle(const nlohmann::json& payload, mx_rmq::Context& context) {
   if (what == "exit") ::_exit(1);
   if (what == "fail") throw std::runtime_error("told to fail");
   if (what == "sleep") co_await mx_rmq::sleep_for(wait);
-  if (what == "hold") {
+  if (what == "raise") ::raise(SIGTERM);
+  if (what == "hold" || what == "defy") {
+    bool stopped = false;
     const auto until = std::chrono::steady_clock::now() + wait;
-    while (std::chrono::steady_clock::now() < until && !context.stop_token().stop_requested())
+    for (;;) {
+      if (!stopped && context.stop_token().stop_requested()) {
+        stopped = true;
+        say("stopped " + context.id());
+      }
+      if (std::chrono::steady_clock::now() >= until || (stopped && what == "hold")) break;
       co_await mx_rmq::sleep_for(5ms);
-    if (context.stop_token().stop_requested()) say("stopped " + context.id());
+    }
   }
   say("end " + context.id());
 }
@@ -72,6 +81,9 @@ int main(int argc, char** argv) {
     std::jthread watch([&queue](const std::stop_token& over) {
       while (!queue.is_running() && !over.stop_requested()) std::this_thread::sleep_for(1ms);
       if (queue.is_running()) say("ready");
+      while (!queue.status().shutting_down && !over.stop_requested())
+        std::this_thread::sleep_for(1ms);
+      if (queue.status().shutting_down) say("stopping");
     });
     queue.run();
     say("bye");

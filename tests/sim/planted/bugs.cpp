@@ -111,10 +111,8 @@ const std::vector<Bug>& bugs() {
       // --- handlers and settlements ---
       {"acknowledges_before_handling",
        "the message is removed before its handler has run",
-       {{"src/worker/runner.cpp",
-         "std::exception_ptr error; try { co_await call(run, &topic.handler);",
+       {{"src/worker/runner.cpp", "try { co_await call(run, &topic.handler);",
          R"(if (planted::is("acknowledges_before_handling")) conclude(run, Outcome());
-         std::exception_ptr error;
          try {
            co_await call(run, &topic.handler);)"}}},
       {"acknowledges_failures",
@@ -139,7 +137,7 @@ const std::vector<Bug>& bugs() {
          if (seat->spare_is_free()) { seat->run = std::move(seat->spare);)"}}},
       {"starts_what_has_expired",
        "nobody looks whether a message has expired before it is started",
-       {{"src/worker/runner.cpp", "if (delivery->view->expire_at > now) return false;",
+       {{"src/worker/runner_outcome.cpp", "if (delivery->view->expire_at > now) return false;",
          R"(if (delivery->view->expire_at > now || planted::is("starts_what_has_expired")) return false;)"}}},
       {"expires_by_the_wall_clock",
        "whether a message has expired is asked of the client's wall clock",

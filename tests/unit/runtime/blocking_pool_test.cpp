@@ -115,6 +115,43 @@ TEST_F(BlockingPoolTest, JobsStartInTheOrderTheyWereSubmitted) {
   EXPECT_EQ(order, expected);
 }
 
+TEST_F(BlockingPoolTest, AJobThatHasNotBegunCanBeWithdrawn) {
+  make_runtime(1, 10s);
+  Gate running;
+  Gate release;
+  Gate last;
+  std::vector<int> ran;         // blocking thread only
+  std::vector<JobEnd> ends(4);  // loop thread only
+  std::vector<runtime::JobId> ids;
+  const auto held = std::make_shared<int>(0);
+  for (int i = 0; i < 4; ++i) {
+    ids.push_back(pool().submit(
+        [&, i, held] {
+          ran.push_back(i);
+          running.open();
+          if (i == 0) release.wait();
+        },
+        [&, i](JobEnd end) {
+          ends[static_cast<std::size_t>(i)] = end;
+          if (i == 3) last.open();
+        }));
+  }
+  ASSERT_TRUE(running.wait());
+  EXPECT_EQ(held.use_count(), 5);
+  EXPECT_FALSE(pool().withdraw(ids[0])) << "it runs";
+  EXPECT_TRUE(pool().withdraw(ids[2]));
+  EXPECT_EQ(held.use_count(), 4) << "it is destroyed at once";
+  EXPECT_FALSE(pool().withdraw(ids[2])) << "once";
+  EXPECT_EQ(pool().waiting(), 2U);
+  release.open();
+  ASSERT_TRUE(last.wait());
+  EXPECT_EQ(ran, (std::vector{0, 1, 3}));
+  EXPECT_EQ(ends, (std::vector{JobEnd::completed, JobEnd::completed, JobEnd::withdrawn,
+                               JobEnd::completed}));
+  EXPECT_FALSE(pool().withdraw(ids[3])) << "it has run";
+  EXPECT_FALSE(pool().withdraw(runtime::JobId{}));
+}
+
 TEST_F(BlockingPoolTest, AJobThatThrowsEndsAndItsThreadGoesOn) {
   make_runtime(1, 10s);
   Gate told;

@@ -137,6 +137,44 @@ TEST_F(EventTest, ATimedWaitIsToldWhenTheRuntimeEnds) {
   waiter.join();
 }
 
+Task<> wait_without_a_deadline(Event* event, std::atomic<bool>* waiting) {
+  waiting->store(true);
+  co_await event->wait();
+}
+
+TEST_F(EventTest, AWaitWithoutADeadlineIsToldWhenTheRuntimeEnds) {
+  Event event(loop());
+  std::atomic<bool> waiting{false};
+  Task<> task = runtime::on_loop(loop(), wait_without_a_deadline(&event, &waiting));
+  std::thread waiter([&] { EXPECT_THROW(sync_wait(std::move(task)), ShutdownError); });
+  EXPECT_TRUE(wait_for(30s, [&] { return waiting.load(); }));
+  runtime_.reset();
+  waiter.join();
+}
+
+Task<> wait_again_while_ending(Event* event, std::atomic<bool>* waiting, std::atomic<int>* told) {
+  waiting->store(true);
+  for (int i = 0; i < 3; ++i) {
+    try {
+      co_await event->wait();
+    } catch (const ShutdownError&) {
+      ++*told;
+    }
+  }
+}
+
+TEST_F(EventTest, AWaitBegunWhileTheRuntimeEndsIsRefused) {
+  Event event(loop());
+  std::atomic<bool> waiting{false};
+  std::atomic<int> told{0};
+  Task<> task = runtime::on_loop(loop(), wait_again_while_ending(&event, &waiting, &told));
+  std::thread waiter([&] { sync_wait(std::move(task)); });
+  EXPECT_TRUE(wait_for(30s, [&] { return waiting.load(); }));
+  runtime_.reset();
+  waiter.join();
+  EXPECT_EQ(told, 3);
+}
+
 Task<> completes_before_and_after(EventLoop* loop) {
   OneShot<int> before(*loop);
   EXPECT_TRUE(before.complete(1));

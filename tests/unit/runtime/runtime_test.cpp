@@ -13,6 +13,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,21 +94,91 @@ bool blocked(int signal) {
   return ::sigismember(&mask, signal) == 1;
 }
 
-TEST(Runtime, SignalsAreBlockedOnTheLoopThreadOnly) {
-  Runtime runtime;
+/// Blocks one on the calling thread while it lives.
+class Blocked {
+ public:
+  explicit Blocked(int signal) {
+    sigset_t one;
+    ::sigemptyset(&one);
+    ::sigaddset(&one, signal);
+    ::pthread_sigmask(SIG_BLOCK, &one, &before_);
+  }
+  ~Blocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+TEST(Runtime, ItsThreadsHaveTheSignalMaskOfWhoMadeItAndTheLoopBlocksSigpipeBesides) {
+  std::unique_ptr<Runtime> runtime;
+  {
+    const Blocked usr1(SIGUSR1);
+    runtime = std::make_unique<Runtime>();
+  }
   bool on_loop = false;
-  bool on_pool = true;
-  Gate both;
-  runtime.event_loop().post([&] {
-    on_loop = blocked(SIGPIPE) && blocked(SIGTERM) && blocked(SIGCHLD) && !blocked(SIGSEGV);
-    // Its thread is started by the loop thread and must not inherit the mask.
-    runtime.blocking_pool().submit([&] { on_pool = blocked(SIGPIPE) || blocked(SIGTERM); },
-                                   [&](runtime::JobEnd) { both.open(); });
+  bool on_pool = false;
+  bool on_inner_pool = false;
+  Gate all;
+  std::unique_ptr<Runtime> inner;
+  runtime->event_loop().post([&] {
+    on_loop = blocked(SIGPIPE) && blocked(SIGUSR1) && !blocked(SIGTERM) && !blocked(SIGCHLD);
+    // The threads that a loop thread starts must not have what only that blocks.
+    inner = std::make_unique<Runtime>();
+    runtime->blocking_pool().submit(
+        [&] { on_pool = !blocked(SIGPIPE) && blocked(SIGUSR1) && !blocked(SIGTERM); },
+        [&](runtime::JobEnd) {
+          inner->blocking_pool().submit(
+              [&] { on_inner_pool = !blocked(SIGPIPE) && blocked(SIGUSR1) && !blocked(SIGTERM); },
+              [&](runtime::JobEnd) { all.open(); });
+        });
   });
-  ASSERT_TRUE(both.wait());
+  ASSERT_TRUE(all.wait());
   EXPECT_TRUE(on_loop);
-  EXPECT_FALSE(on_pool);
-  EXPECT_FALSE(blocked(SIGTERM));
+  EXPECT_TRUE(on_pool);
+  EXPECT_TRUE(on_inner_pool);
+  EXPECT_FALSE(blocked(SIGUSR1));
+}
+
+/// How the process ends that `start` starts on the loop thread, after SIGTERM; 0 if it does not.
+template <class F>
+int end_of_child(Runtime& runtime, F start) {
+  pid_t child = -1;
+  Gate started;
+  runtime.event_loop().post([&] {
+    child = start();
+    started.open();
+  });
+  if (!started.wait() || child <= 0) return 0;
+  ::kill(child, SIGTERM);
+  int status = 0;
+  if (!wait_for(20s, [&] { return ::waitpid(child, &status, WNOHANG) == child; })) {
+    ::kill(child, SIGKILL);
+    ::waitpid(child, &status, 0);
+    return 0;
+  }
+  return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
+}
+
+TEST(Runtime, AChildThatTheLoopThreadStartsHeedsSignals) {
+  Runtime runtime;
+  EXPECT_EQ(end_of_child(runtime,
+                         [] {
+                           pid_t child = -1;
+                           std::string name = "sleep";
+                           std::string time = "60";
+                           char* const arguments[] = {name.data(), time.data(), nullptr};
+                           ::posix_spawnp(&child, "sleep", nullptr, nullptr, arguments, environ);
+                           return child;
+                         }),
+            SIGTERM);
+  EXPECT_EQ(end_of_child(runtime,
+                         [] {
+                           const pid_t child = ::fork();
+                           if (child != 0) return child;
+                           if (blocked(SIGPIPE)) ::_exit(1);
+                           for (;;) ::pause();
+                         }),
+            SIGTERM);
 }
 
 TEST(Runtime, SharedIsOneForAllThreads) {
@@ -135,6 +207,26 @@ TEST(Runtime, DestroyedOnItsOwnLoopThreadDoesNotDeadlock) {
   }
   EXPECT_TRUE(wait_for(30s, [&] { return open_files() == files; }));
   EXPECT_EQ(runtime::live_frames(), frames);
+}
+
+Task<> drop_on_other_loop(runtime::EventLoop* other, std::unique_ptr<Runtime> runtime,
+                          bool* waited) {
+  co_await other->schedule();
+  const auto busy = std::make_shared<Gate>();
+  runtime->blocking_pool().submit([busy] { busy->wait(); });
+  const auto began = WaitClock::now();
+  runtime.reset();
+  *waited = WaitClock::now() - began > 5s;
+  busy->open();
+}
+
+TEST(Runtime, DestroyedOnAnothersLoopThreadDoesNotHoldThatUp) {
+  Runtime other;
+  const long before = threads();
+  bool waited = true;
+  sync_wait(drop_on_other_loop(&other.event_loop(), std::make_unique<Runtime>(), &waited));
+  EXPECT_FALSE(waited);
+  EXPECT_TRUE(wait_for(30s, [&] { return threads() <= before; })) << "it ends by itself";
 }
 
 TEST(Runtime, DestroyedOnItsOwnBlockingThreadDoesNotDeadlock) {
@@ -247,6 +339,15 @@ TEST_F(RuntimeAtExit, ExitCalledOnTheLoopThread) {
         wait_for_ever();
       },
       testing::ExitedWithCode(42), "");
+}
+
+TEST_F(RuntimeAtExit, ASignalRaisedOnTheLoopThreadIsNotLost) {
+  EXPECT_EXIT(
+      {
+        Runtime::shared()->event_loop().post([] { ::raise(SIGTERM); });
+        wait_for_ever();
+      },
+      testing::KilledBySignal(SIGTERM), "");
 }
 
 TEST_F(RuntimeAtExit, ExitCalledOnABlockingThread) {

@@ -1,8 +1,11 @@
 #include "runtime/scope.hpp"
 
+#include <atomic>
+#include <coroutine>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "mx_rmq/errors.hpp"
@@ -10,6 +13,7 @@
 #include "runtime/event.hpp"
 
 #include "loop_test.hpp"
+#include "support/wait.hpp"
 
 namespace mx_rmq::test {
 namespace {
@@ -195,6 +199,97 @@ Task<> several_join(EventLoop* loop) {
 }
 
 TEST_F(ScopeTest, SeveralMayJoin) { run(several_join(&loop())); }
+
+/// Goes on on a thread of its own.
+class OnAThread {
+ public:
+  explicit OnAThread(std::vector<std::thread>* threads) : threads_(threads) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> coroutine) const {
+    threads_->emplace_back([coroutine] { coroutine.resume(); });
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  std::vector<std::thread>* threads_;
+};
+
+Task<int> ends_elsewhere(std::vector<std::thread>* threads, bool fails) {
+  OnAThread elsewhere(threads);
+  co_await elsewhere;
+  if (fails) throw std::runtime_error("elsewhere");
+  co_return 7;
+}
+
+Task<> ends_elsewhere_too(std::vector<std::thread>* threads, bool fails) {
+  co_await ends_elsewhere(threads, fails);
+}
+
+Task<> joins_what_ends_elsewhere(EventLoop* loop, std::vector<std::thread>* threads) {
+  int failed_on_the_loop = 0;
+  Scope scope(*loop, [loop, &failed_on_the_loop](std::exception_ptr) {
+    if (loop->on_loop_thread()) ++failed_on_the_loop;
+  });
+  for (int i = 0; i < 50; ++i) scope.spawn(ends_elsewhere_too(threads, i % 2 == 0));
+  co_await scope.join();
+  EXPECT_TRUE(loop->on_loop_thread());
+  EXPECT_EQ(failed_on_the_loop, 25);
+}
+
+TEST_F(ScopeTest, ATaskThatEndsOnAnotherThreadIsToldOnTheLoop) {
+  std::vector<std::thread> threads;
+  run(joins_what_ends_elsewhere(&loop(), &threads));
+  for (auto& thread : threads) thread.join();
+}
+
+Task<> comes_back(EventLoop* loop, std::vector<std::thread>* threads) {
+  EXPECT_EQ(co_await runtime::on_loop(*loop, ends_elsewhere(threads, false)), 7);
+  EXPECT_TRUE(loop->on_loop_thread());
+  bool thrown = false;
+  try {
+    co_await runtime::on_loop(*loop, ends_elsewhere_too(threads, true));
+  } catch (const std::runtime_error&) {
+    thrown = true;
+  }
+  EXPECT_TRUE(thrown);
+  EXPECT_TRUE(loop->on_loop_thread());
+}
+
+TEST_F(ScopeTest, OnLoopComesBackFromWhereverTheTaskEnds) {
+  std::vector<std::thread> threads;
+  run(comes_back(&loop(), &threads));
+  for (auto& thread : threads) thread.join();
+}
+
+Task<> ends_after_the_shutdown(Event* shut, EventLoop* loop, std::atomic<int>* ended) {
+  try {
+    co_await shut->wait();
+  } catch (const ShutdownError&) {
+  }
+  for (int i = 0; i < 3; ++i) co_await loop->yield();
+  ++*ended;
+}
+
+Task<> joins_during_the_shutdown(EventLoop* loop, std::atomic<int>* begun,
+                                 std::atomic<int>* ended) {
+  Event never(*loop);
+  Scope scope(*loop, unexpected);
+  for (int i = 0; i < 3; ++i) scope.spawn(ends_after_the_shutdown(&never, loop, ended));
+  ++*begun;
+  co_await scope.join();
+  EXPECT_EQ(*ended, 3);
+}
+
+TEST_F(ScopeTest, JoinLastsUntilTheTasksHaveHeardOfTheLoopsEnd) {
+  std::atomic<int> begun{0};
+  std::atomic<int> ended{0};
+  Task<> task = runtime::on_loop(loop(), joins_during_the_shutdown(&loop(), &begun, &ended));
+  std::thread owner([&] { sync_wait(std::move(task)); });
+  EXPECT_TRUE(wait_for(30s, [&] { return begun == 1; }));
+  runtime_.reset();
+  owner.join();
+  EXPECT_EQ(ended, 3);
+}
 
 }  // namespace
 }  // namespace mx_rmq::test

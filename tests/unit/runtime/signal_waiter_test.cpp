@@ -46,6 +46,24 @@ TEST_F(SignalWaiterTest, TellsWhichSignalCame) {
   EXPECT_EQ(run(send_and_wait(&loop(), SIGTERM)), SIGTERM);
 }
 
+Task<> tells_each(EventLoop* loop) {
+  SignalWaiter waiter(*loop);
+  const std::vector<int> sent{SIGINT, SIGTERM, SIGINT};
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    ::kill(::getpid(), sent[i]);
+    const std::optional<int> come = co_await waiter.wait(i + 1);
+    EXPECT_EQ(come, sent[i]);
+  }
+  EXPECT_EQ(waiter.told(), SIGINT);
+  const std::optional<int> second = co_await waiter.wait(2);
+  EXPECT_EQ(second, SIGTERM) << "it is kept";
+  waiter.cancel();
+  const std::optional<int> fourth = co_await waiter.wait(4);
+  EXPECT_EQ(fourth, std::nullopt);
+}
+
+TEST_F(SignalWaiterTest, TellsOfEachSignalInTurn) { run(tells_each(&loop())); }
+
 void own_handler(int) {}
 
 void two_waiters(EventLoop* loop) {
