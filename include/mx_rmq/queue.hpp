@@ -151,7 +151,8 @@ class RedisMessageQueue {
                   "`using namespace std::chrono_literals`");
   }
 
-  /// Asks whether Redis answers ("redis"), whether the loop turns ("loop"), and, if a handler is
+  /// Asks whether Redis answers and is a master ("redis"; names what is there instead, and what to
+  /// write in redis_url), whether the loop turns ("loop"), and, if a handler is
   /// registered, whether messages are consumed ("consuming"). Never throws but ShutdownError; takes
   /// two seconds or MQConfig::command_timeout at the most, however busy the blocking threads are.
   /// While the loop is stalled it resumes on a thread that only watches the loop, where it must not

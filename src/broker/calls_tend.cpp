@@ -1,7 +1,10 @@
 #include "broker/calls_tend.hpp"
 
 #include "broker/fields.hpp"
+#include "mx_rmq/errors.hpp"
 #include "mx_rmq_scripts.hpp"
+#include "redis/classify.hpp"
+#include "redis/role.hpp"
 
 namespace mx_rmq::broker {
 
@@ -76,6 +79,11 @@ redis::Command make_wait(std::span<const TopicKeys* const> topics, std::chrono::
 
 std::optional<std::string> read_wait(redis::Reply&& reply) {
   if (reply.is_nil()) return std::nullopt;
+  if (reply.is_error()) {
+    const std::string& text = reply.error_text();
+    throw ServerError(std::string(redis::classify(text).code),
+                      "Redis refused BZPOPMIN: " + text + std::string(redis::explained(text)));
+  }
   Fields fields("BZPOPMIN", std::move(reply));
   std::string key = fields.text();
   fields.text();  // the marker

@@ -7,6 +7,7 @@
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq_scripts.hpp"
 #include "redis/classify.hpp"
+#include "redis/role.hpp"
 #include "redis/script_error.hpp"
 
 namespace mx_rmq::broker {
@@ -98,9 +99,12 @@ Task<redis::Reply> ScriptCaller::ask_plain(ScriptCaller self, redis::Command com
     if (error == nullptr) {
       const std::string& text = reply.error_text();
       const redis::Verdict verdict = redis::classify(text);
-      error = std::make_exception_ptr(
-          ServerError(std::string(verdict.code), "Redis refused a command: " + text));
-      if (verdict.remedy != redis::Remedy::wait) std::rethrow_exception(error);
+      error = std::make_exception_ptr(ServerError(
+          std::string(verdict.code), "Redis refused " + std::string(command.name()) + ": " + text +
+                                         std::string(redis::explained(text))));
+      const bool passes =
+          verdict.remedy == redis::Remedy::wait || verdict.remedy == redis::Remedy::reconnect;
+      if (!passes) std::rethrow_exception(error);
     }
     const Duration wait = pause.next();
     if (self.loop_->now() + wait >= deadline) std::rethrow_exception(error);

@@ -6,9 +6,8 @@
 
 #include "api/checks.hpp"
 #include "mx_rmq/errors.hpp"
+#include "mx_rmq/runtime.hpp"
 #include "queue/client_options.hpp"
-#include "redis/classify.hpp"
-#include "redis/command.hpp"
 #include "runtime/blocking_pool.hpp"
 #include "runtime/log.hpp"
 
@@ -23,6 +22,7 @@ namespace {
 
 // Lane 0 produces, lane 1 looks and moves; the consuming side has the others to itself.
 constexpr std::size_t kFacadeLanes = 2;
+constexpr auto kAskAgain = 20ms;
 // A topic in use is put into the set of topics again after so long: somebody else may have forgotten it.
 constexpr Duration kNoteAgain = 5min;
 
@@ -128,6 +128,7 @@ QueueCore::Use::~Use() {
 
 std::shared_ptr<redis::Client> QueueCore::make_client(std::size_t lanes) const {
   redis::ClientOptions options = queue::client_options(config_, lanes);
+  options.watch = watch_;
   redis::Seams seams = seams_.redis(loop_, options.connection);
   return std::make_shared<redis::Client>(loop_, std::move(options), std::move(seams));
 }
@@ -170,22 +171,34 @@ Task<> QueueCore::note_topic(std::string topic) {
   used->noted.reset();
 }
 
-Task<> QueueCore::ping(TimePoint deadline) {
+Task<> QueueCore::ping(TimePoint deadline, Unfit what) {
   open();
   for (;;) {
     const TimePoint until = std::min(deadline, loop_.now() + Duration(config_.command_timeout));
-    redis::Command command = redis::Command::of("PING");
+    std::exception_ptr error;
+    bool again = false;
     try {
-      const redis::Reply reply = co_await client_->lane(0).send(std::move(command), until);
-      if (reply.is_error())
-        throw ServerError(std::string(redis::classify(reply.error_text()).code),
-                          "PING: " + reply.error_text());
-      co_return;
+      co_await client_->check(until);
     } catch (const OutcomeUnknown&) {
       // The connection was lost or silent: there is another one, while there is time.
-      if (loop_.now() >= deadline) throw;
+      error = std::current_exception();
+      again = true;
+    } catch (const ConnectionError&) {
+      error = std::current_exception();
+      // Health waits for what may still come, not for something better than what is there.
+      again = what == Unfit::wait || unfit().empty();
     }
+    if (!error) co_return;
+    if (!again || loop_.now() + kAskAgain >= deadline) std::rethrow_exception(error);
+    co_await sleep_for(kAskAgain);
   }
+}
+
+std::string QueueCore::unfit() const {
+  std::string text;
+  if (client_) text = client_->health().unfit;
+  if (text.empty() && engine_client_) text = engine_client_->health().unfit;
+  return text;
 }
 
 std::int64_t QueueCore::reconnects() const {

@@ -18,6 +18,7 @@
 #include "queue/seams.hpp"
 #include "queue/topic_ports.hpp"
 #include "redis/client.hpp"
+#include "redis/role_watch.hpp"
 #include "runtime/event.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/scope.hpp"
@@ -61,8 +62,12 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
 
   /// The topic's port; throws ShutdownError after cleanup(). To be made after a Use, and to end before it.
   [[nodiscard]] queue::TopicPorts::Use port(const std::string& topic);
-  /// Redis answers; throws if it does not.
-  Task<> ping(runtime::TimePoint deadline);
+  /// Redis answers, and is a master; throws if not. `Unfit::tell`: as soon as it is known that what is there
+  /// cannot be used; else at the deadline, because that may change.
+  enum class Unfit : bool { tell, wait };
+  Task<> ping(runtime::TimePoint deadline, Unfit what);
+  /// What some connection found instead of a master that serves us, and what to write instead; empty if none did.
+  [[nodiscard]] std::string unfit() const;
   /// The consuming side, while there is one.
   [[nodiscard]] const std::shared_ptr<worker::Engine>& engine() const noexcept { return engine_; }
   /// Whether consuming was ever begun.
@@ -164,6 +169,7 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   runtime::EventLoop& loop_;
 
   // Loop thread.
+  const std::shared_ptr<redis::RoleWatch> watch_ = std::make_shared<redis::RoleWatch>();
   std::unique_ptr<runtime::Scope> scope_;
   std::shared_ptr<redis::Client> client_;  // for everything but consuming
   std::unique_ptr<broker::TopicSet> topic_set_;

@@ -30,12 +30,16 @@ Task<HealthReport> check_health(std::shared_ptr<detail::QueueCore> core) {
     co_return report;
   }
   report.checks["loop"] = "ok";
-  std::string redis = "ok";
-  try {
-    const detail::QueueCore::Use use(core);
-    co_await core->ping(core->loop().now() + runtime::Duration(core->config().command_timeout));
-  } catch (const Error& e) {
-    redis = e.what();
+  std::string redis = core->unfit();
+  if (redis.empty()) {
+    redis = "ok";
+    try {
+      const detail::QueueCore::Use use(core);
+      co_await core->ping(core->loop().now() + runtime::Duration(core->config().command_timeout),
+                          detail::QueueCore::Unfit::tell);
+    } catch (const Error& e) {
+      redis = e.what();
+    }
   }
   std::string consuming;
   if (core->engine()) {

@@ -33,7 +33,7 @@ void QueueCore::give_up_reaching() {
 Task<> QueueCore::try_to_reach(std::shared_ptr<QueueCore> self, std::shared_ptr<Attempt> attempt,
                                TimePoint deadline) {
   try {
-    co_await self->ping(deadline);
+    co_await self->ping(deadline, Unfit::wait);
   } catch (...) {
     attempt->error = std::current_exception();
   }
@@ -62,7 +62,7 @@ std::string why_not_there(const std::exception_ptr& error) {
 Task<> QueueCore::reach(Patience patience) {
   const Duration one_try(config_.connect_timeout);
   if (!config_.wait_for_redis) {
-    co_await ping(loop_.now() + one_try);
+    co_await ping(loop_.now() + one_try, Unfit::wait);
     co_return;
   }
   log::Every gate(30s);

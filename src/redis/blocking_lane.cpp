@@ -34,9 +34,6 @@ Task<Reply> BlockingLane::wait(Command command, TimePoint deadline) {
     }
     std::rethrow_exception(error);
   }
-  if (reply.is_error() && classify(reply.error_text()).remedy == Remedy::reconnect) {
-    connection->recycle(connection->fsm().epoch(), reply.error_text());
-  }
   co_return reply;
 }
 

@@ -1,14 +1,37 @@
 #include "redis/client.hpp"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <utility>
 
 #include "mx_rmq/errors.hpp"
+#include "redis/classify.hpp"
 #include "redis/connection.hpp"
 #include "redis/context.hpp"
+#include "redis/role.hpp"
 
 namespace mx_rmq::redis {
+
+namespace {
+
+// What a server that is there answers, in the order to try; rights to the first two may be missing.
+enum class Question : std::uint8_t { role, info, ping };
+constexpr std::array questions{Question::role, Question::info, Question::ping};
+
+Command ask(Question question) {
+  switch (question) {
+    case Question::role:
+      return Command::of("ROLE");
+    case Question::info:
+      return Command::of("INFO", "replication");
+    case Question::ping:
+      break;
+  }
+  return Command::of("PING");
+}
+
+}  // namespace
 
 Client::Client(runtime::EventLoop& loop, ClientOptions options)
     : Client(loop, options, Seams::real(loop, options.connection)) {}
@@ -64,8 +87,35 @@ ClientHealth Client::health() const {
     }
     if (fsm.state() == LaneState::refused) ++health.refused;
     if (!fsm.last_error().empty()) health.last_error = fsm.last_error();
+    if (fsm.unfit()) health.unfit = fsm.last_error();
   }
+  if (health.unfit.empty()) health.unfit = context_->cluster_trouble();
   return health;
+}
+
+Task<> Client::check(TimePoint deadline) {
+  lane(0);
+  return check_on(lanes_[0]->connection_, deadline);
+}
+
+Task<> Client::check_on(std::shared_ptr<Connection> connection, TimePoint deadline) {
+  for (const Question question : questions) {
+    Command command = ask(question);
+    Connection::Answer answer(connection->context().loop);
+    connection->submit(answer, std::move(command), deadline, 0, true);
+    const Reply reply = co_await answer.wait();
+    if (reply.is_error()) {
+      const std::string& text = reply.error_text();
+      const Verdict verdict = classify(text);
+      if (question != Question::ping && verdict.remedy == Remedy::fatal) continue;
+      throw ServerError(std::string(verdict.code), "Redis refuses to answer: " + text);
+    }
+    const std::string unfit =
+        unfit_text(question == Question::role ? read_role(reply) : read_replication_info(reply));
+    if (unfit.empty()) co_return;
+    connection->demoted(unfit);
+    throw ConnectionError(unfit);
+  }
 }
 
 Task<> Client::close(TimePoint deadline) {

@@ -24,6 +24,9 @@ struct ClientHealth {
   std::size_t refused = 0;       ///< of those, refused for credentials or rights
   std::uint64_t reconnects = 0;  ///< connections made anew, of all that exist
   std::string last_error;        ///< of a lane that is not usable; else empty
+  /// What is there instead of a master that serves us, and what to write instead of its address, as far as a
+  /// connection found that out; else empty.
+  std::string unfit;
 };
 
 /// All connections of one queue to one Redis. Loop thread only. `close` must have completed before
@@ -48,6 +51,12 @@ class Client {
   [[nodiscard]] Rng& rng() noexcept;
   [[nodiscard]] ClientHealth health() const;
 
+  /// Asks the server of lane 0 what it is: ROLE, INFO replication where that is refused, PING where both
+  /// are. Returns if it can be used. Throws as Lane::send; ConnectionError also for a server that cannot
+  /// be used, naming what it is, at once; an established connection to one is renewed, with all
+  /// others of the queue.
+  Task<> check(TimePoint deadline);
+
   /// No new command is taken; what was written is awaited up to `deadline`, then everything is
   /// closed and whatever still waits ends with OutcomeUnknown (written) or ShutdownError. Blocking
   /// waits are not awaited. Idempotent; never throws.
@@ -55,6 +64,7 @@ class Client {
 
  private:
   std::shared_ptr<Connection> open(bool blocking);
+  static Task<> check_on(std::shared_ptr<Connection> connection, TimePoint deadline);
 
   std::shared_ptr<Context> context_;
   bool closing_ = false;

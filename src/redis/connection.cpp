@@ -1,9 +1,12 @@
 #include "redis/connection.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "mx_rmq/errors.hpp"
+#include "redis/classify.hpp"
+#include "redis/role.hpp"
 #include "runtime/log.hpp"
 
 namespace mx_rmq::redis {
@@ -14,6 +17,7 @@ namespace {
 
 constexpr std::size_t feed_size = std::size_t{16} << 10;
 constexpr std::size_t write_at_once = std::size_t{32} << 10;
+constexpr std::chrono::seconds look_within{5};
 
 std::optional<Address> local_address(const ConnectOptions& options) {
   if (options.unix_path.empty()) return std::nullopt;
@@ -37,11 +41,11 @@ Connection::~Connection() {
 }
 
 std::uint64_t Connection::submit(Answer& answer, Command command, TimePoint deadline,
-                                 std::uint64_t only_epoch) {
+                                 std::uint64_t only_epoch, bool only_fit) {
   const std::uint64_t number = ++submissions_;
   log::trace("to Redis", "command", command.name(), "bytes", command.size(), "number", number);
   fsm_.submit(context_->loop.now(), reinterpret_cast<WaiterToken>(&answer), std::move(command),
-              deadline, only_epoch, actions_);
+              deadline, only_epoch, actions_, only_fit);
   perform();
   // So much is worth a write of its own: Redis has it while this thread goes on.
   if (fsm_.queued_bytes() >= write_at_once) flush();
@@ -62,6 +66,46 @@ void Connection::drop(std::uint64_t epoch, std::string_view why) {
   fsm_.drop(context_->loop.now(), epoch, why, actions_);
   perform();
 }
+
+void Connection::renew(std::string_view why) {
+  // Whoever waits at a server for what comes to another one would wait long.
+  const bool at_once = blocking_ && fsm_.in_flight() > 0;
+  fsm_.renew(context_->loop.now(), why, at_once, actions_);
+  perform();
+}
+
+void Connection::try_now() {
+  fsm_.try_now(context_->loop.now());
+  arm_timer();
+}
+
+void Connection::look() {
+  if (looking_ || !fsm_.ready() || fsm_.role_refusals() > 1) return;
+  // One that waits at its server is told by it.
+  if (blocking_ && fsm_.in_flight() > 0) return;
+  looking_ = true;
+  const TimePoint now = context_->loop.now();
+  Command command =
+      fsm_.role_refusals() == 0 ? Command::of("ROLE") : Command::of("INFO", "replication");
+  fsm_.submit(now, look_token, std::move(command), now + look_within, fsm_.epoch(), actions_);
+  perform();
+}
+
+void Connection::looked(const Action& action) {
+  looking_ = false;
+  if (action.kind != Action::Kind::reply) return;  // it ended, or will by its silence
+  const Reply& reply = action.reply;
+  std::string unfit =
+      unfit_text(reply.is_array() ? read_role(reply) : read_replication_info(reply));
+  if (!unfit.empty()) demoted_ = std::move(unfit);
+}
+
+void Connection::explain_silence(std::string why) {
+  fsm_.explain_silence(std::move(why), actions_);
+  perform();
+}
+
+void Connection::demoted(std::string_view why) { context_->watch->demoted(renewals_, why); }
 
 void Connection::drain(TimePoint deadline) {
   fsm_.drain(context_->loop.now(), deadline, actions_);
@@ -93,6 +137,7 @@ void Connection::note_load(const lua::Script& script, std::uint64_t number) {
 // --- what the machine is told ---
 
 void Connection::on_connected() noexcept {
+  if (!context_->silence().empty()) fsm_.presume_silence(context_->silence());
   fsm_.on_connected(context_->loop.now(), actions_);
   setup_sent_ = context_->loop.now();
   perform();
@@ -102,6 +147,8 @@ void Connection::on_bytes(std::string_view bytes) noexcept {
   const std::uint64_t transport = transports_;
   const std::shared_ptr<ReplyReader> reader = reader_;
   const TimePoint now = context_->loop.now();
+  const bool first = fsm_.setup_unanswered();
+  const std::string_view all = bytes;
   fsm_.on_heard(now);
   while (!bytes.empty() && transport == transports_ && transport_ != nullptr) {
     reader->feed(bytes.substr(0, feed_size));
@@ -111,7 +158,10 @@ void Connection::on_bytes(std::string_view bytes) noexcept {
     while ((status = reader->next(reply)) == ReplyReader::Status::reply) {
       fsm_.on_reply(now, std::move(reply), actions_);
     }
-    if (status == ReplyReader::Status::error) {
+    if (status == ReplyReader::Status::error && first && fsm_.setup_unanswered()) {
+      const std::string address = context_->options.connect.address();
+      fsm_.on_no_redis(now, unfit_bytes_text(address, all), actions_);
+    } else if (status == ReplyReader::Status::error) {
       fsm_.on_protocol_error(now, reader->error(), actions_);
     }
     perform();
@@ -143,6 +193,17 @@ void Connection::perform() {
   actions_.clear();
   want_flush();
   arm_timer();
+  if (!demoted_.empty()) demoted(std::exchange(demoted_, {}));
+}
+
+// What an error reply says about the server, whoever gets it.
+void Connection::note_error(const std::string& text) {
+  const Verdict verdict = classify(text);
+  if (verdict.remedy == Remedy::reconnect) {
+    demoted_ = text;
+  } else if (verdict.remedy == Remedy::follow || verdict.code == "CROSSSLOT") {
+    context_->note_cluster(text);
+  }
 }
 
 void Connection::perform_one(Action& action) {
@@ -158,9 +219,18 @@ void Connection::perform_one(Action& action) {
       break;
     case Action::Kind::reply:
       log::trace("from Redis", "reply", Reply::name(action.reply.kind()));
+      if (action.reply.is_error()) note_error(action.reply.error_text());
+      if (action.waiter == look_token) {
+        looked(action);
+        break;
+      }
       reinterpret_cast<Answer*>(action.waiter)->complete(std::move(action.reply));
       break;
     case Action::Kind::fail:
+      if (action.waiter == look_token) {
+        looked(action);
+        break;
+      }
       fail(action);
       break;
     case Action::Kind::server_time:
@@ -171,10 +241,16 @@ void Connection::perform_one(Action& action) {
       break;
     case Action::Kind::ready:
       log_change(action);
+      context_->answered();
+      renewals_ = context_->watch->renewals();
+      context_->watch->found(*this);
       became_ready(static_cast<std::uint64_t>(action.number));
       break;
-    case Action::Kind::lost:
     case Action::Kind::attempt_failed:
+      log_change(action);
+      if (action.silent && !action.address.local) context_->ask_for_tls(action.address);
+      break;
+    case Action::Kind::lost:
     case Action::Kind::refused:
       log_change(action);
       break;
@@ -189,16 +265,28 @@ void Connection::log_change(const Action& action) {
   const std::string address = context.options.connect.address();
   if (action.kind == Action::Kind::ready) {
     log::info(context.log_ready, "connected to Redis", "address", address, "epoch", action.number);
+  } else if (action.kind == Action::Kind::attempt_failed && action.unfit) {
+    log::error(context.log_unfit, "cannot work with what is there, trying again", "address",
+               address, "why", action.text);
   } else if (action.kind == Action::Kind::attempt_failed) {
     log::warn(context.log_failed, "no connection to Redis, trying again", "address", address, "why",
               action.text);
   } else if (action.kind == Action::Kind::refused) {
-    log::error(context.log_refused, "Redis refuses us, trying again later", "address", address,
-               "why", action.text, "pause", context.options.connection.refused_retry);
+    log::error(context.log_refused,
+               action.unfit ? "cannot work with what is there, trying again later"
+                            : "Redis refuses us, trying again later",
+               "address", address, "why", action.text, "pause",
+               context.options.connection.refused_retry);
   } else if (action.number != 0) {
     log::info(context.log_lost, "connecting to Redis anew", "address", address, "why", action.text);
+  } else if (action.idle) {
+    // The server's `timeout`, a middlebox: nothing was under way, and a new one is made. If that
+    // fails, that is told.
+    log::info(context.log_idle, "an idle connection to Redis ended, connecting anew", "address",
+              address, "why", action.text);
   } else {
-    log::warn(context.log_lost, "connection to Redis lost", "address", address, "why", action.text);
+    log::warn(context.log_lost, "connection to Redis lost, connecting anew", "address", address,
+              "why", action.text);
   }
 }
 

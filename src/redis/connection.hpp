@@ -32,11 +32,19 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   /// Queues a command. `answer` is completed or failed exactly once, perhaps before this returns, and
   /// must live until then. Returns a number that grows with each call.
   std::uint64_t submit(Answer& answer, Command command, TimePoint deadline,
-                       std::uint64_t only_epoch);
+                       std::uint64_t only_epoch, bool only_fit = false);
 
   void start();
   void recycle(std::uint64_t epoch, std::string_view why);
   void drop(std::uint64_t epoch, std::string_view why);
+  /// The server may be no master any more: see ConnectionFsm::renew. A wait under way is ended.
+  void renew(std::string_view why);
+  void try_now();
+  /// Asks what the server is by now, behind what is under way.
+  void look();
+  void explain_silence(std::string why);
+  /// This connection was told that its server is no master.
+  void demoted(std::string_view why);
   void drain(TimePoint deadline);
   void abort() noexcept;
   /// Writes what is queued; called by the context's flush.
@@ -69,6 +77,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
 
   void perform();
   void perform_one(Action& action);
+  void note_error(const std::string& text);
+  void looked(const Action& action);
   void log_change(const Action& action);
   void fail(const Action& action);
   void connect(const Address& address);
@@ -89,8 +99,11 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   std::uint64_t transports_ = 0;  // made so far
   std::vector<SharedBytes> buffers_;
   bool dirty_ = false;
-  bool blocked_ = false;  // the transport will say when it takes more
-  bool holding_ = false;  // on_ready callbacks go first
+  bool blocked_ = false;        // the transport will say when it takes more
+  bool holding_ = false;        // on_ready callbacks go first
+  std::uint64_t renewals_ = 0;  // RoleWatch's, when this one became usable
+  std::string demoted_;         // what the server said about it; told when the actions are done
+  bool looking_ = false;
   runtime::TimerId timer_;
   TimePoint armed_for_ = TimePoint::max();
   TimePoint setup_sent_{};

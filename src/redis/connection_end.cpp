@@ -17,10 +17,14 @@ constexpr int failures_after_short_life = 2;
 // What was written, wholly or partly, has an unknown outcome. What was handed over while this connection
 // was up and not written has none: its sender decides anew, seeing the new epoch. What waited for a
 // connection already goes on waiting.
-void ConnectionFsm::end_connection(TimePoint now, std::string_view why, Actions& out) {
+void ConnectionFsm::end_connection(TimePoint now, std::string_view why, Actions& out,
+                                   bool by_peer) {
   out.push_back({.kind = Action::Kind::close});
   const bool draining = state_ == LaneState::draining;
   const bool voluntary = recycling_ || draining;
+  const bool idle = by_peer && unsent_.empty() && skip_ == 0 &&
+                    std::ranges::all_of(
+                        in_flight_, [](const InFlight& each) { return each.waiter == look_token; });
   last_error_ = std::string(why);
   const std::string text = "the connection to Redis ended: " + last_error_;
   for (const InFlight& each : in_flight_) fail(out, each.waiter, Failure::outcome_unknown, text);
@@ -41,12 +45,13 @@ void ConnectionFsm::end_connection(TimePoint now, std::string_view why, Actions&
   });
   if (now - ready_since_ >= options_.useful_after) {
     backoff_.reset();
-  } else if (useful_) {
+  } else if (useful_ && !renewed_) {
     backoff_.soften(failures_after_short_life);
   }
   state_ = LaneState::backing_off;
   retry_at_ = now + backoff_.next(rng_);
-  out.push_back({.kind = Action::Kind::lost, .number = voluntary ? 1 : 0, .text = last_error_});
+  out.push_back(
+      {.kind = Action::Kind::lost, .number = voluntary ? 1 : 0, .text = last_error_, .idle = idle});
 }
 
 void ConnectionFsm::recycle(TimePoint now, std::uint64_t epoch, std::string_view why,
@@ -55,6 +60,24 @@ void ConnectionFsm::recycle(TimePoint now, std::uint64_t epoch, std::string_view
   recycling_ = true;
   why_recycled_ = std::string(why);
   finish_if_answered(now, out);
+}
+
+void ConnectionFsm::renew(TimePoint now, std::string_view why, bool at_once, Actions& out) {
+  if (state_ == LaneState::setting_up) {
+    attempt_failed(now, std::string(why), out);
+    return;
+  }
+  if (state_ != LaneState::ready) return;
+  renewed_ = true;
+  if (!recycling_) {
+    recycling_ = true;
+    why_recycled_ = std::string(why);
+  }
+  if (at_once) {
+    end_connection(now, why, out);
+  } else {
+    finish_if_answered(now, out);
+  }
 }
 
 void ConnectionFsm::drop(TimePoint now, std::uint64_t epoch, std::string_view why, Actions& out) {

@@ -90,7 +90,27 @@ void ConnectionFsm::on_connected(TimePoint now, Actions&) {
   attempt_deadline_ = now + options_.connect_timeout;
   setup_written_ = 0;
   setup_answered_ = 0;
+  heard_in_setup_ = false;
+  role_refusals_ = 0;
+  careful_ = unfit_;
+  auth_refused_.reset();
   skip_ = 0;
+}
+
+// The last step asks for the role once more, and only where it was not told.
+std::size_t ConnectionFsm::setup_steps() const noexcept {
+  const bool ends_with_it =
+      !plan_->empty() && plan_->back().kind == SetupStep::Kind::replication_info;
+  return plan_->size() - (ends_with_it && role_refusals_ == 0 ? 1 : 0);
+}
+
+// Where there was no master the last time, what a master needs is not sent before it is known to be one.
+std::size_t ConnectionFsm::setup_sendable() const noexcept {
+  if (!careful_) return setup_steps();
+  const auto role = std::ranges::find(*plan_, SetupStep::Kind::role, &SetupStep::kind);
+  if (role == plan_->end()) return setup_steps();
+  const auto with_it = static_cast<std::size_t>(role - plan_->begin()) + 1;
+  return setup_answered_ < with_it ? with_it : setup_steps();
 }
 
 void ConnectionFsm::on_setup_reply(TimePoint now, const Reply& reply, Actions& out) {
@@ -102,53 +122,111 @@ void ConnectionFsm::on_setup_reply(TimePoint now, const Reply& reply, Actions& o
     verdict.kind = Verdict::garbage;
     verdict.text = "an answer to what was not sent: " + reply.describe();
   }
+  // A Sentinel refuses the password of the servers that it watches: what is there tells more.
+  if (step.kind == SetupStep::Kind::auth && verdict.kind == Verdict::refuse) {
+    auth_refused_ = std::move(verdict);
+    ++setup_answered_;
+    return;
+  }
+  if (auth_refused_ && verdict.kind != Verdict::sentinel)
+    verdict = *std::exchange(auth_refused_, {});
   switch (verdict.kind) {
     case Verdict::refuse:
-      setup_refused(now, std::move(verdict.code), std::move(verdict.text), out);
+    case Verdict::sentinel:
+      setup_refused(now, std::move(verdict), out);
       return;
     case Verdict::try_later:
     case Verdict::garbage:
-      ++first_address_;
-      attempt_failed(now, std::move(verdict.text), out);
+      setup_failed(now, std::move(verdict.text), out);
+      return;
+    case Verdict::replica:
+      setup_failed(now, std::move(verdict.text), out, Found::nothing_fit);
       return;
     case Verdict::go_on:
       break;
   }
+  if (verdict.role_refused) ++role_refusals_;
   if (step.kind == SetupStep::Kind::time) {
     out.push_back({.kind = Action::Kind::server_time, .number = verdict.number});
   } else if (step.kind == SetupStep::Kind::client_id) {
     out.push_back({.kind = Action::Kind::client_id, .number = verdict.number});
   }
-  if (++setup_answered_ == plan_->size()) become_ready(now, out);
+  if (++setup_answered_ == setup_steps()) become_ready(now, out);
 }
 
 void ConnectionFsm::become_ready(TimePoint now, Actions& out) {
   state_ = LaneState::ready;
   recycling_ = false;
+  renewed_ = false;
+  unfit_ = false;
+  silence_.clear();
   ++epoch_;
   ready_since_ = now;
   useful_ = false;
   out.push_back({.kind = Action::Kind::ready, .number = static_cast<std::int64_t>(epoch_)});
-  drop_unsent(
-      out, Failure::not_written, "the connection it was meant for is gone",
-      [this](const Unsent& each) { return each.only_epoch != 0 && each.only_epoch != epoch_; });
+  drop_unsent(out, Failure::not_written, std::string(bound_and_over), [this](const Unsent& each) {
+    return each.only_epoch != 0 && each.only_epoch != epoch_;
+  });
 }
 
-void ConnectionFsm::attempt_failed(TimePoint now, std::string why, Actions& out) {
+void ConnectionFsm::attempt_failed(TimePoint now, std::string why, Actions& out, Found found) {
+  const bool silent = state_ == LaneState::setting_up && !heard_in_setup_;
   if (state_ != LaneState::resolving) out.push_back({.kind = Action::Kind::close});
   state_ = LaneState::backing_off;
   retry_at_ = now + backoff_.next(rng_);
   last_error_ = std::move(why);
-  out.push_back({.kind = Action::Kind::attempt_failed, .text = last_error_});
+  unfit_ = found == Found::nothing_fit;
+  if (silent && !silence_.empty()) {
+    last_error_ = silence_;
+    unfit_ = true;
+  }
+  out.push_back({.kind = Action::Kind::attempt_failed,
+                 .text = last_error_,
+                 .address = address_ < addresses_.size() ? addresses_[address_] : Address(),
+                 .unfit = unfit_,
+                 .silent = silent});
+  if (unfit_) fail_only_fit(out);
 }
 
-void ConnectionFsm::setup_refused(TimePoint now, std::string code, std::string text, Actions& out) {
+// After one that connected and is of no use another address gets its chance.
+void ConnectionFsm::setup_failed(TimePoint now, std::string why, Actions& out, Found found) {
+  if (auth_refused_) {
+    setup_refused(now, *std::exchange(auth_refused_, {}), out);
+    return;
+  }
+  ++first_address_;
+  attempt_failed(now, std::move(why), out, found);
+}
+
+void ConnectionFsm::fail_only_fit(Actions& out) {
+  drop_unsent(out, Failure::not_written, last_error_,
+              [](const Unsent& each) { return each.only_fit; });
+}
+
+void ConnectionFsm::explain_silence(std::string why, Actions& out) {
+  if (state_ == LaneState::idle || state_ == LaneState::ready || state_ == LaneState::refused ||
+      state_ == LaneState::draining || state_ == LaneState::closed) {
+    return;
+  }
+  silence_ = std::move(why);
+  last_error_ = silence_;
+  unfit_ = true;
+  fail_only_fit(out);
+}
+
+void ConnectionFsm::try_now(TimePoint now) {
+  if (state_ == LaneState::backing_off && unfit_) retry_at_ = std::min(retry_at_, now);
+}
+
+void ConnectionFsm::setup_refused(TimePoint now, SetupVerdict verdict, Actions& out) {
   out.push_back({.kind = Action::Kind::close});
   state_ = LaneState::refused;
   retry_at_ = now + options_.refused_retry;
-  refused_code_ = std::move(code);
-  last_error_ = std::move(text);
-  out.push_back({.kind = Action::Kind::refused, .text = last_error_, .code = refused_code_});
+  refused_code_ = std::move(verdict.code);
+  last_error_ = std::move(verdict.text);
+  unfit_ = verdict.kind == SetupVerdict::Kind::sentinel;
+  out.push_back(
+      {.kind = Action::Kind::refused, .text = last_error_, .code = refused_code_, .unfit = unfit_});
   for (Unsent& each : unsent_) fail(out, each.waiter, Failure::refused, last_error_, refused_code_);
   unsent_.clear();
   queued_bytes_ = 0;
@@ -170,12 +248,11 @@ void ConnectionFsm::on_lost(TimePoint now, std::string_view why, Actions& out) {
       return;
     }
     case LaneState::setting_up:
-      ++first_address_;
-      attempt_failed(now, "the connection ended during set-up: " + std::string(why), out);
+      setup_failed(now, "the connection ended during set-up: " + std::string(why), out);
       return;
     case LaneState::ready:
     case LaneState::draining:
-      end_connection(now, why, out);
+      end_connection(now, why, out, true);
       return;
     default:
       return;
@@ -185,11 +262,14 @@ void ConnectionFsm::on_lost(TimePoint now, std::string_view why, Actions& out) {
 void ConnectionFsm::on_protocol_error(TimePoint now, std::string_view why, Actions& out) {
   const std::string text = "protocol error: " + std::string(why);
   if (state_ == LaneState::setting_up) {
-    ++first_address_;
-    attempt_failed(now, text, out);
+    setup_failed(now, text, out);
   } else if (state_ == LaneState::ready || state_ == LaneState::draining) {
     end_connection(now, text, out);
   }
+}
+
+void ConnectionFsm::on_no_redis(TimePoint now, std::string why, Actions& out) {
+  if (state_ == LaneState::setting_up) setup_failed(now, std::move(why), out, Found::nothing_fit);
 }
 
 TimePoint ConnectionFsm::next_wake() const noexcept {
@@ -234,8 +314,7 @@ void ConnectionFsm::on_timer(TimePoint now, Actions& out) {
       break;
     case LaneState::setting_up:
       if (now >= attempt_deadline_) {
-        ++first_address_;
-        attempt_failed(
+        setup_failed(
             now, "the server did not answer the set-up within " + in_ms(options_.connect_timeout),
             out);
       }

@@ -36,8 +36,14 @@ enum class LaneState : std::uint8_t {
 };
 [[nodiscard]] std::string_view name(LaneState state) noexcept;
 
+/// Told of a command that was bound to one connection.
+inline constexpr std::string_view bound_and_over =
+    "not sent: its connection ended first, and it must not go over another one";
+
 /// Who awaits a reply; the machine only hands it back. 0 is nobody.
 using WaiterToken = std::uintptr_t;
+/// The connection itself, which looks what its server is by now.
+inline constexpr WaiterToken look_token = 1;
 
 /// How a command ended that got no reply.
 enum class Failure : std::uint8_t {
@@ -61,7 +67,7 @@ struct Action {
     ready,           ///< usable: epoch `number` begins
     lost,            ///< `text`: a usable connection ended (to be logged)
     attempt_failed,  ///< `text`: could not connect (to be logged)
-    refused,         ///< `text`: credentials or rights (to be logged)
+    refused,         ///< `text`: credentials, rights, or no server for us (to be logged)
     closed           ///< for good
   };
 
@@ -72,7 +78,10 @@ struct Action {
   Reply reply{};
   std::string text{};
   std::string code{};
-  Address address{};
+  Address address{};    ///< connect; attempt_failed in the set-up: where
+  bool unfit = false;   ///< attempt_failed, refused: what is there is no master
+  bool silent = false;  ///< attempt_failed: connected, and not a byte came
+  bool idle = false;    ///< lost: the other end closed it while nothing was under way
 };
 using Actions = std::vector<Action>;
 
@@ -90,11 +99,22 @@ class ConnectionFsm {
 
   /// Begins to connect, if idle.
   void start(TimePoint now, Actions& out);
-  /// A command to send in turn. Begins to connect, if idle.
+  /// A command to send in turn. Begins to connect, if idle. With `only_fit` it fails (not_written) as
+  /// soon as it is known that what is there cannot be used, instead of waiting for something better.
   void submit(TimePoint now, WaiterToken waiter, Command command, TimePoint deadline,
-              std::uint64_t only_epoch, Actions& out);
+              std::uint64_t only_epoch, Actions& out, bool only_fit = false);
   /// Ends the connection of `epoch` once what was written is answered, and connects anew.
   void recycle(TimePoint now, std::uint64_t epoch, std::string_view why, Actions& out);
+  /// The server may be no master any more. A usable connection ends as by `recycle`, or at once; a
+  /// set-up under way, which may have asked too early, begins anew. The pauses do not shrink by it.
+  void renew(TimePoint now, std::string_view why, bool at_once, Actions& out);
+  /// Ends a pause that follows from what was found there: it may be something else by now.
+  void try_now(TimePoint now);
+  /// Why set-ups are not answered here, found out in another way: told from now on, and what waits
+  /// with `only_fit` fails.
+  void explain_silence(std::string why, Actions& out);
+  /// The same, before a set-up that may go unanswered for that reason.
+  void presume_silence(std::string why) { silence_ = std::move(why); }
   /// Ends the connection of `epoch` at once, and connects anew.
   void drop(TimePoint now, std::uint64_t epoch, std::string_view why, Actions& out);
   /// Takes nothing new; closes when everything is answered, or at `deadline`.
@@ -108,9 +128,14 @@ class ConnectionFsm {
   void on_resolved(TimePoint now, std::int64_t attempt, Resolver::Result result, Actions& out);
   void on_connected(TimePoint now, Actions& out);
   /// Some bytes came (before their replies are told).
-  void on_heard(TimePoint now) noexcept { last_heard_ = now; }
+  void on_heard(TimePoint now) noexcept {
+    last_heard_ = now;
+    heard_in_setup_ = true;
+  }
   void on_reply(TimePoint now, Reply reply, Actions& out);
   void on_protocol_error(TimePoint now, std::string_view why, Actions& out);
+  /// The first bytes that came are no RESP: `why` tells what is there.
+  void on_no_redis(TimePoint now, std::string why, Actions& out);
   /// The transport's on_lost.
   void on_lost(TimePoint now, std::string_view why, Actions& out);
   /// The time that `next_wake` named has come; harmless at any other time.
@@ -134,6 +159,15 @@ class ConnectionFsm {
   [[nodiscard]] bool ready() const noexcept { return state_ == LaneState::ready && !recycling_; }
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
   [[nodiscard]] const std::string& last_error() const noexcept { return last_error_; }
+  /// The last attempt found something that cannot be used, which last_error() names: no master, no
+  /// Redis server, a port for TLS.
+  [[nodiscard]] bool unfit() const noexcept { return unfit_; }
+  /// The set-up's questions for the role that were refused: ROLE, then INFO replication.
+  [[nodiscard]] int role_refusals() const noexcept { return role_refusals_; }
+  /// Nothing has been answered in the set-up under way.
+  [[nodiscard]] bool setup_unanswered() const noexcept {
+    return state_ == LaneState::setting_up && setup_answered_ == 0;
+  }
   [[nodiscard]] std::optional<TimePoint> last_heard() const noexcept { return last_heard_; }
   /// Commands written, or partly written, and not answered; abandoned ones included.
   [[nodiscard]] std::size_t in_flight() const noexcept;
@@ -147,6 +181,7 @@ class ConnectionFsm {
     TimePoint deadline;
     std::uint64_t only_epoch;
     std::uint64_t submitted_in;  // the epoch it was submitted in; 0: while there was no connection
+    bool only_fit = false;
   };
   struct InFlight {
     WaiterToken waiter;  // 0: abandoned, its reply is swallowed
@@ -157,9 +192,14 @@ class ConnectionFsm {
   void connect_next(TimePoint now, Actions& out);
   void on_setup_reply(TimePoint now, const Reply& reply, Actions& out);
   void become_ready(TimePoint now, Actions& out);
-  void attempt_failed(TimePoint now, std::string why, Actions& out);
-  void setup_refused(TimePoint now, std::string code, std::string text, Actions& out);
-  void end_connection(TimePoint now, std::string_view why, Actions& out);
+  enum class Found : std::uint8_t { something, nothing_fit };
+  void attempt_failed(TimePoint now, std::string why, Actions& out, Found found = Found::something);
+  void setup_failed(TimePoint now, std::string why, Actions& out, Found found = Found::something);
+  void setup_refused(TimePoint now, SetupVerdict verdict, Actions& out);
+  void fail_only_fit(Actions& out);
+  [[nodiscard]] std::size_t setup_steps() const noexcept;
+  [[nodiscard]] std::size_t setup_sendable() const noexcept;
+  void end_connection(TimePoint now, std::string_view why, Actions& out, bool by_peer = false);
   void finish_if_answered(TimePoint now, Actions& out);
   void close_for_good(Actions& out);
   void expire(TimePoint now, Actions& out);
@@ -189,6 +229,9 @@ class ConnectionFsm {
   TimePoint drain_deadline_{};
   TimePoint ready_since_{};
   bool useful_ = false;
+  bool unfit_ = false;
+  bool renewed_ = false;  // ended by renew()
+  std::string silence_;   // see explain_silence()
   std::string why_recycled_;
   std::string refused_code_;
   std::string last_error_;
@@ -196,6 +239,10 @@ class ConnectionFsm {
 
   std::size_t setup_written_ = 0;  // buffers
   std::size_t setup_answered_ = 0;
+  bool heard_in_setup_ = false;
+  int role_refusals_ = 0;
+  bool careful_ = false;  // nothing is sent behind the question for the role before its answer
+  std::optional<SetupVerdict> auth_refused_;  // kept until the role is known
   std::deque<Unsent> unsent_;
   std::size_t skip_ = 0;  // bytes of the first buffer to write that are written
   std::size_t queued_bytes_ = 0;

@@ -25,7 +25,7 @@ void ConnectionFsm::fail(Actions& out, WaiterToken waiter, Failure failure, std:
 }
 
 void ConnectionFsm::submit(TimePoint now, WaiterToken waiter, Command command, TimePoint deadline,
-                           std::uint64_t only_epoch, Actions& out) {
+                           std::uint64_t only_epoch, Actions& out, bool only_fit) {
   if (state_ == LaneState::closed || state_ == LaneState::draining) {
     return fail(out, waiter, Failure::shut_down, "the connections to Redis are closed");
   }
@@ -33,7 +33,10 @@ void ConnectionFsm::submit(TimePoint now, WaiterToken waiter, Command command, T
     return fail(out, waiter, Failure::refused, last_error_, refused_code_);
   }
   if (only_epoch != 0 && (ready() ? only_epoch != epoch_ : only_epoch <= epoch_)) {
-    return fail(out, waiter, Failure::not_written, "the connection it was meant for is gone");
+    return fail(out, waiter, Failure::not_written, std::string(bound_and_over));
+  }
+  if (only_fit && unfit_ && !ready()) {
+    return fail(out, waiter, Failure::not_written, last_error_);
   }
   if (deadline <= now) {
     return fail(out, waiter, Failure::timed_out, "the deadline had passed before it was sent");
@@ -45,12 +48,13 @@ void ConnectionFsm::submit(TimePoint now, WaiterToken waiter, Command command, T
   }
   queued_bytes_ += command.size();
   earliest_ = std::min(earliest_, deadline);
-  unsent_.push_back({std::move(command), waiter, deadline, only_epoch, ready() ? epoch_ : 0});
+  unsent_.push_back(
+      {std::move(command), waiter, deadline, only_epoch, ready() ? epoch_ : 0, only_fit});
   start(now, out);
 }
 
 bool ConnectionFsm::wants_write() const noexcept {
-  if (state_ == LaneState::setting_up) return setup_written_ < plan_->size();
+  if (state_ == LaneState::setting_up) return setup_written_ < setup_sendable();
   if (state_ == LaneState::ready && recycling_) return skip_ > 0;
   return (state_ == LaneState::ready || state_ == LaneState::draining) && !unsent_.empty();
 }
@@ -65,7 +69,7 @@ std::size_t ConnectionFsm::gather(std::vector<SharedBytes>& buffers, std::size_t
     return --max_buffers > 0 && bytes < max_bytes;
   };
   if (state_ == LaneState::setting_up) {
-    for (std::size_t i = setup_written_; i < plan_->size() && add((*plan_)[i].command);) ++i;
+    for (std::size_t i = setup_written_; i < setup_sendable() && add((*plan_)[i].command);) ++i;
   } else if (recycling_) {
     add(unsent_.front().command);
   } else {
@@ -80,7 +84,7 @@ void ConnectionFsm::on_written(std::size_t bytes) {
   bytes += skip_;
   skip_ = 0;
   if (state_ == LaneState::setting_up) {
-    while (setup_written_ < plan_->size() && bytes >= (*plan_)[setup_written_].command.size()) {
+    while (setup_written_ < setup_sendable() && bytes >= (*plan_)[setup_written_].command.size()) {
       bytes -= (*plan_)[setup_written_].command.size();
       ++setup_written_;
     }

@@ -3,12 +3,16 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "redis/options.hpp"
+#include "redis/role_watch.hpp"
 #include "redis/seams.hpp"
 #include "redis/server_clock.hpp"
 #include "redis/setup.hpp"
+#include "redis/tls_probe.hpp"
 #include "runtime/event.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/log.hpp"
@@ -35,9 +39,21 @@ class Context final : private runtime::ShutdownListener {
     return connections_;
   }
 
+  /// A command was refused as by a node of a Redis Cluster.
+  void note_cluster(const std::string& error_text);
+  /// What note_cluster() was told, for a while; else empty.
+  [[nodiscard]] std::string cluster_trouble() const;
+  /// Nothing at all was answered there: finds out whether that is because it speaks TLS, and tells the
+  /// connections.
+  void ask_for_tls(const Address& address);
+  /// What was found out so; empty if nothing, and again once a connection has become usable.
+  [[nodiscard]] const std::string& silence() const noexcept { return silence_; }
+  void answered() noexcept { silence_.clear(); }
+
   runtime::EventLoop& loop;
   const ClientOptions options;
   const Seams seams;
+  const std::shared_ptr<RoleWatch> watch;
   const std::shared_ptr<const SetupPlan> plan;
   const std::shared_ptr<const SetupPlan> blocking_plan;  ///< runs no scripts, so loads none
   ServerClock clock;
@@ -48,6 +64,9 @@ class Context final : private runtime::ShutdownListener {
   runtime::log::Every log_lost;
   runtime::log::Every log_failed;
   runtime::log::Every log_refused;
+  runtime::log::Every log_unfit;
+  runtime::log::Every log_idle;
+  runtime::log::Every log_cluster;
 
  private:
   void on_shutdown() noexcept override;
@@ -57,6 +76,11 @@ class Context final : private runtime::ShutdownListener {
   std::vector<Connection*> dirty_;
   std::vector<Connection*> flushing_;
   runtime::FlushHookId hook_;
+  std::string cluster_error_;
+  runtime::TimePoint cluster_error_at_{};
+  std::string silence_;
+  std::unique_ptr<TlsProbe> tls_probe_;
+  std::optional<runtime::TimePoint> tls_asked_;
 };
 
 }  // namespace mx_rmq::redis

@@ -9,6 +9,7 @@
 #include "redis/backoff.hpp"
 #include "redis/classify.hpp"
 #include "redis/connection.hpp"
+#include "redis/role.hpp"
 #include "redis/script_error.hpp"
 #include "runtime/event.hpp"
 
@@ -61,6 +62,8 @@ Task<Attempt> attempt(std::shared_ptr<Connection> connection, const lua::Script*
     result.not_written = std::current_exception();
   } catch (const TimeoutError&) {
     result.too_late = std::current_exception();
+  } catch (const OutcomeUnknown& error) {
+    throw OutcomeUnknown("the script " + std::string(script->name) + ": " + error.what());
   }
   co_return result;
 }
@@ -68,7 +71,7 @@ Task<Attempt> attempt(std::shared_ptr<Connection> connection, const lua::Script*
 ServerError server_error(const lua::Script& script, const Verdict& verdict,
                          const std::string& text) {
   std::string what = "Redis refused the script " + std::string(script.name) + ": " + text;
-  if (verdict.remedy == Remedy::follow) what += " (Redis Cluster is not supported)";
+  what += explained(text);
   return ServerError(std::string(verdict.code), what);
 }
 
@@ -123,7 +126,7 @@ Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* s
         case Remedy::wait:
           break;
         case Remedy::reconnect:
-          connection->recycle(connection->fsm().epoch(), text);
+          // The connection has seen to it, with all others of the queue.
           break;
         case Remedy::fatal:
           // EVAL may be forbidden where EVALSHA is not.

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,8 @@ struct Script;
 }
 
 namespace mx_rmq::redis {
+
+class RoleWatch;
 
 /// Where Redis is and who we are there; what a URL says.
 struct ConnectOptions {
@@ -62,6 +65,8 @@ struct ClientOptions {
   std::size_t pool_size = 20;  ///< lanes; each is opened at its first use
   /// Loaded at every set-up. The pointers and what they name must outlive the client.
   std::span<const lua::Script* const> scripts;
+  /// Shared by the clients of a queue; empty: one of its own.
+  std::shared_ptr<RoleWatch> watch{};
 };
 
 }  // namespace mx_rmq::redis

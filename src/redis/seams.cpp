@@ -41,6 +41,7 @@ Seams Seams::real(runtime::EventLoop& loop, const ConnectionOptions& options) {
   };
   seams.resolver = std::make_shared<UvResolver>(loop);
   seams.rng = std::make_shared<SystemRng>();
+  seams.may_ask_for_tls = true;
   return seams;
 }
 

@@ -45,6 +45,8 @@ struct Seams {
   TransportFactory transport;
   std::shared_ptr<Resolver> resolver;
   std::shared_ptr<Rng> rng;
+  /// Whether a port that ends connections without a word may be asked whether it speaks TLS.
+  bool may_ask_for_tls = false;
 
   /// libuv's sockets and resolver, and randomness from the system. `loop` must outlive all of it.
   static Seams real(runtime::EventLoop& loop, const ConnectionOptions& options);

@@ -3,6 +3,7 @@
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq_scripts.hpp"
 #include "redis/classify.hpp"
+#include "redis/role.hpp"
 
 namespace mx_rmq::redis {
 
@@ -21,6 +22,8 @@ std::string_view name(Kind kind) noexcept {
   switch (kind) {
     case Kind::auth:
       return "AUTH";
+    case Kind::role:
+      return "ROLE";
     case Kind::select:
       return "SELECT";
     case Kind::set_name:
@@ -31,6 +34,8 @@ std::string_view name(Kind kind) noexcept {
       return "TIME";
     case Kind::load_script:
       return "SCRIPT LOAD";
+    case Kind::replication_info:
+      return "INFO replication";
   }
   return "?";
 }
@@ -44,12 +49,32 @@ SetupVerdict judge_error(const SetupStep& step, const std::string& text) {
     verdict.kind = SetupVerdict::Kind::try_later;
     return verdict;
   }
-  // A name and an id are a convenience; what a right is missing for must not matter. No password
-  // given, or a wrong one, is another thing.
-  const bool optional = step.kind == Kind::set_name || step.kind == Kind::client_id;
+  // A name, an id and the role are a convenience; what a right is missing for must not matter. No
+  // password given, or a wrong one, is another thing.
+  const bool asks_role = step.kind == Kind::role || step.kind == Kind::replication_info;
+  const bool optional = asks_role || step.kind == Kind::set_name || step.kind == Kind::client_id;
   const bool credentials =
       what.code == "NOAUTH" || what.code == "WRONGPASS" || what.code == "DENIED";
   verdict.kind = optional && !credentials ? SetupVerdict::Kind::go_on : SetupVerdict::Kind::refuse;
+  verdict.role_refused = asks_role;
+  if (!optional && what.remedy == Remedy::fatal && !credentials && what.code == "ERR" &&
+      text.find("unknown command") != std::string::npos) {
+    verdict.text +=
+        " (this is no Redis server of version 5 or later; a Sentinel, perhaps: redis_url must name "
+        "the "
+        "master itself)";
+  }
+  return verdict;
+}
+
+SetupVerdict judge_role(const ServerRole& role) {
+  SetupVerdict verdict;
+  if (role.kind == ServerRole::Kind::replica) verdict.kind = SetupVerdict::Kind::replica;
+  if (role.kind == ServerRole::Kind::sentinel) {
+    verdict.kind = SetupVerdict::Kind::sentinel;
+    verdict.code = "ERR";
+  }
+  verdict.text = unfit_text(role);
   return verdict;
 }
 
@@ -64,6 +89,8 @@ SetupPlan make_setup_plan(const ConnectOptions& options,
   } else if (!password.empty()) {
     plan.push_back({Kind::auth, Command::of("AUTH", password), {}});
   }
+  // In front of what a Sentinel does not know.
+  plan.push_back({Kind::role, Command::of("ROLE"), {}});
   if (options.db != 0) plan.push_back({Kind::select, Command::of("SELECT", options.db), {}});
   if (!options.client_name.empty()) {
     plan.push_back({Kind::set_name, Command::of("CLIENT", "SETNAME", options.client_name), {}});
@@ -74,6 +101,7 @@ SetupPlan make_setup_plan(const ConnectOptions& options,
     plan.push_back(
         {Kind::load_script, Command::of("SCRIPT", "LOAD", script->source), script->sha1});
   }
+  plan.push_back({Kind::replication_info, Command::of("INFO", "replication"), {}});
   return plan;
 }
 
@@ -86,6 +114,11 @@ SetupVerdict judge_setup_reply(const SetupStep& step, const Reply& reply) {
     case Kind::set_name:
       if (reply.kind() != Reply::Kind::status) return garbage(name(step.kind), reply);
       break;
+    case Kind::role:
+      if (!reply.is_array()) return garbage(name(step.kind), reply);
+      return judge_role(read_role(reply));
+    case Kind::replication_info:
+      return judge_role(read_replication_info(reply));
     case Kind::client_id:
       if (reply.kind() != Reply::Kind::integer) return garbage(name(step.kind), reply);
       verdict.number = reply.as_integer();

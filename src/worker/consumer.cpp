@@ -68,6 +68,7 @@ void Consumer::on_ready() {
     open_.set();
   }
   kick();
+  hooks_.connected();
   hooks_.progress();
 }
 
@@ -78,8 +79,8 @@ bool Consumer::gate_open() const { return open_.is_set() && open_epoch_ == lane_
 TimePoint Consumer::command_deadline() const { return loop_.now() + command_timeout_; }
 
 void Consumer::failed(const char* what, const std::string& why) {
-  log::warn(failure_gate_, "cannot reach the queue at Redis; trying again", "topic", topic_name_,
-            "consumer", lease_.name(), "call", what, "error", why);
+  log::warn(failure_gate_, "a call of Redis did not go well; trying again", "call", what, "topic",
+            topic_name_, "consumer", lease_.name(), "error", why);
 }
 
 // --- claims ---

@@ -42,7 +42,9 @@ class Consumer final : private Settler::Owner {
     std::function<void(std::shared_ptr<Delivery>)> lost;  // somebody else's by now; gone already
     std::function<void(std::size_t)> dropped;             // that many are not held any more
     std::function<void()> progress;                       // it may be able to claim now
-    std::function<void(std::int64_t)> dead_letters;       // how many there are in the topic
+    // It has a new connection, maybe to another server: what the last claim told may be wrong.
+    std::function<void()> connected = [] {};
+    std::function<void(std::int64_t)> dead_letters;  // how many there are in the topic
   };
 
   Consumer(runtime::EventLoop& loop, redis::Lane& lane, broker::TopicBroker& broker,

@@ -92,6 +92,7 @@ void Engine::add(std::string name, detail::ErasedHandler handler, const HandlerO
     shared_.quarantine.drop(shared_.member, count);
     suspects_.dropped();
   };
+  hooks.connected = [this, &added] { claimer_.want(added); };
   hooks.progress = [this] { work(); };
   hooks.dead_letters = [this, &added](std::int64_t count) { upkeep_.dead_letters(added, count); };
   added.consumer = std::make_unique<Consumer>(shared_.loop, lane, added.broker, id,

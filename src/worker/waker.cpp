@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "mx_rmq/errors.hpp"
-#include "redis/protocol_error.hpp"
+#include "redis/classify.hpp"
 
 namespace mx_rmq::worker {
 
@@ -47,7 +47,12 @@ Waker::~Waker() = default;
 void Waker::add(Topic& topic) {
   if (groups_.empty() || groups_.back()->topics.size() >= kMostTopics) {
     groups_.push_back(std::make_shared<Group>(shared_.loop));
-    groups_.back()->lane = shared_.client->open_blocking();
+    Group& fresh = *groups_.back();
+    fresh.lane = shared_.client->open_blocking();
+    // A pause after a failure ends with what it was for.
+    fresh.lane->on_ready([weak = std::weak_ptr<Group>(groups_.back())](std::uint64_t) {
+      if (const auto group = weak.lock()) group->changed.set();
+    });
   }
   Group& group = *groups_.back();
   group.topics.push_back(&topic);
@@ -136,28 +141,59 @@ Task<> Waker::wait_loop(std::shared_ptr<Group> group) {
     const TimePoint deadline =
         shared_.loop.now() + kWait + Duration(shared_.config.command_timeout);
     std::optional<std::string> key;
-    std::string error;
+    Failed failed;
     group->waiting = true;
     try {
       redis::Reply reply = co_await group->lane->wait(std::move(command), deadline);
       key = broker::read_wait(std::move(reply));
+    } catch (const OutcomeUnknown& e) {
+      failed = {Failed::Kind::unanswered, e.what()};
+    } catch (const ServerError& e) {
+      failed = {redis::classify(e.code()).remedy == redis::Remedy::reconnect ? Failed::Kind::demoted
+                                                                             : Failed::Kind::other,
+                e.what()};
     } catch (const Error& e) {
-      error = e.what();
+      failed = {Failed::Kind::other, e.what()};
     }
     group->waiting = false;
     group->changed.set();
     if (key) taken(*group, *key);
-    if (error.empty()) {
+    if (failed.why.empty()) {
       pause = 10ms;
       continue;
     }
     if (stopping_) break;
-    log::warn(group->gate, "cannot wait for messages at Redis; trying again", "error", error);
+    log_failed(*group, failed, topics.size());
+    if (failed.kind == Failed::Kind::unanswered) {
+      // Redis may have given us a marker.
+      for (Topic* topic : topics) claimer_.want(*topic);
+      shared_.work();
+    }
     group->changed.reset();
     co_await group->changed.wait_until(shared_.loop.now() + pause);
     pause = std::min<Duration>(2 * pause, 1s);
   }
   if (--waiting_ == 0) none_waits_.set();
+}
+
+void Waker::log_failed(Group& group, const Failed& failed, std::size_t topics) {
+  switch (failed.kind) {
+    case Failed::Kind::unanswered:
+      log::info(group.gate,
+                "a wait for messages ended without an answer; looking, and waiting again",
+                "command", "BZPOPMIN", "topics", topics, "error", failed.why);
+      break;
+    case Failed::Kind::demoted:
+      log::info(group.gate,
+                "a wait for messages was ended by a server that is no master; connecting anew, and "
+                "waiting again",
+                "command", "BZPOPMIN", "topics", topics, "error", failed.why);
+      break;
+    case Failed::Kind::other:
+      log::warn(group.gate, "cannot wait for messages at Redis; trying again", "command",
+                "BZPOPMIN", "topics", topics, "error", failed.why);
+      break;
+  }
 }
 
 void Waker::taken(Group& group, const std::string& key) {

@@ -40,12 +40,19 @@ class Waker {
 
  private:
   struct Group;
+  /// How a wait ended that was not answered as it should be.
+  struct Failed {
+    enum class Kind : std::uint8_t { unanswered, demoted, other };
+    Kind kind = Kind::other;
+    std::string why{};  // empty: it did not fail
+  };
 
   Task<> wait_loop(std::shared_ptr<Group> group);
   Task<> interrupt(std::shared_ptr<Group> group);
   std::vector<Topic*> eligible(Group& group) const;
   bool stale(Group& group) const;
   void taken(Group& group, const std::string& key);
+  static void log_failed(Group& group, const Failed& failed, std::size_t topics);
   Task<> hand_on(Topic* topic);
 
   Shared& shared_;

@@ -130,12 +130,19 @@ TEST(RedisBlocking, AMasterThatBecomesAReplicaUnblocksAndTheLaneConnectsAnew) {
   ASSERT_TRUE(reply.has_value());
   EXPECT_TRUE(reply->is_error());
   EXPECT_TRUE(reply->error_text().starts_with("UNBLOCKED")) << reply->describe();
+  std::string error;
+  const auto told = [&] {
+    blocking.redis.on_loop([&] { error = blocking.lane->last_error(); });
+    return error.starts_with("this is a replica of 127.0.0.1:1");
+  };
+  EXPECT_TRUE(wait_for(5s, told)) << error;
+  server.command({"REPLICAOF", "NO", "ONE"});
   const auto anew = [&] {
     std::uint64_t epoch = 0;
     blocking.redis.on_loop([&] { epoch = blocking.lane->epoch(); });
     return epoch == 2;
   };
-  EXPECT_TRUE(wait_for(5s, anew));
+  EXPECT_TRUE(wait_for(10s, anew));
 }
 
 TEST(RedisBlocking, ClosingTheClientDoesNotAwaitTheWait) {

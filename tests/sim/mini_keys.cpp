@@ -11,6 +11,8 @@ Value time(MiniRedis& redis, const Arguments&) {
   return array({bulk(std::to_string(us / 1'000'000)), bulk(std::to_string(us % 1'000'000))});
 }
 
+Value role(MiniRedis&, const Arguments&) { return array({bulk("master"), integer(0), array({})}); }
+
 Value get(MiniRedis& redis, const Arguments& c) {
   const std::string* const found = redis.find<std::string>(c[1]);
   return found == nullptr ? nil() : bulk(*found);
@@ -113,6 +115,7 @@ Value smembers(MiniRedis& redis, const Arguments& c) {
 
 void add_key_commands(CommandTable& table) {
   table["PING"] = {ping, -1};
+  table["ROLE"] = {role, 1};
   table["TIME"] = {time, 1};
   table["GET"] = {get, 2};
   table["SET"] = {set, -3};

@@ -181,6 +181,7 @@ class Commands {
         {"ZRANGEBYSCORE", "kbbwlii"},
         {"KEYS", "*"},
         {"PING", ""},
+        {"ROLE", ""},
         {"nonsense", "kv"}};
     const auto& [name, shape] = shapes[below(shapes.size())];
     Arguments out{name};

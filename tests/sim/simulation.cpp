@@ -219,7 +219,7 @@ void Simulation::tell(const std::string& what) {
 
 void Simulation::trace(int node, const Arguments& command, const Value* reply) {
   if (!trace_) return;
-  if (command[0] == "SCRIPT" || command[0] == "TIME") return;
+  if (command[0] == "SCRIPT" || command[0] == "TIME" || command[0] == "ROLE") return;
   const std::string_view script = server_->watcher().script_of(command);
   std::string text = "node " + std::to_string(node) + ":";
   const auto add = [&text](const std::string& each) {

@@ -63,7 +63,7 @@ std::size_t first_command(std::string_view bytes, std::vector<std::string>& argu
 
 class Proxy::Impl {
  public:
-  Impl(std::string server, std::string own) : server_(std::move(server)), path_(std::move(own)) {
+  Impl(std::string server, std::string own) : path_(std::move(own)), server_(std::move(server)) {
     const sockaddr_un address = address_of(path_);
     listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener_ < 0 || ::bind(listener_, generic(address), sizeof address) != 0 ||
@@ -87,6 +87,10 @@ class Proxy::Impl {
   void judge(Judge judge) {
     const std::lock_guard lock(mutex_);
     judge_ = std::move(judge);
+  }
+  void lead_to(std::string server) {
+    const std::lock_guard lock(mutex_);
+    server_ = std::move(server);
   }
   void tell(char what) {
     if (::write(wake_[1], &what, 1) != 1) throw std::runtime_error("proxy: cannot be told");
@@ -112,9 +116,14 @@ class Proxy::Impl {
     link.client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (link.client < 0) return;
     link.server = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const sockaddr_un address = address_of(server_);
+    const sockaddr_un address = address_of(server());
     if (::connect(link.server, generic(address), sizeof address) != 0) drop(link);
     if (link.client >= 0) links_.push_back(std::move(link));
+  }
+
+  std::string server() {
+    const std::lock_guard lock(mutex_);
+    return server_;
   }
 
   CommandFate fate_of(const std::vector<std::string>& arguments) {
@@ -175,13 +184,13 @@ class Proxy::Impl {
     }
   }
 
-  const std::string server_;
   const std::string path_;
   int listener_ = -1;
   int wake_[2] = {-1, -1};
   std::vector<Link> links_;  // of the thread
   std::atomic<std::size_t> open_{0};
   std::mutex mutex_;
+  std::string server_;
   Judge judge_;
   std::thread thread_;
 };
@@ -191,6 +200,7 @@ Proxy::Proxy(std::string server_socket, std::string own_socket)
 Proxy::~Proxy() = default;
 std::string Proxy::url() const { return "unix://" + impl_->path(); }
 void Proxy::judge(Judge judge) { impl_->judge(std::move(judge)); }
+void Proxy::lead_to(std::string server_socket) { impl_->lead_to(std::move(server_socket)); }
 void Proxy::cut_all() { impl_->tell('c'); }
 std::size_t Proxy::connections() const { return impl_->connections(); }
 

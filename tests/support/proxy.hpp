@@ -35,6 +35,9 @@ class Proxy {
   // Everything passes without a judge. When it returns, the previous one is not being called any
   // more.
   void judge(Judge judge);
+  // New connections lead to this server; those there are stay with theirs. As a name that a failover
+  // has moved.
+  void lead_to(std::string server_socket);
   // Closes all connections there are; new ones are accepted.
   void cut_all();
   // How many connections are open.

@@ -126,12 +126,13 @@ struct Sizes {
 Sizes exchange_sizes() {
   Sizes sizes;
   for (const Command& each :
-       {Command::of("CLIENT", "ID"), Command::of("TIME"),
+       {Command::of("ROLE"), Command::of("CLIENT", "ID"), Command::of("TIME"),
         Command::of("SCRIPT", "LOAD", test_script.source), Command::of("ECHO", "text-0"),
         Command::of("ECHO", "text-1"), Command::of("ECHO", "text-2")}) {
     sizes.request += each.size();
   }
-  sizes.reply = std::string(":77\r\n*2\r\n$10\r\n1700000000\r\n$6\r\n000000\r\n").size() +
+  sizes.reply = std::string("*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n").size() +
+                std::string(":77\r\n*2\r\n$10\r\n1700000000\r\n$6\r\n000000\r\n").size() +
                 bulk(std::string(test_script.sha1)).size() + 3 * bulk("text-0").size();
   return sizes;
 }

@@ -54,8 +54,8 @@ class Machine {
   }
 
   void submit(WaiterToken waiter, std::chrono::milliseconds timeout = 5s,
-              std::uint64_t only_epoch = 0, std::string_view text = "PING") {
-    fsm.submit(now, waiter, Command::of(text), now + timeout, only_epoch, out);
+              std::uint64_t only_epoch = 0, std::string_view text = "PING", bool only_fit = false) {
+    fsm.submit(now, waiter, Command::of(text), now + timeout, only_epoch, out, only_fit);
   }
   void after(std::chrono::nanoseconds span) {
     now += span;
@@ -96,6 +96,11 @@ class Machine {
     items.push_back(Reply::string(std::move(micros)));
     return Reply::array(std::move(items));
   }
+  static Reply role(std::vector<std::string> words = {"master", "0"}) {
+    std::vector<Reply> items;
+    for (std::string& each : words) items.push_back(Reply::string(std::move(each)));
+    return Reply::array(std::move(items));
+  }
   void answer_setup() {
     for (const SetupStep& step : *plan_) {
       switch (step.kind) {
@@ -105,6 +110,11 @@ class Machine {
         case SetupStep::Kind::time:
           reply(time());
           break;
+        case SetupStep::Kind::role:
+          reply(role());
+          break;
+        case SetupStep::Kind::replication_info:
+          break;  // not asked
         case SetupStep::Kind::load_script:
           reply(Reply::string(std::string(step.sha1)));
           break;
@@ -158,11 +168,12 @@ class Machine {
       case Kind::ready:
         return "ready " + std::to_string(action.number);
       case Kind::lost:
-        return "lost";
+        return action.idle ? "lost idle" : "lost";
       case Kind::attempt_failed:
-        return "attempt_failed";
+        return std::string("attempt_failed") + (action.unfit ? " unfit" : "") +
+               (action.silent ? " silent" : "");
       case Kind::refused:
-        return "refused " + action.code;
+        return "refused " + action.code + (action.unfit ? " unfit" : "");
       case Kind::closed:
         return "closed";
     }

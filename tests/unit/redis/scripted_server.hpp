@@ -25,6 +25,7 @@ struct ServerScript {
   // The bytes to answer with; none: silence. Set-up commands are answered by `setup`.
   std::function<std::string(const Arguments&)> answer;
 
+  std::string role;  // what ROLE is answered in the set-up; empty: a master
   bool refuse_connections = false;
   std::size_t read_piece = SIZE_MAX;       // bytes given to the client at a time
   std::size_t write_piece = SIZE_MAX;      // bytes taken from the client at a time
@@ -48,6 +49,7 @@ inline std::optional<std::string> answer_setup(const Arguments& command,
   if (command[0] == "AUTH" || command[0] == "SELECT") return "+OK\r\n";
   if (command[0] == "CLIENT" && command[1] == "ID") return ":77\r\n";
   if (command[0] == "CLIENT" && command[1] == "SETNAME") return "+OK\r\n";
+  if (command[0] == "ROLE") return "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
   if (command[0] == "TIME") return "*2\r\n$10\r\n1700000000\r\n$6\r\n000000\r\n";
   if (command[0] == "SCRIPT" && command[1] == "LOAD") {
     for (const lua::Script* const script : scripts) {
@@ -63,8 +65,8 @@ class ScriptedTransport final : public Transport {
                     std::shared_ptr<ServerScript> server,
                     std::span<const lua::Script* const> scripts)
       : state_(std::make_shared<State>(State{loop, &events, std::move(server), scripts})) {
-    // AUTH and so on are not used here: CLIENT ID, TIME and the scripts.
-    state_->setup_left = 2 + scripts.size();
+    // AUTH and so on are not used here: ROLE, CLIENT ID, TIME and the scripts.
+    state_->setup_left = 3 + scripts.size();
   }
   ~ScriptedTransport() override { close(); }
 
@@ -128,6 +130,7 @@ class ScriptedTransport final : public Transport {
         if (setup_left > 0) {
           --setup_left;
           reply = answer_setup(*command, scripts).value_or("-ERR unexpected\r\n");
+          if ((*command)[0] == "ROLE" && !server->role.empty()) reply = server->role;
         } else {
           server->commands.push_back(*command);
           reply = server->answer(*command);
