@@ -18,7 +18,7 @@ set(MX_RMQ_PRECOMPILED_library
   <vector> <nlohmann/json.hpp>)
 set(MX_RMQ_PRECOMPILED_support
   ${MX_RMQ_PRECOMPILED_library} <filesystem> <fstream> <iostream> <random> <set> <sstream> <thread>
-  <gtest/gtest.h> <mx_rmq/mx_rmq.hpp>)
+  <gtest/gtest.h>)
 set(MX_RMQ_PRECOMPILED_tests ${MX_RMQ_PRECOMPILED_support})
 
 # Options of the set, for the target that compiles it and for those that take it.
