@@ -406,15 +406,16 @@ TEST_F(FaultsG, G15_a_storm_of_signals_disturbs_nobody_and_sigpipe_is_left_alone
   const itimerval fast{{0, 1000}, {0, 1000}};
   ASSERT_EQ(::setitimer(ITIMER_REAL, &fast, nullptr), 0);
   const auto journal = std::make_shared<Journal>();
-  const int messages = scaled(2000);
+  int messages = 0;
   {
     RedisMessageQueue queue(config());
     queue.register_handler("t", recorder(journal));
     queue.register_handler("blocking", [](const json&) { std::this_thread::sleep_for(1ms); });
     start(queue);
-    for (int i = 0; i < messages; ++i) {
-      produce(queue, "t", i);
-      if (i % 10 == 0) produce(queue, "blocking", i);
+    // However fast it is: until the storm has been there.
+    for (; messages < scaled(2000) || alarms <= 50; ++messages) {
+      produce(queue, "t", messages);
+      if (messages % 10 == 0) produce(queue, "blocking", messages);
     }
     EXPECT_TRUE(journal->wait_size(static_cast<std::size_t>(messages)));
     EXPECT_TRUE(wait_drained(server(), "blocking"));
@@ -426,7 +427,6 @@ TEST_F(FaultsG, G15_a_storm_of_signals_disturbs_nobody_and_sigpipe_is_left_alone
   const itimerval off{};
   ::setitimer(ITIMER_REAL, &off, nullptr);
   ::sigaction(SIGALRM, &old, nullptr);
-  EXPECT_GT(alarms, 50);
   EXPECT_EQ(stat(server(), "t", "completed"), messages);
   EXPECT_EQ(journal->size(), static_cast<std::size_t>(messages));
 }
