@@ -34,6 +34,8 @@ function(mx_rmq_precompiled_options target set)
   target_link_libraries(${target} PRIVATE GTest::gtest)
   # Not all of them are linked with the layer that defines it.
   target_compile_definitions(${target} PRIVATE MX_RMQ_NO_JSON_CHECK_AT_LINK)
+  target_compile_definitions(${target} PRIVATE
+    $<$<CONFIG:Release,RelWithDebInfo,MinSizeRel>:MX_RMQ_OPTIMIZED_LIBRARY>)
   string(COMPARE EQUAL "${set}" "tests" drives)
   string(COMPARE NOTEQUAL "${MX_RMQ_SANITIZE}" "" sanitized)
   set(optimizes $<OR:${sanitized},$<CONFIG:Release,RelWithDebInfo,MinSizeRel>>)
