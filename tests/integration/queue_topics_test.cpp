@@ -299,10 +299,16 @@ TEST_F(QueueTopics, AnEmptyTopicIsForgottenAndMayBeginAnew) {
 
 TEST_F(QueueTopics, ATopicThatHoldsAMessageAnywhereIsNotForgotten) {
   RedisMessageQueue queue(config());
+  // Not the marker: a worker takes and arms it meanwhile.
+  const auto kept = [&] {
+    Strings out = keys_of_topic(server(), "t");
+    std::erase(out, key_of("t", "wake"));
+    return out.size();
+  };
   const auto refused = [&](const char* why) {
-    const Strings before = keys_of_topic(server(), "t");
+    const std::size_t before = kept();
     EXPECT_FALSE(sync_wait(queue.forget("t"))) << why;
-    EXPECT_EQ(keys_of_topic(server(), "t").size(), before.size()) << why;
+    EXPECT_EQ(kept(), before) << why;
   };
   for (const auto priority :
        {MessagePriority::high, MessagePriority::normal, MessagePriority::low}) {
