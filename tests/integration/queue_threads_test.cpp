@@ -298,6 +298,8 @@ TEST_F(QueueThreads, AQueueMayBeDestroyedOnAnotherRuntimesLoop) {
   EXPECT_TRUE(wait_for(patience, [&] {
     return server().command({"ZCARD", key_of("t", "consumers")}).num() == 0;
   })) << "it has stopped";
+  // Joined here, for the same reason as above.
+  EXPECT_TRUE(wait_for(patience, [&] { return runtime.use_count() == 1; }));
 }
 
 }  // namespace
