@@ -1,0 +1,45 @@
+# mx_rmq_unity(<target>...)
+#
+# Has each target compiled in a few large units, all but the sources with SKIP_UNITY_BUILD_INCLUSION. CMake's
+# UNITY_BUILD does the same but writes absolute paths into them, so that a compiler cache finds nothing of
+# another checkout; its UNITY_BUILD_RELOCATABLE came with CMake 4. To be called when all targets are made.
+
+set(MX_RMQ_UNIT_SIZE 8)   # sources in a unit
+
+function(mx_rmq_write_unit path includes)
+  file(CONFIGURE OUTPUT "${path}" CONTENT "${includes}" @ONLY)
+endfunction()
+
+function(mx_rmq_unity)
+  foreach(target IN LISTS ARGV)
+    get_target_property(sources ${target} SOURCES)
+    set(result "")
+    set(includes "")
+    set(in_unit 0)
+    set(units 0)
+    foreach(source IN LISTS sources)
+      get_source_file_property(alone "${source}" SKIP_UNITY_BUILD_INCLUSION)
+      file(RELATIVE_PATH name "${PROJECT_SOURCE_DIR}/src" "${source}")
+      if(alone OR name MATCHES "^\\.\\." OR NOT name MATCHES "\\.cpp$")
+        list(APPEND result "${source}")
+        continue()
+      endif()
+      if(in_unit EQUAL 0)
+        set(unit "${PROJECT_BINARY_DIR}/generated/unity/${target}_${units}.cpp")
+        list(APPEND result "${unit}")
+        math(EXPR units "${units} + 1")
+      endif()
+      string(APPEND includes "#include \"${name}\"\n")
+      math(EXPR in_unit "${in_unit} + 1")
+      if(in_unit EQUAL MX_RMQ_UNIT_SIZE)
+        mx_rmq_write_unit("${unit}" "${includes}")
+        set(includes "")
+        set(in_unit 0)
+      endif()
+    endforeach()
+    if(includes)
+      mx_rmq_write_unit("${unit}" "${includes}")
+    endif()
+    set_target_properties(${target} PROPERTIES SOURCES "${result}" UNITY_BUILD OFF)
+  endforeach()
+endfunction()
