@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <stdexcept>
 
-#include "broker/envelope.hpp"
+#include "broker/data/envelope.hpp"
 #include "mx_rmq_scripts.hpp"
 
 namespace bench {

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/keys.hpp"
+#include "broker/data/keys.hpp"
 #include "plain.hpp"
 
 namespace bench {

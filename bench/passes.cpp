@@ -3,7 +3,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "broker/keys.hpp"
+#include "broker/data/keys.hpp"
 
 namespace bench {
 

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "mx_rmq_scripts.hpp"
-#include "redis/options.hpp"
+#include "redis/connection/options.hpp"
 
 namespace bench {
 

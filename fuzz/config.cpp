@@ -9,7 +9,7 @@
 #include "fuzz.hpp"
 #include "mx_rmq/config.hpp"
 #include "mx_rmq/errors.hpp"
-#include "redis/options.hpp"
+#include "redis/connection/options.hpp"
 
 using namespace mx_rmq;
 using fuzz::require;

@@ -2,9 +2,9 @@
 #include <stdexcept>
 
 #include "broker/dead_letter_store.hpp"
-#include "broker/envelope.hpp"
-#include "broker/history.hpp"
-#include "broker/tag.hpp"
+#include "broker/data/envelope.hpp"
+#include "broker/data/history.hpp"
+#include "broker/data/tag.hpp"
 #include "fuzz.hpp"
 #include "lua_head.hpp"
 

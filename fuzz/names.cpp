@@ -7,9 +7,9 @@
 #include <string>
 
 #include "api/checks.hpp"
-#include "broker/envelope.hpp"
-#include "broker/history.hpp"
-#include "broker/keys.hpp"
+#include "broker/data/envelope.hpp"
+#include "broker/data/history.hpp"
+#include "broker/data/keys.hpp"
 #include "fuzz.hpp"
 #include "runtime/text.hpp"
 #include "runtime/utf8.hpp"

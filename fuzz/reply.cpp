@@ -6,21 +6,21 @@
 #include <string>
 #include <vector>
 
-#include "broker/calls_cancel.hpp"
-#include "broker/calls_claim.hpp"
-#include "broker/calls_dead_letters.hpp"
-#include "broker/calls_forget.hpp"
-#include "broker/calls_produce.hpp"
-#include "broker/calls_reap.hpp"
-#include "broker/calls_settle.hpp"
-#include "broker/calls_stats.hpp"
-#include "broker/calls_tend.hpp"
+#include "broker/scripts/calls_cancel.hpp"
+#include "broker/scripts/calls_claim.hpp"
+#include "broker/scripts/calls_dead_letters.hpp"
+#include "broker/scripts/calls_forget.hpp"
+#include "broker/scripts/calls_produce.hpp"
+#include "broker/scripts/calls_reap.hpp"
+#include "broker/scripts/calls_settle.hpp"
+#include "broker/scripts/calls_stats.hpp"
+#include "broker/scripts/calls_tend.hpp"
 #include "broker/dead_letter_store.hpp"
-#include "broker/envelope.hpp"
+#include "broker/data/envelope.hpp"
 #include "fuzz.hpp"
-#include "redis/classify.hpp"
-#include "redis/protocol_error.hpp"
-#include "redis/reply_reader.hpp"
+#include "redis/wire/classify.hpp"
+#include "redis/wire/protocol_error.hpp"
+#include "redis/wire/reply_reader.hpp"
 
 using namespace mx_rmq;
 using fuzz::require;

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "broker/calls_cancel.hpp"
+#include "broker/scripts/calls_cancel.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq_scripts.hpp"
 

@@ -5,12 +5,12 @@
 #include <string_view>
 #include <utility>
 
-#include "broker/envelope.hpp"
+#include "broker/data/envelope.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq_scripts.hpp"
-#include "redis/protocol_error.hpp"
-#include "redis/script_error.hpp"
+#include "redis/wire/protocol_error.hpp"
+#include "redis/wire/script_error.hpp"
 
 namespace mx_rmq::broker {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "broker/envelope.hpp"
-#include "broker/history.hpp"
+#include "broker/data/envelope.hpp"
+#include "broker/data/history.hpp"
 #include "mx_rmq/message.hpp"
 
 namespace mx_rmq::broker {

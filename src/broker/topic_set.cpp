@@ -4,7 +4,7 @@
 #include <set>
 #include <utility>
 
-#include "broker/keys.hpp"
+#include "broker/data/keys.hpp"
 
 namespace mx_rmq::broker {
 

@@ -6,7 +6,7 @@
 
 #include "mx_rmq/task.hpp"
 
-#include "broker/script_caller.hpp"
+#include "broker/scripts/script_caller.hpp"
 
 namespace mx_rmq::broker {
 

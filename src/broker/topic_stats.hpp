@@ -6,7 +6,7 @@
 
 #include "mx_rmq/task.hpp"
 
-#include "broker/calls_stats.hpp"
+#include "broker/scripts/calls_stats.hpp"
 #include "broker/topic_broker.hpp"
 
 namespace mx_rmq::broker {

@@ -3,7 +3,7 @@
 #include <cstddef>
 
 #include "mx_rmq/config.hpp"
-#include "redis/options.hpp"
+#include "redis/connection/options.hpp"
 
 namespace mx_rmq::queue {
 

@@ -12,13 +12,13 @@
 #include <unordered_set>
 #include <vector>
 
-#include "broker/producer.hpp"
+#include "broker/produce/producer.hpp"
 #include "broker/topic_set.hpp"
 #include "mx_rmq/queue.hpp"
 #include "queue/seams.hpp"
 #include "queue/topic_ports.hpp"
-#include "redis/client.hpp"
-#include "redis/role_watch.hpp"
+#include "redis/topology/client.hpp"
+#include "redis/topology/role_watch.hpp"
 #include "runtime/event.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/scope.hpp"

@@ -6,7 +6,7 @@
 
 #include "mx_rmq/errors.hpp"
 #include "queue/core.hpp"
-#include "redis/command.hpp"
+#include "redis/wire/command.hpp"
 #include "runtime/text.hpp"
 
 // What the queue does to one topic or several, besides consuming: producing, cancelling, forgetting.

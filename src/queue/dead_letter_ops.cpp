@@ -8,8 +8,8 @@
 
 #include "api/payload.hpp"
 #include "broker/describe.hpp"
-#include "broker/envelope.hpp"
-#include "broker/history.hpp"
+#include "broker/data/envelope.hpp"
+#include "broker/data/history.hpp"
 #include "mx_rmq/detail/erase_handler.hpp"
 #include "mx_rmq/errors.hpp"
 

@@ -5,7 +5,7 @@
 
 #include "mx_rmq/errors.hpp"
 #include "queue/core.hpp"
-#include "redis/classify.hpp"
+#include "redis/wire/classify.hpp"
 #include "runtime/event.hpp"
 #include "runtime/log.hpp"
 

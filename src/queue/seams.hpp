@@ -2,8 +2,8 @@
 
 #include <functional>
 
-#include "redis/options.hpp"
-#include "redis/seams.hpp"
+#include "redis/connection/options.hpp"
+#include "redis/connection/seams.hpp"
 #include "runtime/event_loop.hpp"
 #include "worker/quarantine.hpp"
 

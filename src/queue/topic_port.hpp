@@ -8,11 +8,11 @@
 
 #include "broker/canceller.hpp"
 #include "broker/dead_letter_store.hpp"
-#include "broker/producer.hpp"
+#include "broker/produce/producer.hpp"
 #include "broker/topic_broker.hpp"
 #include "broker/topic_stats.hpp"
 #include "mx_rmq/config.hpp"
-#include "redis/client.hpp"
+#include "redis/topology/client.hpp"
 #include "runtime/scope.hpp"
 
 namespace mx_rmq::queue {

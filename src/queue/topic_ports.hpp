@@ -10,7 +10,7 @@
 #include "mx_rmq/config.hpp"
 #include "mx_rmq/task.hpp"
 #include "queue/topic_port.hpp"
-#include "redis/client.hpp"
+#include "redis/topology/client.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/scope.hpp"
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "mx_rmq/errors.hpp"
-#include "redis/protocol_error.hpp"
+#include "redis/wire/protocol_error.hpp"
 
 namespace mx_rmq::worker {
 

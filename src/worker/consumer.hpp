@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "broker/calls_claim.hpp"
-#include "broker/calls_reap.hpp"
+#include "broker/scripts/calls_claim.hpp"
+#include "broker/scripts/calls_reap.hpp"
 #include "broker/topic_broker.hpp"
 #include "mx_rmq/task.hpp"
-#include "redis/lane.hpp"
+#include "redis/topology/lane.hpp"
 #include "runtime/event.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/log.hpp"

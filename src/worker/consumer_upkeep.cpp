@@ -1,7 +1,7 @@
 #include <utility>
 
 #include "mx_rmq/errors.hpp"
-#include "redis/script_error.hpp"
+#include "redis/wire/script_error.hpp"
 #include "worker/consumer.hpp"
 
 // What a consumer does for the others of its topic.

@@ -6,8 +6,8 @@
 #include <stop_token>
 #include <string>
 
-#include "broker/envelope.hpp"
-#include "broker/tag.hpp"
+#include "broker/data/envelope.hpp"
+#include "broker/data/tag.hpp"
 #include "runtime/mono_clock.hpp"
 
 namespace mx_rmq::worker {

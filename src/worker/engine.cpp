@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "broker/producer.hpp"
+#include "broker/produce/producer.hpp"
 #include "mx_rmq/errors.hpp"
 
 namespace mx_rmq::worker {

@@ -12,7 +12,7 @@
 #include "mx_rmq/handler.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq/task.hpp"
-#include "redis/client.hpp"
+#include "redis/topology/client.hpp"
 #include "runtime/event_loop.hpp"
 #include "worker/claimer.hpp"
 #include "worker/runner.hpp"

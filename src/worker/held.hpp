@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "broker/tag.hpp"
+#include "broker/data/tag.hpp"
 
 namespace mx_rmq::worker {
 

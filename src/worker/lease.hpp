@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "broker/tag.hpp"
+#include "broker/data/tag.hpp"
 #include "runtime/mono_clock.hpp"
 #include "worker/held.hpp"
 

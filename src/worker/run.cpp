@@ -4,7 +4,7 @@
 
 #include "api/payload.hpp"
 #include "broker/describe.hpp"
-#include "broker/history.hpp"
+#include "broker/data/history.hpp"
 #include "mx_rmq/errors.hpp"
 #include "runtime/on_loop.hpp"
 

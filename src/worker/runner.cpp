@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "api/payload.hpp"
-#include "broker/history.hpp"
+#include "broker/data/history.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "worker/runner_seat.hpp"

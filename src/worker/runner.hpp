@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/history.hpp"
+#include "broker/data/history.hpp"
 #include "mx_rmq/task.hpp"
 #include "runtime/blocking_pool.hpp"
 #include "runtime/event.hpp"

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "broker/history.hpp"
+#include "broker/data/history.hpp"
 #include "worker/runner.hpp"
 #include "worker/runner_seat.hpp"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/calls_settle.hpp"
+#include "broker/scripts/calls_settle.hpp"
 #include "mx_rmq/task.hpp"
 #include "runtime/event.hpp"
 #include "runtime/mono_clock.hpp"

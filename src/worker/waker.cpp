@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "mx_rmq/errors.hpp"
-#include "redis/classify.hpp"
+#include "redis/wire/classify.hpp"
 
 namespace mx_rmq::worker {
 

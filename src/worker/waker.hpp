@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "mx_rmq/task.hpp"
-#include "redis/blocking_lane.hpp"
+#include "redis/topology/blocking_lane.hpp"
 #include "runtime/event.hpp"
 #include "runtime/scope.hpp"
 #include "worker/claimer.hpp"

@@ -6,7 +6,7 @@
 
 #include "broker/canceller.hpp"
 #include "broker/dead_letter_store.hpp"
-#include "broker/history.hpp"
+#include "broker/data/history.hpp"
 #include "broker/topic_set.hpp"
 #include "integration/broker_fixture.hpp"
 #include "integration/script_proxy.hpp"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/envelope.hpp"
+#include "broker/data/envelope.hpp"
 #include "support/paths.hpp"
 #include "support/redis_server.hpp"
 

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "broker/producer.hpp"
+#include "broker/produce/producer.hpp"
 #include "broker/topic_broker.hpp"
 #include "integration/redis_fixture.hpp"
 #include "mx_rmq/errors.hpp"

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "broker/calls_claim.hpp"
+#include "broker/scripts/calls_claim.hpp"
 #include "integration/broker_fixture.hpp"
 
 namespace mx_rmq::test {

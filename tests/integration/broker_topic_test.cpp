@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/history.hpp"
+#include "broker/data/history.hpp"
 #include "broker/topic_stats.hpp"
 #include "integration/broker_fixture.hpp"
 #include "integration/script_proxy.hpp"

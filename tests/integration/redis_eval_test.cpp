@@ -10,7 +10,7 @@
 #include "integration/redis_fixture.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq_scripts.hpp"
-#include "redis/classify.hpp"
+#include "redis/wire/classify.hpp"
 #include "runtime/scope.hpp"
 #include "support/redis_server.hpp"
 #include "support/wait.hpp"

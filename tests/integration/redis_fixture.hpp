@@ -9,7 +9,7 @@
 
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq/sync_wait.hpp"
-#include "redis/client.hpp"
+#include "redis/topology/client.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/on_loop.hpp"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "redis/transport.hpp"
+#include "redis/connection/transport.hpp"
 #include "scheduler.hpp"
 
 namespace mx_rmq::sim {

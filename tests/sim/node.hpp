@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/outgoing_envelope.hpp"
+#include "broker/data/outgoing_envelope.hpp"
 #include "ledger.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "plan.hpp"

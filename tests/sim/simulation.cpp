@@ -5,7 +5,7 @@
 #include <set>
 #include <utility>
 
-#include "broker/envelope.hpp"
+#include "broker/data/envelope.hpp"
 #include "mx_rmq/message.hpp"
 #include "node.hpp"
 #include "runtime/frames.hpp"

@@ -3,8 +3,8 @@
 #include <array>
 #include <charconv>
 
-#include "broker/envelope.hpp"
-#include "broker/keys.hpp"
+#include "broker/data/envelope.hpp"
+#include "broker/data/keys.hpp"
 #include "mx_rmq_scripts.hpp"
 
 namespace mx_rmq::sim {

@@ -161,18 +161,18 @@ const std::vector<Bug>& bugs() {
       // --- producing ---
       {"uses_a_batch_number_again",
        "after a batch that was given up its number is used for the next one",
-       {{"src/broker/producer_pump.cpp",
+       {{"src/broker/produce/producer_pump.cpp",
          "if (sender.batch_open()) return false; sender.end_batch();",
          R"(if (sender.batch_open()) return false;
          if (planted::is("uses_a_batch_number_again") && attempt.end == End::no_reply) --sender.number;
          sender.end_batch();)"},
-        {"src/broker/producer_pump.cpp", "if (attempt.reply.again && !sender->maybe_applied) {",
+        {"src/broker/produce/producer_pump.cpp", "if (attempt.reply.again && !sender->maybe_applied) {",
          R"(if (attempt.reply.again && !sender->maybe_applied && !planted::is("uses_a_batch_number_again")) {)"}}},
       {"numbers_each_copy_of_a_batch",
        "a batch without a reply is sent again under another number",
-       {{"src/broker/producer_pump.cpp", "sender->envelopes = encoded.release();",
+       {{"src/broker/produce/producer_pump.cpp", "sender->envelopes = encoded.release();",
          R"(if (!planted::is("numbers_each_copy_of_a_batch")) sender->envelopes = encoded.release();)"},
-        {"src/broker/producer_pump.cpp", "++self->counts_.resent;",
+        {"src/broker/produce/producer_pump.cpp", "++self->counts_.resent;",
          R"(++self->counts_.resent;
          if (planted::is("numbers_each_copy_of_a_batch")) {
            const_cast<ProduceCommand&>(command) =
@@ -180,7 +180,7 @@ const std::vector<Bug>& bugs() {
          })"}}},
       {"takes_no_reply_for_not_sent",
        "a batch without a reply is told to its callers as not sent",
-       {{"src/broker/producer_pump.cpp",
+       {{"src/broker/produce/producer_pump.cpp",
          "case End::no_reply: sender.maybe_applied = true; expire(); arm_timer(); break;",
          R"(case End::no_reply:
            if (planted::is("takes_no_reply_for_not_sent")) {
@@ -195,15 +195,15 @@ const std::vector<Bug>& bugs() {
       // --- connections ---
       {"replays_after_reconnecting",
        "what was written to a connection that ended is written to the next one, too",
-       {{"src/redis/connection_queue.cpp", "in_flight_.push_back({front.waiter, front.deadline});",
+       {{"src/redis/connection/connection_queue.cpp", "in_flight_.push_back({front.waiter, front.deadline});",
          R"(in_flight_.push_back({front.waiter, front.deadline});
          if (planted::is("replays_after_reconnecting")) planted_written()[this].push_back(front.command);)"},
-        {"src/redis/connection_queue.cpp", "in_flight_.pop_front();",
+        {"src/redis/connection/connection_queue.cpp", "in_flight_.pop_front();",
          R"(in_flight_.pop_front();
          if (planted::is("replays_after_reconnecting") && !planted_written()[this].empty()) {
            planted_written()[this].pop_front();
          })"},
-        {"src/redis/connection_queue.cpp",
+        {"src/redis/connection/connection_queue.cpp",
          "void ConnectionFsm::fail(Actions& out, WaiterToken waiter, Failure failure, std::string "
          "text, "
          "std::string code) const {",
@@ -213,9 +213,9 @@ const std::vector<Bug>& bugs() {
          }
          void ConnectionFsm::fail(Actions& out, WaiterToken waiter, Failure failure, std::string text,
                                   std::string code) const {)"},
-        {"src/redis/connection_queue.cpp", "#include <chrono>",
+        {"src/redis/connection/connection_queue.cpp", "#include <chrono>",
          "#include <chrono>\n#include <deque>\n#include <map>\n"},
-        {"src/redis/connection_end.cpp",
+        {"src/redis/connection/connection_end.cpp",
          "for (const InFlight& each : in_flight_) fail(out, each.waiter, Failure::outcome_unknown, "
          "text);",
          R"(if (planted::is("replays_after_reconnecting") && !voluntary) {
@@ -230,23 +230,23 @@ const std::vector<Bug>& bugs() {
          }
          planted_written()[this].clear();
          for (const InFlight& each : in_flight_) fail(out, each.waiter, Failure::outcome_unknown, text);)"},
-        {"src/redis/connection_end.cpp",
+        {"src/redis/connection/connection_end.cpp",
          "constexpr int failures_after_short_life = 2; }  // namespace",
          R"(constexpr int failures_after_short_life = 2;
          }  // namespace
          std::map<const void*, std::deque<Command>>& planted_written();)"},
-        {"src/redis/connection_end.cpp", "#include <algorithm>",
+        {"src/redis/connection/connection_end.cpp", "#include <algorithm>",
          "#include <algorithm>\n#include <deque>\n#include <map>\n"}}},
       {"gives_a_late_reply_to_the_next_waiter",
        "a command that timed out is forgotten, and its late reply goes to the command after it",
-       {{"src/redis/connection_queue.cpp", "earliest_ = earliest == TimePoint::max() ? earliest",
+       {{"src/redis/connection/connection_queue.cpp", "earliest_ = earliest == TimePoint::max() ? earliest",
          R"(if (planted::is("gives_a_late_reply_to_the_next_waiter")) {
            std::erase_if(in_flight_, [](const InFlight& each) { return each.waiter == 0; });
          }
          earliest_ = earliest == TimePoint::max() ? earliest)"}}},
       {"does_not_load_scripts",
        "NOSCRIPT is taken for a failure instead of loading the script",
-       {{"src/redis/eval.cpp", "case Remedy::load_script: ++unknown;",
+       {{"src/redis/wire/eval.cpp", "case Remedy::load_script: ++unknown;",
          R"(case Remedy::load_script:
            if (planted::is("does_not_load_scripts")) std::rethrow_exception(error);
            ++unknown;)"}}},

@@ -5,16 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "broker/calls_cancel.hpp"
-#include "broker/calls_claim.hpp"
-#include "broker/calls_dead_letters.hpp"
-#include "broker/calls_forget.hpp"
-#include "broker/calls_reap.hpp"
-#include "broker/calls_settle.hpp"
-#include "broker/calls_stats.hpp"
-#include "broker/calls_tend.hpp"
+#include "broker/scripts/calls_cancel.hpp"
+#include "broker/scripts/calls_claim.hpp"
+#include "broker/scripts/calls_dead_letters.hpp"
+#include "broker/scripts/calls_forget.hpp"
+#include "broker/scripts/calls_reap.hpp"
+#include "broker/scripts/calls_settle.hpp"
+#include "broker/scripts/calls_stats.hpp"
+#include "broker/scripts/calls_tend.hpp"
 #include "command_args.hpp"
-#include "redis/protocol_error.hpp"
+#include "redis/wire/protocol_error.hpp"
 
 namespace mx_rmq::broker {
 namespace {

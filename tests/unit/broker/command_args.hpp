@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "mx_rmq_scripts.hpp"
-#include "redis/command.hpp"
-#include "redis/reply.hpp"
+#include "redis/wire/command.hpp"
+#include "redis/wire/reply.hpp"
 
 namespace mx_rmq::test {
 

@@ -1,4 +1,4 @@
-#include "broker/envelope.hpp"
+#include "broker/data/envelope.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "broker/history.hpp"
+#include "broker/data/history.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <string>
 
 #include "broker/dead_letter_store.hpp"
-#include "broker/envelope.hpp"
+#include "broker/data/envelope.hpp"
 
 namespace mx_rmq::broker {
 namespace {

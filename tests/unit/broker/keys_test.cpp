@@ -1,10 +1,10 @@
-#include "broker/keys.hpp"
+#include "broker/data/keys.hpp"
 
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include "broker/tag.hpp"
+#include "broker/data/tag.hpp"
 
 namespace mx_rmq::broker {
 namespace {

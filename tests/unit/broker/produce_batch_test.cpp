@@ -1,4 +1,4 @@
-#include "broker/produce_batch.hpp"
+#include "broker/produce/produce_batch.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "broker/producer.hpp"
+#include "broker/produce/producer.hpp"
 #include "command_args.hpp"
-#include "redis/protocol_error.hpp"
-#include "redis/seams.hpp"
+#include "redis/wire/protocol_error.hpp"
+#include "redis/connection/seams.hpp"
 #include "runtime/event_loop.hpp"
 
 namespace mx_rmq::broker {

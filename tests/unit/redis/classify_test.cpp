@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "redis/classify.hpp"
+#include "redis/wire/classify.hpp"
 
 namespace mx_rmq::redis {
 namespace {

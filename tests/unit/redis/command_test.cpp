@@ -1,4 +1,4 @@
-#include "redis/command.hpp"
+#include "redis/wire/command.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Connecting, set-up, loss and the end, without a socket.
-#include "redis/connection_fsm.hpp"
+#include "redis/connection/connection_fsm.hpp"
 
 #include <gtest/gtest.h>
 

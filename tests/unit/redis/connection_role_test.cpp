@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "redis/connection_fsm.hpp"
+#include "redis/connection/connection_fsm.hpp"
 #include "unit/redis/machine.hpp"
 
 namespace mx_rmq::redis {

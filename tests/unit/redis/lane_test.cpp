@@ -1,5 +1,5 @@
 // Lanes on a scripted transport: every waiter is answered once whatever the other end does.
-#include "redis/lane.hpp"
+#include "redis/topology/lane.hpp"
 
 #include <gtest/gtest.h>
 

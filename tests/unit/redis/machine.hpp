@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "mx_rmq_scripts.hpp"
-#include "redis/connection_fsm.hpp"
+#include "redis/connection/connection_fsm.hpp"
 
 namespace mx_rmq::redis {
 

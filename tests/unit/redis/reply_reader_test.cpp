@@ -1,4 +1,4 @@
-#include "redis/reply_reader.hpp"
+#include "redis/wire/reply_reader.hpp"
 
 #include <gtest/gtest.h>
 #include <malloc.h>

@@ -1,10 +1,10 @@
-#include "redis/reply.hpp"
+#include "redis/wire/reply.hpp"
 
 #include <gtest/gtest.h>
 
 #include <type_traits>
 
-#include "redis/protocol_error.hpp"
+#include "redis/wire/protocol_error.hpp"
 
 namespace mx_rmq::redis {
 namespace {

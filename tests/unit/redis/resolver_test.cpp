@@ -6,7 +6,7 @@
 
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq/sync_wait.hpp"
-#include "redis/uv_resolver.hpp"
+#include "redis/connection/uv_resolver.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/on_loop.hpp"
 #include "runtime/one_shot.hpp"

@@ -1,5 +1,5 @@
 // What a server says it is, and what users are told about it.
-#include "redis/role.hpp"
+#include "redis/connection/role.hpp"
 
 #include <gtest/gtest.h>
 

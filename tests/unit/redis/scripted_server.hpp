@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "mx_rmq_scripts.hpp"
-#include "redis/seams.hpp"
-#include "redis/transport.hpp"
+#include "redis/connection/seams.hpp"
+#include "redis/connection/transport.hpp"
 #include "runtime/event_loop.hpp"
 
 namespace mx_rmq::redis {

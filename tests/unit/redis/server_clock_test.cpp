@@ -1,4 +1,4 @@
-#include "redis/server_clock.hpp"
+#include "redis/topology/server_clock.hpp"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 
 #include "mx_rmq/config.hpp"
 #include "mx_rmq/errors.hpp"
-#include "redis/options.hpp"
+#include "redis/connection/options.hpp"
 
 namespace mx_rmq::redis {
 namespace {

@@ -1,0 +1,39 @@
+#include "broker/data/keys.hpp"
+
+namespace mx_rmq::broker {
+
+namespace {
+
+std::string_view or_default(std::string_view prefix) { return prefix.empty() ? "mx" : prefix; }
+
+std::string join(std::string_view a, std::string_view b, std::string_view c = {}) {
+  std::string out;
+  out.reserve(a.size() + b.size() + c.size());
+  return out.append(a).append(b).append(c);
+}
+
+}  // namespace
+
+TopicKeys::TopicKeys(std::string_view prefix, std::string_view topic) : topic_(topic) {
+  base_.append(or_default(prefix)).append(":{").append(topic).append("}:");
+  ready_ = {base_ + "ready:high", base_ + "ready:normal", base_ + "ready:low",
+            base_ + "ready:suspect"};
+  delayed = base_ + "delayed";
+  delayed_data = base_ + "delayed:data";
+  consumers = base_ + "consumers";
+  dlq = base_ + "dlq";
+  dlq_data = base_ + "dlq:data";
+  ids = base_ + "ids";
+  wake = base_ + "wake";
+  stats = base_ + "stats";
+}
+
+std::string TopicKeys::processing(std::string_view consumer) const {
+  return join(base_, "processing:", consumer);
+}
+
+std::string TopicKeys::producer(std::string_view id) const { return join(base_, "producer:", id); }
+
+std::string topics_key(std::string_view prefix) { return join(or_default(prefix), ":topics"); }
+
+}  // namespace mx_rmq::broker

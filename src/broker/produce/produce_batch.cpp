@@ -1,0 +1,75 @@
+#include "broker/produce/produce_batch.hpp"
+
+#include <algorithm>
+
+#include "broker/data/envelope.hpp"
+
+namespace mx_rmq::broker {
+
+namespace {
+
+// The sum of two times, neither of them negative, as an envelope can hold it.
+std::int64_t later(std::int64_t time, std::int64_t by) {
+  return by > max_envelope_time - time ? max_envelope_time : time + by;
+}
+
+std::int64_t in_range(std::int64_t time) {
+  return std::clamp<std::int64_t>(time, 0, max_envelope_time);
+}
+
+// More than any head without its id and rare line.
+constexpr std::size_t head_room = 128;
+
+}  // namespace
+
+bool ProduceBatch::add(const OutgoingEnvelope& message) {
+  const std::size_t most =
+      head_room + message.id.size() + message.headers.size() + message.payload.size();
+  if (!rows_.empty() &&
+      (rows_.size() >= limits_.max_messages || buffer_.size() + most > limits_.max_bytes)) {
+    return false;
+  }
+  const std::int64_t now = in_range(limits_.now);
+  std::int64_t due =
+      message.at ? in_range(*message.at) : later(now, in_range(message.delay.count()));
+  if (due <= now) due = 0;
+
+  EnvelopeView view;
+  view.level = message.level;
+  view.max_recoveries = limits_.max_recoveries;
+  view.created_at = now;
+  view.ttl = in_range(message.ttl.count());
+  view.expire_at = later(due == 0 ? now : due, view.ttl);
+  if (message.chosen) {
+    view.until = std::max<std::int64_t>(1, later(view.expire_at, in_range(limits_.grace.count())));
+  }
+  view.id = message.id;
+  view.headers = message.headers;
+  view.payload = message.payload;
+
+  const std::size_t begin = buffer_.size();
+  append_envelope(buffer_, view);  // checks before it appends
+  rows_.push_back(Row{message.level, due, view.until, message.id, begin});
+  return true;
+}
+
+ProduceCommand ProduceBatch::build(const TopicKeys& keys, std::string_view producer_key,
+                                   std::uint64_t number, std::chrono::milliseconds kept) const {
+  const std::string_view all = buffer_;
+  std::vector<ProduceItem> items;
+  items.reserve(rows_.size());
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const Row& row = rows_[i];
+    const std::size_t end = i + 1 < rows_.size() ? rows_[i + 1].begin : all.size();
+    items.push_back(
+        ProduceItem{row.level, row.due, row.until, row.id, all.substr(row.begin, end - row.begin)});
+  }
+  ProduceArgs args;
+  args.producer_key = producer_key;
+  args.number = number;
+  args.kept = kept;
+  args.items = items;
+  return make_produce(keys, args);
+}
+
+}  // namespace mx_rmq::broker

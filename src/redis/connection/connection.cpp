@@ -1,0 +1,384 @@
+#include "redis/connection/connection.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "mx_rmq/errors.hpp"
+#include "redis/wire/classify.hpp"
+#include "redis/connection/role.hpp"
+#include "runtime/log.hpp"
+
+namespace mx_rmq::redis {
+
+namespace log = runtime::log;
+
+namespace {
+
+constexpr std::size_t feed_size = std::size_t{16} << 10;
+constexpr std::size_t write_at_once = std::size_t{32} << 10;
+constexpr std::chrono::seconds look_within{5};
+
+std::optional<Address> local_address(const ConnectOptions& options) {
+  if (options.unix_path.empty()) return std::nullopt;
+  return Address{true, options.unix_path, 0};
+}
+
+}  // namespace
+
+Connection::Connection(std::shared_ptr<Context> context, bool blocking)
+    : context_(std::move(context)),
+      blocking_(blocking),
+      fsm_(context_->options.connection, local_address(context_->options.connect),
+           blocking ? context_->blocking_plan : context_->plan, *context_->seams.rng) {
+  context_->add(*this);
+}
+
+Connection::~Connection() {
+  abort();
+  context_->loop.cancel(timer_);
+  context_->remove(*this);
+}
+
+std::uint64_t Connection::submit(Answer& answer, Command command, TimePoint deadline,
+                                 std::uint64_t only_epoch, bool only_fit) {
+  const std::uint64_t number = ++submissions_;
+  log::trace("to Redis", "command", command.name(), "bytes", command.size(), "number", number);
+  fsm_.submit(context_->loop.now(), reinterpret_cast<WaiterToken>(&answer), std::move(command),
+              deadline, only_epoch, actions_, only_fit);
+  perform();
+  // So much is worth a write of its own: Redis has it while this thread goes on.
+  if (fsm_.queued_bytes() >= write_at_once) flush();
+  return number;
+}
+
+void Connection::start() {
+  fsm_.start(context_->loop.now(), actions_);
+  perform();
+}
+
+void Connection::recycle(std::uint64_t epoch, std::string_view why) {
+  fsm_.recycle(context_->loop.now(), epoch, why, actions_);
+  perform();
+}
+
+void Connection::drop(std::uint64_t epoch, std::string_view why) {
+  fsm_.drop(context_->loop.now(), epoch, why, actions_);
+  perform();
+}
+
+void Connection::renew(std::string_view why) {
+  // Whoever waits at a server for what comes to another one would wait long.
+  const bool at_once = blocking_ && fsm_.in_flight() > 0;
+  fsm_.renew(context_->loop.now(), why, at_once, actions_);
+  perform();
+}
+
+void Connection::try_now() {
+  fsm_.try_now(context_->loop.now());
+  arm_timer();
+}
+
+void Connection::look() {
+  if (looking_ || !fsm_.ready() || fsm_.role_refusals() > 1) return;
+  // One that waits at its server is told by it.
+  if (blocking_ && fsm_.in_flight() > 0) return;
+  looking_ = true;
+  const TimePoint now = context_->loop.now();
+  Command command =
+      fsm_.role_refusals() == 0 ? Command::of("ROLE") : Command::of("INFO", "replication");
+  fsm_.submit(now, look_token, std::move(command), now + look_within, fsm_.epoch(), actions_);
+  perform();
+}
+
+void Connection::looked(const Action& action) {
+  looking_ = false;
+  if (action.kind != Action::Kind::reply) return;  // it ended, or will by its silence
+  const Reply& reply = action.reply;
+  std::string unfit =
+      unfit_text(reply.is_array() ? read_role(reply) : read_replication_info(reply));
+  if (!unfit.empty()) demoted_ = std::move(unfit);
+}
+
+void Connection::explain_silence(std::string why) {
+  fsm_.explain_silence(std::move(why), actions_);
+  perform();
+}
+
+void Connection::demoted(std::string_view why) { context_->watch->demoted(renewals_, why); }
+
+void Connection::drain(TimePoint deadline) {
+  fsm_.drain(context_->loop.now(), deadline, actions_);
+  perform();
+}
+
+void Connection::abort() noexcept {
+  fsm_.abort(context_->loop.now(), actions_);
+  perform();
+}
+
+std::uint64_t Connection::on_ready(OnReady callback) {
+  ready_callbacks_.emplace(++last_callback_, std::move(callback));
+  return last_callback_;
+}
+
+void Connection::remove_on_ready(std::uint64_t id) noexcept { ready_callbacks_.erase(id); }
+
+bool Connection::load_queued_after(const lua::Script& script, std::uint64_t number) const noexcept {
+  const auto found = loads_.find(&script);
+  return found != loads_.end() && found->second.epoch == fsm_.epoch() &&
+         found->second.number > number;
+}
+
+void Connection::note_load(const lua::Script& script, std::uint64_t number) {
+  loads_[&script] = {fsm_.epoch(), number};
+}
+
+// --- what the machine is told ---
+
+void Connection::on_connected() noexcept {
+  if (!context_->silence().empty()) fsm_.presume_silence(context_->silence());
+  fsm_.on_connected(context_->loop.now(), actions_);
+  setup_sent_ = context_->loop.now();
+  perform();
+}
+
+void Connection::on_bytes(std::string_view bytes) noexcept {
+  const std::uint64_t transport = transports_;
+  const std::shared_ptr<ReplyReader> reader = reader_;
+  const TimePoint now = context_->loop.now();
+  const bool first = fsm_.setup_unanswered();
+  const std::string_view all = bytes;
+  fsm_.on_heard(now);
+  while (!bytes.empty() && transport == transports_ && transport_ != nullptr) {
+    reader->feed(bytes.substr(0, feed_size));
+    bytes.remove_prefix(std::min(bytes.size(), feed_size));
+    Reply reply;
+    ReplyReader::Status status;
+    while ((status = reader->next(reply)) == ReplyReader::Status::reply) {
+      fsm_.on_reply(now, std::move(reply), actions_);
+    }
+    if (status == ReplyReader::Status::error && first && fsm_.setup_unanswered()) {
+      const std::string address = context_->options.connect.address();
+      fsm_.on_no_redis(now, unfit_bytes_text(address, all), actions_);
+    } else if (status == ReplyReader::Status::error) {
+      fsm_.on_protocol_error(now, reader->error(), actions_);
+    }
+    perform();
+  }
+}
+
+void Connection::on_writable() noexcept {
+  blocked_ = false;
+  want_flush();
+}
+
+void Connection::on_lost(std::string_view why) noexcept {
+  fsm_.on_lost(context_->loop.now(), why, actions_);
+  perform();
+}
+
+void Connection::on_timer() {
+  timer_ = {};
+  armed_for_ = TimePoint::max();
+  fsm_.on_timer(context_->loop.now(), actions_);
+  perform();
+}
+
+// --- what it wants done ---
+
+void Connection::perform() {
+  // No action calls back into the machine, so the list does not grow meanwhile.
+  for (Action& action : actions_) perform_one(action);
+  actions_.clear();
+  want_flush();
+  arm_timer();
+  if (!demoted_.empty()) demoted(std::exchange(demoted_, {}));
+}
+
+// What an error reply says about the server, whoever gets it.
+void Connection::note_error(const std::string& text) {
+  const Verdict verdict = classify(text);
+  if (verdict.remedy == Remedy::reconnect) {
+    demoted_ = text;
+  } else if (verdict.remedy == Remedy::follow || verdict.code == "CROSSSLOT") {
+    context_->note_cluster(text);
+  }
+}
+
+void Connection::perform_one(Action& action) {
+  switch (action.kind) {
+    case Action::Kind::resolve:
+      resolve(action.number);
+      break;
+    case Action::Kind::connect:
+      connect(action.address);
+      break;
+    case Action::Kind::close:
+      close_transport();
+      break;
+    case Action::Kind::reply:
+      log::trace("from Redis", "reply", Reply::name(action.reply.kind()));
+      if (action.reply.is_error()) note_error(action.reply.error_text());
+      if (action.waiter == look_token) {
+        looked(action);
+        break;
+      }
+      reinterpret_cast<Answer*>(action.waiter)->complete(std::move(action.reply));
+      break;
+    case Action::Kind::fail:
+      if (action.waiter == look_token) {
+        looked(action);
+        break;
+      }
+      fail(action);
+      break;
+    case Action::Kind::server_time:
+      context_->clock.observe(action.number, setup_sent_, context_->loop.now());
+      break;
+    case Action::Kind::client_id:
+      client_id_ = action.number;
+      break;
+    case Action::Kind::ready:
+      log_change(action);
+      context_->answered();
+      renewals_ = context_->watch->renewals();
+      context_->watch->found(*this);
+      became_ready(static_cast<std::uint64_t>(action.number));
+      break;
+    case Action::Kind::attempt_failed:
+      log_change(action);
+      if (action.silent && !action.address.local) context_->ask_for_tls(action.address);
+      break;
+    case Action::Kind::lost:
+    case Action::Kind::refused:
+      log_change(action);
+      break;
+    case Action::Kind::closed:
+      context_->closed.set();
+      break;
+  }
+}
+
+void Connection::log_change(const Action& action) {
+  Context& context = *context_;
+  const std::string address = context.options.connect.address();
+  if (action.kind == Action::Kind::ready) {
+    log::info(context.log_ready, "connected to Redis", "address", address, "epoch", action.number);
+  } else if (action.kind == Action::Kind::attempt_failed && action.unfit) {
+    log::error(context.log_unfit, "cannot work with what is there, trying again", "address",
+               address, "why", action.text);
+  } else if (action.kind == Action::Kind::attempt_failed) {
+    log::warn(context.log_failed, "no connection to Redis, trying again", "address", address, "why",
+              action.text);
+  } else if (action.kind == Action::Kind::refused) {
+    log::error(context.log_refused,
+               action.unfit ? "cannot work with what is there, trying again later"
+                            : "Redis refuses us, trying again later",
+               "address", address, "why", action.text, "pause",
+               context.options.connection.refused_retry);
+  } else if (action.number != 0) {
+    log::info(context.log_lost, "connecting to Redis anew", "address", address, "why", action.text);
+  } else if (action.idle) {
+    // The server's `timeout`, a middlebox: nothing was under way, and a new one is made. If that
+    // fails, that is told.
+    log::info(context.log_idle, "an idle connection to Redis ended, connecting anew", "address",
+              address, "why", action.text);
+  } else {
+    log::warn(context.log_lost, "connection to Redis lost, connecting anew", "address", address,
+              "why", action.text);
+  }
+}
+
+void Connection::fail(const Action& action) {
+  auto* const answer = reinterpret_cast<Answer*>(action.waiter);
+  switch (action.failure) {
+    case Failure::not_written:
+      answer->fail(std::make_exception_ptr(ConnectionError(action.text)));
+      break;
+    case Failure::timed_out:
+      answer->fail(std::make_exception_ptr(TimeoutError(action.text)));
+      break;
+    case Failure::outcome_unknown:
+      answer->fail(std::make_exception_ptr(OutcomeUnknown(action.text)));
+      break;
+    case Failure::refused:
+      answer->fail(std::make_exception_ptr(ServerError(action.code, action.text)));
+      break;
+    case Failure::shut_down:
+      answer->fail(std::make_exception_ptr(ShutdownError(action.text)));
+      break;
+  }
+}
+
+void Connection::resolve(std::int64_t attempt) {
+  const ConnectOptions& connect = context_->options.connect;
+  context_->seams.resolver->resolve(connect.host, connect.port,
+                                    [weak = weak_from_this(), attempt](Resolver::Result result) {
+                                      const std::shared_ptr<Connection> self = weak.lock();
+                                      if (self == nullptr) return;
+                                      self->fsm_.on_resolved(self->context_->loop.now(), attempt,
+                                                             std::move(result), self->actions_);
+                                      self->perform();
+                                    });
+}
+
+void Connection::connect(const Address& address) {
+  ++transports_;
+  blocked_ = false;
+  client_id_ = 0;
+  reader_ = std::make_shared<ReplyReader>(context_->options.connection.limits);
+  transport_ = context_->seams.transport(*this);
+  transport_->connect(address);
+}
+
+void Connection::close_transport() {
+  if (transport_ == nullptr) return;
+  transport_->close();
+  // This may be inside one of its own calls.
+  const std::shared_ptr<Transport> ended = std::move(transport_);
+  context_->loop.defer([ended] {});
+}
+
+void Connection::became_ready(std::uint64_t epoch) {
+  holding_ = !ready_callbacks_.empty();
+  if (!holding_) return;
+  context_->loop.defer([self = shared_from_this(), epoch] { self->tell_ready(epoch); });
+}
+
+void Connection::tell_ready(std::uint64_t epoch) {
+  if (epoch == fsm_.epoch()) {
+    // A callback may add and remove callbacks.
+    std::vector<std::uint64_t> ids;
+    for (const auto& [id, callback] : ready_callbacks_) ids.push_back(id);
+    for (const std::uint64_t id : ids) {
+      const auto found = ready_callbacks_.find(id);
+      if (found == ready_callbacks_.end()) continue;
+      const OnReady callback = found->second;
+      try {
+        callback(epoch);
+      } catch (...) {
+        context_->loop.report(std::current_exception());
+      }
+    }
+    holding_ = false;
+  }
+  want_flush();
+}
+
+void Connection::arm_timer() {
+  const TimePoint wake = fsm_.next_wake();
+  if (wake >= armed_for_ || context_->loop.stopping()) return;
+  if (timer_) context_->loop.cancel(timer_);
+  armed_for_ = wake;
+  timer_ = context_->loop.call_at(wake, [this] { on_timer(); });
+}
+
+Task<Reply> send_on(std::shared_ptr<Connection> connection, Command command, TimePoint deadline,
+                    std::uint64_t only_epoch) {
+  Connection::Answer answer(connection->context().loop);
+  connection->submit(answer, std::move(command), deadline, only_epoch);
+  co_return co_await answer.wait();
+}
+
+}  // namespace mx_rmq::redis

@@ -1,0 +1,265 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "redis/connection/backoff.hpp"
+#include "redis/wire/command.hpp"
+#include "redis/connection/options.hpp"
+#include "redis/wire/reply.hpp"
+#include "redis/connection/seams.hpp"
+#include "redis/connection/setup.hpp"
+#include "runtime/mono_clock.hpp"
+
+namespace mx_rmq::redis {
+
+using runtime::TimePoint;
+
+/// How a connection is doing.
+enum class LaneState : std::uint8_t {
+  idle,         ///< never used yet
+  resolving,    ///< looking up the host
+  connecting,   ///< trying an address
+  setting_up,   ///< AUTH, SELECT, ... sent
+  ready,        ///< usable
+  backing_off,  ///< pausing before the next attempt
+  refused,      ///< credentials or rights refused: pausing for long
+  draining,     ///< closing: awaits what was written
+  closed        ///< for good
+};
+[[nodiscard]] std::string_view name(LaneState state) noexcept;
+
+/// Told of a command that was bound to one connection.
+inline constexpr std::string_view bound_and_over =
+    "not sent: its connection ended first, and it must not go over another one";
+
+/// Who awaits a reply; the machine only hands it back. 0 is nobody.
+using WaiterToken = std::uintptr_t;
+/// The connection itself, which looks what its server is by now.
+inline constexpr WaiterToken look_token = 1;
+
+/// How a command ended that got no reply.
+enum class Failure : std::uint8_t {
+  not_written,      ///< ConnectionError
+  timed_out,        ///< TimeoutError: not written by its deadline
+  outcome_unknown,  ///< OutcomeUnknown
+  refused,          ///< ServerError: set-up is refused
+  shut_down         ///< ShutdownError
+};
+
+/// What the machine wants done.
+struct Action {
+  enum class Kind : std::uint8_t {
+    resolve,         ///< look up the host; answer with on_resolved(number, ...)
+    connect,         ///< make a transport and connect it to `address`
+    close,           ///< drop the transport
+    reply,           ///< `waiter` gets `reply`
+    fail,            ///< `waiter` gets `failure` with `code` and `text`
+    server_time,     ///< `number`: unix ms the server told during set-up
+    client_id,       ///< `number`: this connection's id at the server; 0 = unknown
+    ready,           ///< usable: epoch `number` begins
+    lost,            ///< `text`: a usable connection ended (to be logged)
+    attempt_failed,  ///< `text`: could not connect (to be logged)
+    refused,         ///< `text`: credentials, rights, or no server for us (to be logged)
+    closed           ///< for good
+  };
+
+  Kind kind;
+  WaiterToken waiter = 0;
+  Failure failure = Failure::not_written;
+  std::int64_t number = 0;
+  Reply reply{};
+  std::string text{};
+  std::string code{};
+  Address address{};    ///< connect; attempt_failed in the set-up: where
+  bool unfit = false;   ///< attempt_failed, refused: what is there is no master
+  bool silent = false;  ///< attempt_failed: connected, and not a byte came
+  bool idle = false;    ///< lost: the other end closed it while nothing was under way
+};
+using Actions = std::vector<Action>;
+
+/// One connection slot as a pure state machine: it is told events with their time and answers with
+/// actions; it owns no socket, no timer and no coroutine. Every waiter that was submitted is
+/// answered by exactly one `reply` or `fail` action.
+class ConnectionFsm {
+ public:
+  /// `rng` must outlive it.
+  /// With `local`, a path, nothing is resolved.
+  ConnectionFsm(ConnectionOptions options, std::optional<Address> local,
+                std::shared_ptr<const SetupPlan> plan, Rng& rng);
+
+  // --- what the owner asks for ---
+
+  /// Begins to connect, if idle.
+  void start(TimePoint now, Actions& out);
+  /// A command to send in turn. Begins to connect, if idle. With `only_fit` it fails (not_written) as
+  /// soon as it is known that what is there cannot be used, instead of waiting for something better.
+  void submit(TimePoint now, WaiterToken waiter, Command command, TimePoint deadline,
+              std::uint64_t only_epoch, Actions& out, bool only_fit = false);
+  /// Ends the connection of `epoch` once what was written is answered, and connects anew.
+  void recycle(TimePoint now, std::uint64_t epoch, std::string_view why, Actions& out);
+  /// The server may be no master any more. A usable connection ends as by `recycle`, or at once; a
+  /// set-up under way, which may have asked too early, begins anew. The pauses do not shrink by it.
+  void renew(TimePoint now, std::string_view why, bool at_once, Actions& out);
+  /// Ends a pause that follows from what was found there: it may be something else by now.
+  void try_now(TimePoint now);
+  /// Why set-ups are not answered here, found out in another way: told from now on, and what waits
+  /// with `only_fit` fails.
+  void explain_silence(std::string why, Actions& out);
+  /// The same, before a set-up that may go unanswered for that reason.
+  void presume_silence(std::string why) { silence_ = std::move(why); }
+  /// Ends the connection of `epoch` at once, and connects anew.
+  void drop(TimePoint now, std::uint64_t epoch, std::string_view why, Actions& out);
+  /// Takes nothing new; closes when everything is answered, or at `deadline`.
+  void drain(TimePoint now, TimePoint deadline, Actions& out);
+  /// Closes at once, for good.
+  void abort(TimePoint now, Actions& out);
+
+  // --- what happened ---
+
+  /// `attempt` as in the resolve action; a late answer to an earlier one is ignored.
+  void on_resolved(TimePoint now, std::int64_t attempt, Resolver::Result result, Actions& out);
+  void on_connected(TimePoint now, Actions& out);
+  /// Some bytes came (before their replies are told).
+  void on_heard(TimePoint now) noexcept {
+    last_heard_ = now;
+    heard_in_setup_ = true;
+  }
+  void on_reply(TimePoint now, Reply reply, Actions& out);
+  void on_protocol_error(TimePoint now, std::string_view why, Actions& out);
+  /// The first bytes that came are no RESP: `why` tells what is there.
+  void on_no_redis(TimePoint now, std::string why, Actions& out);
+  /// The transport's on_lost.
+  void on_lost(TimePoint now, std::string_view why, Actions& out);
+  /// The time that `next_wake` named has come; harmless at any other time.
+  void on_timer(TimePoint now, Actions& out);
+
+  // --- writing ---
+
+  /// What to write next, at most about `max_bytes` and `max_buffers`, to the end of `buffers`.
+  /// Returns how many bytes of the first are written already.
+  [[nodiscard]] std::size_t gather(std::vector<SharedBytes>& buffers, std::size_t max_buffers,
+                                   std::size_t max_bytes) const;
+  /// The transport took that many of the bytes that `gather` gave.
+  void on_written(std::size_t bytes);
+  [[nodiscard]] bool wants_write() const noexcept;
+
+  // --- how things are ---
+
+  /// When `on_timer` should be called; nothing to wait for: TimePoint::max().
+  [[nodiscard]] TimePoint next_wake() const noexcept;
+  [[nodiscard]] LaneState state() const noexcept { return state_; }
+  [[nodiscard]] bool ready() const noexcept { return state_ == LaneState::ready && !recycling_; }
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+  [[nodiscard]] const std::string& last_error() const noexcept { return last_error_; }
+  /// The last attempt found something that cannot be used, which last_error() names: no master, no
+  /// Redis server, a port for TLS.
+  [[nodiscard]] bool unfit() const noexcept { return unfit_; }
+  /// The set-up's questions for the role that were refused: ROLE, then INFO replication.
+  [[nodiscard]] int role_refusals() const noexcept { return role_refusals_; }
+  /// Nothing has been answered in the set-up under way.
+  [[nodiscard]] bool setup_unanswered() const noexcept {
+    return state_ == LaneState::setting_up && setup_answered_ == 0;
+  }
+  [[nodiscard]] std::optional<TimePoint> last_heard() const noexcept { return last_heard_; }
+  /// Commands written, or partly written, and not answered; abandoned ones included.
+  [[nodiscard]] std::size_t in_flight() const noexcept;
+  [[nodiscard]] std::size_t unsent() const noexcept { return unsent_.size(); }
+  [[nodiscard]] std::size_t queued_bytes() const noexcept { return queued_bytes_; }
+
+ private:
+  struct Unsent {
+    Command command;
+    WaiterToken waiter;  // 0: timed out when partly written
+    TimePoint deadline;
+    std::uint64_t only_epoch;
+    std::uint64_t submitted_in;  // the epoch it was submitted in; 0: while there was no connection
+    bool only_fit = false;
+  };
+  struct InFlight {
+    WaiterToken waiter;  // 0: abandoned, its reply is swallowed
+    TimePoint deadline;
+  };
+
+  void begin_attempt(TimePoint now, Actions& out);
+  void connect_next(TimePoint now, Actions& out);
+  void on_setup_reply(TimePoint now, const Reply& reply, Actions& out);
+  void become_ready(TimePoint now, Actions& out);
+  enum class Found : std::uint8_t { something, nothing_fit };
+  void attempt_failed(TimePoint now, std::string why, Actions& out, Found found = Found::something);
+  void setup_failed(TimePoint now, std::string why, Actions& out, Found found = Found::something);
+  void setup_refused(TimePoint now, SetupVerdict verdict, Actions& out);
+  void fail_only_fit(Actions& out);
+  [[nodiscard]] std::size_t setup_steps() const noexcept;
+  [[nodiscard]] std::size_t setup_sendable() const noexcept;
+  void end_connection(TimePoint now, std::string_view why, Actions& out, bool by_peer = false);
+  void finish_if_answered(TimePoint now, Actions& out);
+  void close_for_good(Actions& out);
+  void expire(TimePoint now, Actions& out);
+  [[nodiscard]] std::optional<TimePoint> stalled_at() const noexcept;
+  /// Fails those that `gone` picks of what is not written at all.
+  template <class Predicate>
+  void drop_unsent(Actions& out, Failure failure, const std::string& why, Predicate gone);
+  void fail(Actions& out, WaiterToken waiter, Failure failure, std::string text,
+            std::string code = {}) const;
+
+  const ConnectionOptions options_;
+  const std::optional<Address> local_;
+  const std::shared_ptr<const SetupPlan> plan_;
+  Rng& rng_;
+  Backoff backoff_;
+
+  LaneState state_ = LaneState::idle;
+  bool recycling_ = false;
+  std::uint64_t epoch_ = 0;
+  std::int64_t attempt_ = 0;
+  std::vector<Address> addresses_;
+  std::size_t address_ = 0;        // the one being tried
+  std::size_t first_address_ = 0;  // where the next attempt begins
+  TimePoint attempt_deadline_{};   // of resolving and connecting, then of the set-up
+  TimePoint address_deadline_{};
+  TimePoint retry_at_{};
+  TimePoint drain_deadline_{};
+  TimePoint ready_since_{};
+  bool useful_ = false;
+  bool unfit_ = false;
+  bool renewed_ = false;  // ended by renew()
+  std::string silence_;   // see explain_silence()
+  std::string why_recycled_;
+  std::string refused_code_;
+  std::string last_error_;
+  std::optional<TimePoint> last_heard_;
+
+  std::size_t setup_written_ = 0;  // buffers
+  std::size_t setup_answered_ = 0;
+  bool heard_in_setup_ = false;
+  int role_refusals_ = 0;
+  bool careful_ = false;  // nothing is sent behind the question for the role before its answer
+  std::optional<SetupVerdict> auth_refused_;  // kept until the role is known
+  std::deque<Unsent> unsent_;
+  std::size_t skip_ = 0;  // bytes of the first buffer to write that are written
+  std::size_t queued_bytes_ = 0;
+  std::deque<InFlight> in_flight_;
+  TimePoint earliest_ = TimePoint::max();  // no deadline of a waiter is before this
+};
+
+template <class Predicate>
+void ConnectionFsm::drop_unsent(Actions& out, Failure failure, const std::string& why,
+                                Predicate gone) {
+  bool partly_written = skip_ > 0 && (state_ == LaneState::ready || state_ == LaneState::draining);
+  std::erase_if(unsent_, [&](const Unsent& each) {
+    if (std::exchange(partly_written, false) || !gone(each)) return false;
+    queued_bytes_ -= each.command.size();
+    fail(out, each.waiter, failure, why);
+    return true;
+  });
+}
+
+}  // namespace mx_rmq::redis

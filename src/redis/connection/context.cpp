@@ -1,0 +1,101 @@
+#include "redis/connection/context.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "redis/connection/connection.hpp"
+#include "redis/connection/role.hpp"
+
+namespace mx_rmq::redis {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// So long after the last refusal by a node of a Cluster health tells of it.
+constexpr auto cluster_trouble_lasts = 30s;
+constexpr auto ask_for_tls_every = 10s;
+
+}  // namespace
+
+Context::Context(runtime::EventLoop& the_loop, ClientOptions the_options, Seams the_seams)
+    : loop(the_loop),
+      options(std::move(the_options)),
+      seams(std::move(the_seams)),
+      watch(options.watch ? options.watch : std::make_shared<RoleWatch>()),
+      plan(std::make_shared<const SetupPlan>(make_setup_plan(options.connect, options.scripts))),
+      blocking_plan(std::make_shared<const SetupPlan>(make_setup_plan(options.connect, {}))),
+      clock(the_loop),
+      closed(the_loop),
+      log_ready(1s),
+      log_lost(1s),
+      log_failed(10s),
+      log_refused(10s),
+      log_unfit(10s),
+      log_idle(1s),
+      log_cluster(10s) {
+  watch->add(*this);
+  loop.add_listener(*this);
+  hook_ = loop.add_flush_hook([this] { flush(); });
+}
+
+Context::~Context() {
+  watch->remove(*this);
+  loop.remove_flush_hook(hook_);
+  loop.remove_listener(*this);
+}
+
+void Context::mark_dirty(Connection& connection) { dirty_.push_back(&connection); }
+
+void Context::remove(Connection& connection) noexcept {
+  std::erase(connections_, &connection);
+  std::erase(dirty_, &connection);
+  std::replace(flushing_.begin(), flushing_.end(), &connection, static_cast<Connection*>(nullptr));
+}
+
+void Context::flush() {
+  if (dirty_.empty()) return;
+  std::swap(dirty_, flushing_);
+  // Flushing one may destroy none, but a copy of the size is not enough if one is removed meanwhile.
+  for (std::size_t i = 0; i < flushing_.size(); ++i) {
+    if (flushing_[i] != nullptr) flushing_[i]->flush();
+  }
+  flushing_.clear();
+}
+
+void Context::note_cluster(const std::string& error_text) {
+  cluster_error_ = error_text + std::string(explained(error_text));
+  cluster_error_at_ = loop.now();
+  runtime::log::error(log_cluster, "a command was refused by a node of a Redis Cluster", "address",
+                      options.connect.address(), "why", cluster_error_);
+}
+
+std::string Context::cluster_trouble() const {
+  if (cluster_error_.empty() || loop.now() - cluster_error_at_ > cluster_trouble_lasts) return {};
+  return cluster_error_;
+}
+
+void Context::ask_for_tls(const Address& address) {
+  const runtime::TimePoint now = loop.now();
+  if (!seams.may_ask_for_tls || loop.stopping()) return;
+  if (tls_asked_ && now - *tls_asked_ < ask_for_tls_every) return;
+  tls_asked_ = now;
+  tls_probe_ = std::make_unique<TlsProbe>(loop, seams, address, [this, address](bool speaks_tls) {
+    silence_.clear();
+    if (!speaks_tls) return;
+    silence_ = unfit_tls_text(address.text());
+    runtime::log::error(log_unfit, "cannot work with what is there, trying again", "address",
+                        options.connect.address(), "why", silence_);
+    const std::vector<Connection*> all = connections_;
+    for (Connection* const each : all) each->explain_silence(silence_);
+  });
+}
+
+// The loop ends: nothing more can be sent or awaited.
+void Context::on_shutdown() noexcept {
+  tls_probe_.reset();
+  const std::vector<Connection*> all = connections_;
+  for (Connection* const each : all) each->abort();
+}
+
+}  // namespace mx_rmq::redis

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "redis/connection/options.hpp"
+#include "redis/topology/role_watch.hpp"
+#include "redis/connection/seams.hpp"
+#include "redis/topology/server_clock.hpp"
+#include "redis/connection/setup.hpp"
+#include "redis/connection/tls_probe.hpp"
+#include "runtime/event.hpp"
+#include "runtime/event_loop.hpp"
+#include "runtime/log.hpp"
+#include "runtime/shutdown_listener.hpp"
+
+namespace mx_rmq::redis {
+
+class Connection;
+
+/// What all connections of a client share: where to, how, the seams, the list of those that have
+/// something to write. Held by the client and by each connection. Loop thread only.
+class Context final : private runtime::ShutdownListener {
+ public:
+  Context(runtime::EventLoop& loop, ClientOptions options, Seams seams);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  /// `connection` has something to write: flushed once, after the ready list has been drained.
+  void mark_dirty(Connection& connection);
+  void add(Connection& connection) { connections_.push_back(&connection); }
+  void remove(Connection& connection) noexcept;
+  [[nodiscard]] const std::vector<Connection*>& connections() const noexcept {
+    return connections_;
+  }
+
+  /// A command was refused as by a node of a Redis Cluster.
+  void note_cluster(const std::string& error_text);
+  /// What note_cluster() was told, for a while; else empty.
+  [[nodiscard]] std::string cluster_trouble() const;
+  /// Nothing at all was answered there: finds out whether that is because it speaks TLS, and tells the
+  /// connections.
+  void ask_for_tls(const Address& address);
+  /// What was found out so; empty if nothing, and again once a connection has become usable.
+  [[nodiscard]] const std::string& silence() const noexcept { return silence_; }
+  void answered() noexcept { silence_.clear(); }
+
+  runtime::EventLoop& loop;
+  const ClientOptions options;
+  const Seams seams;
+  const std::shared_ptr<RoleWatch> watch;
+  const std::shared_ptr<const SetupPlan> plan;
+  const std::shared_ptr<const SetupPlan> blocking_plan;  ///< runs no scripts, so loads none
+  ServerClock clock;
+  runtime::Event closed;  ///< set whenever a connection has closed for good
+
+  // One line a change of state, also when twenty connections change it at once, again and again.
+  runtime::log::Every log_ready;
+  runtime::log::Every log_lost;
+  runtime::log::Every log_failed;
+  runtime::log::Every log_refused;
+  runtime::log::Every log_unfit;
+  runtime::log::Every log_idle;
+  runtime::log::Every log_cluster;
+
+ private:
+  void on_shutdown() noexcept override;
+  void flush();
+
+  std::vector<Connection*> connections_;
+  std::vector<Connection*> dirty_;
+  std::vector<Connection*> flushing_;
+  runtime::FlushHookId hook_;
+  std::string cluster_error_;
+  runtime::TimePoint cluster_error_at_{};
+  std::string silence_;
+  std::unique_ptr<TlsProbe> tls_probe_;
+  std::optional<runtime::TimePoint> tls_asked_;
+};
+
+}  // namespace mx_rmq::redis

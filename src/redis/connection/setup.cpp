@@ -1,0 +1,147 @@
+#include "redis/connection/setup.hpp"
+
+#include "mx_rmq/errors.hpp"
+#include "mx_rmq_scripts.hpp"
+#include "redis/wire/classify.hpp"
+#include "redis/connection/role.hpp"
+
+namespace mx_rmq::redis {
+
+namespace {
+
+using Kind = SetupStep::Kind;
+
+SetupVerdict garbage(std::string_view what, const Reply& reply) {
+  SetupVerdict verdict;
+  verdict.kind = SetupVerdict::Kind::garbage;
+  verdict.text = "unexpected answer to " + std::string(what) + ": " + reply.describe();
+  return verdict;
+}
+
+std::string_view name(Kind kind) noexcept {
+  switch (kind) {
+    case Kind::auth:
+      return "AUTH";
+    case Kind::role:
+      return "ROLE";
+    case Kind::select:
+      return "SELECT";
+    case Kind::set_name:
+      return "CLIENT SETNAME";
+    case Kind::client_id:
+      return "CLIENT ID";
+    case Kind::time:
+      return "TIME";
+    case Kind::load_script:
+      return "SCRIPT LOAD";
+    case Kind::replication_info:
+      return "INFO replication";
+  }
+  return "?";
+}
+
+SetupVerdict judge_error(const SetupStep& step, const std::string& text) {
+  const Verdict what = classify(text);
+  SetupVerdict verdict;
+  verdict.code = std::string(what.code);
+  verdict.text = std::string(name(step.kind)) + " refused: " + text;
+  if (what.remedy == Remedy::wait || what.remedy == Remedy::reconnect) {
+    verdict.kind = SetupVerdict::Kind::try_later;
+    return verdict;
+  }
+  // A name, an id and the role are a convenience; what a right is missing for must not matter. No
+  // password given, or a wrong one, is another thing.
+  const bool asks_role = step.kind == Kind::role || step.kind == Kind::replication_info;
+  const bool optional = asks_role || step.kind == Kind::set_name || step.kind == Kind::client_id;
+  const bool credentials =
+      what.code == "NOAUTH" || what.code == "WRONGPASS" || what.code == "DENIED";
+  verdict.kind = optional && !credentials ? SetupVerdict::Kind::go_on : SetupVerdict::Kind::refuse;
+  verdict.role_refused = asks_role;
+  if (!optional && what.remedy == Remedy::fatal && !credentials && what.code == "ERR" &&
+      text.find("unknown command") != std::string::npos) {
+    verdict.text +=
+        " (this is no Redis server of version 5 or later; a Sentinel, perhaps: redis_url must name "
+        "the "
+        "master itself)";
+  }
+  return verdict;
+}
+
+SetupVerdict judge_role(const ServerRole& role) {
+  SetupVerdict verdict;
+  if (role.kind == ServerRole::Kind::replica) verdict.kind = SetupVerdict::Kind::replica;
+  if (role.kind == ServerRole::Kind::sentinel) {
+    verdict.kind = SetupVerdict::Kind::sentinel;
+    verdict.code = "ERR";
+  }
+  verdict.text = unfit_text(role);
+  return verdict;
+}
+
+}  // namespace
+
+SetupPlan make_setup_plan(const ConnectOptions& options,
+                          std::span<const lua::Script* const> scripts) {
+  SetupPlan plan;
+  const std::string& password = options.password.reveal();
+  if (!options.user.empty()) {
+    plan.push_back({Kind::auth, Command::of("AUTH", options.user, password), {}});
+  } else if (!password.empty()) {
+    plan.push_back({Kind::auth, Command::of("AUTH", password), {}});
+  }
+  // In front of what a Sentinel does not know.
+  plan.push_back({Kind::role, Command::of("ROLE"), {}});
+  if (options.db != 0) plan.push_back({Kind::select, Command::of("SELECT", options.db), {}});
+  if (!options.client_name.empty()) {
+    plan.push_back({Kind::set_name, Command::of("CLIENT", "SETNAME", options.client_name), {}});
+  }
+  plan.push_back({Kind::client_id, Command::of("CLIENT", "ID"), {}});
+  plan.push_back({Kind::time, Command::of("TIME"), {}});
+  for (const lua::Script* const script : scripts) {
+    plan.push_back(
+        {Kind::load_script, Command::of("SCRIPT", "LOAD", script->source), script->sha1});
+  }
+  plan.push_back({Kind::replication_info, Command::of("INFO", "replication"), {}});
+  return plan;
+}
+
+SetupVerdict judge_setup_reply(const SetupStep& step, const Reply& reply) {
+  if (reply.is_error()) return judge_error(step, reply.error_text());
+  SetupVerdict verdict;
+  switch (step.kind) {
+    case Kind::auth:
+    case Kind::select:
+    case Kind::set_name:
+      if (reply.kind() != Reply::Kind::status) return garbage(name(step.kind), reply);
+      break;
+    case Kind::role:
+      if (!reply.is_array()) return garbage(name(step.kind), reply);
+      return judge_role(read_role(reply));
+    case Kind::replication_info:
+      return judge_role(read_replication_info(reply));
+    case Kind::client_id:
+      if (reply.kind() != Reply::Kind::integer) return garbage(name(step.kind), reply);
+      verdict.number = reply.as_integer();
+      break;
+    case Kind::time: {
+      if (!reply.is_array() || reply.size() != 2) return garbage(name(step.kind), reply);
+      for (const Reply& item : reply.as_array()) {
+        if (item.kind() != Reply::Kind::string) return garbage(name(step.kind), reply);
+      }
+      try {
+        verdict.number = reply.at(0).as_integer() * 1000 + reply.at(1).as_integer() / 1000;
+      } catch (const Error&) {
+        return garbage(name(step.kind), reply);
+      }
+      break;
+    }
+    case Kind::load_script:
+      if (reply.kind() != Reply::Kind::string || reply.as_string() != step.sha1) {
+        return garbage(name(step.kind), reply);
+      }
+      break;
+  }
+  return verdict;
+}
+
+}  // namespace mx_rmq::redis

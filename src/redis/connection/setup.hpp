@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "redis/wire/command.hpp"
+#include "redis/connection/options.hpp"
+#include "redis/wire/reply.hpp"
+
+namespace mx_rmq::redis {
+
+/// One command of the pipeline that makes a connection usable.
+struct SetupStep {
+  enum class Kind : std::uint8_t {
+    auth,
+    role,
+    select,
+    set_name,
+    client_id,
+    time,
+    load_script,
+    replication_info  ///< sent only where the role was not told
+  };
+  Kind kind;
+  Command command;
+  std::string_view sha1;  ///< load_script: what the server must answer
+};
+using SetupPlan = std::vector<SetupStep>;
+
+/// AUTH if there is a password, ROLE, SELECT if not 0, CLIENT SETNAME if there is a name, CLIENT ID,
+/// TIME, SCRIPT LOAD of each; last INFO replication, for where ROLE was refused. No HELLO: RESP2
+/// only. The scripts must outlive the plan.
+[[nodiscard]] SetupPlan make_setup_plan(const ConnectOptions& options,
+                                        std::span<const lua::Script* const> scripts);
+
+/// What the reply to a step means for the connection.
+struct SetupVerdict {
+  enum class Kind : std::uint8_t {
+    go_on,
+    try_later,  ///< LOADING, too many clients ...: an ordinary failed attempt
+    refuse,     ///< wrong credentials, missing rights: long pause, never go on without
+    sentinel,   ///< no server that could ever be used: as refuse
+    replica,    ///< no master: a failed attempt, because that may change
+    garbage     ///< not what the step's command answers
+  };
+  Kind kind = Kind::go_on;
+  std::string code{};
+  std::string text{};
+  std::int64_t number = 0;    ///< client id, or unix ms
+  bool role_refused = false;  ///< this question for the role was refused
+};
+[[nodiscard]] SetupVerdict judge_setup_reply(const SetupStep& step, const Reply& reply);
+
+}  // namespace mx_rmq::redis

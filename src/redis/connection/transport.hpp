@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "redis/wire/command.hpp"
+
+namespace mx_rmq::redis {
+
+/// One place to connect to: a numeric IP address and a port, or the path of a unix socket.
+struct Address {
+  bool local = false;
+  std::string host;  ///< numeric address, or path
+  int port = 0;
+
+  [[nodiscard]] std::string text() const;
+  friend bool operator==(const Address&, const Address&) = default;
+};
+
+/// What a transport tells its owner. On the loop thread, perhaps inside a C callback: it must not
+/// throw, and must not resume a coroutine. Never called from inside a call of the owner's.
+class TransportEvents {
+ public:
+  virtual void on_connected() noexcept = 0;
+  virtual void on_bytes(std::string_view bytes) noexcept = 0;
+  /// After `write` took less than it was given: it may be called again.
+  virtual void on_writable() noexcept = 0;
+  /// Connecting failed or the connection ended; the last event.
+  virtual void on_lost(std::string_view why) noexcept = 0;
+
+ protected:
+  ~TransportEvents() = default;
+};
+
+/// A byte stream, used for one connection. Loop thread only. Destroying it closes it, and no event
+/// comes afterwards.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  virtual void connect(const Address& address) = 0;
+  /// Takes bytes from the front of `buffers`, after `skip` bytes of the first. Returns how many it
+  /// took: all of those count as perhaps sent, the others surely were not. Keeps what it took
+  /// alive.
+  virtual std::size_t write(std::span<const SharedBytes> buffers, std::size_t skip) = 0;
+  /// Closes at once; no event comes afterwards.
+  virtual void close() = 0;
+};
+
+}  // namespace mx_rmq::redis

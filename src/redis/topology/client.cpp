@@ -1,0 +1,148 @@
+#include "redis/topology/client.hpp"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <utility>
+
+#include "mx_rmq/errors.hpp"
+#include "redis/wire/classify.hpp"
+#include "redis/connection/connection.hpp"
+#include "redis/connection/context.hpp"
+#include "redis/connection/role.hpp"
+
+namespace mx_rmq::redis {
+
+namespace {
+
+// What a server that is there answers, in the order to try; rights to the first two may be missing.
+enum class Question : std::uint8_t { role, info, ping };
+constexpr std::array questions{Question::role, Question::info, Question::ping};
+
+Command ask(Question question) {
+  switch (question) {
+    case Question::role:
+      return Command::of("ROLE");
+    case Question::info:
+      return Command::of("INFO", "replication");
+    case Question::ping:
+      break;
+  }
+  return Command::of("PING");
+}
+
+}  // namespace
+
+Client::Client(runtime::EventLoop& loop, ClientOptions options)
+    : Client(loop, options, Seams::real(loop, options.connection)) {}
+
+Client::Client(runtime::EventLoop& loop, ClientOptions options, Seams seams)
+    : context_(std::make_shared<Context>(loop, std::move(options), std::move(seams))) {
+  if (context_->options.pool_size == 0) {
+    throw std::invalid_argument("a Redis client needs at least one connection");
+  }
+  lanes_.resize(context_->options.pool_size);
+}
+
+Client::~Client() {
+  // Whoever still waits is told; the coroutines keep what they need.
+  const std::vector<Connection*> all = context_->connections();
+  for (Connection* const each : all) each->abort();
+}
+
+Lane& Client::lane(std::size_t key) {
+  std::unique_ptr<Lane>& lane = lanes_[key % lanes_.size()];
+  if (lane == nullptr) lane = std::make_unique<Lane>(open(false));
+  return *lane;
+}
+
+std::size_t Client::pool_size() const noexcept { return lanes_.size(); }
+
+std::unique_ptr<BlockingLane> Client::open_blocking() {
+  return std::make_unique<BlockingLane>(open(true));
+}
+
+std::shared_ptr<Connection> Client::open(bool blocking) {
+  auto connection = std::make_shared<Connection>(context_, blocking);
+  // A loop that ends has no timers any more.
+  if (closing_ || context_->loop.stopping()) connection->abort();
+  return connection;
+}
+
+ServerClock& Client::clock() noexcept { return context_->clock; }
+runtime::EventLoop& Client::loop() noexcept { return context_->loop; }
+
+Rng& Client::rng() noexcept { return *context_->seams.rng; }
+
+ClientHealth Client::health() const {
+  ClientHealth health;
+  for (const Connection* const each : context_->connections()) {
+    const ConnectionFsm& fsm = each->fsm();
+    if (fsm.epoch() > 1) health.reconnects += fsm.epoch() - 1;
+    if (fsm.state() == LaneState::idle || fsm.state() == LaneState::closed) continue;
+    ++health.lanes;
+    if (fsm.ready()) {
+      ++health.ready;
+      continue;
+    }
+    if (fsm.state() == LaneState::refused) ++health.refused;
+    if (!fsm.last_error().empty()) health.last_error = fsm.last_error();
+    if (fsm.unfit()) health.unfit = fsm.last_error();
+  }
+  if (health.unfit.empty()) health.unfit = context_->cluster_trouble();
+  return health;
+}
+
+Task<> Client::check(TimePoint deadline) {
+  lane(0);
+  return check_on(lanes_[0]->connection_, deadline);
+}
+
+Task<> Client::check_on(std::shared_ptr<Connection> connection, TimePoint deadline) {
+  for (const Question question : questions) {
+    Command command = ask(question);
+    Connection::Answer answer(connection->context().loop);
+    connection->submit(answer, std::move(command), deadline, 0, true);
+    const Reply reply = co_await answer.wait();
+    if (reply.is_error()) {
+      const std::string& text = reply.error_text();
+      const Verdict verdict = classify(text);
+      if (question != Question::ping && verdict.remedy == Remedy::fatal) continue;
+      throw ServerError(std::string(verdict.code), "Redis refuses to answer: " + text);
+    }
+    const std::string unfit =
+        unfit_text(question == Question::role ? read_role(reply) : read_replication_info(reply));
+    if (unfit.empty()) co_return;
+    connection->demoted(unfit);
+    throw ConnectionError(unfit);
+  }
+}
+
+Task<> Client::close(TimePoint deadline) {
+  const std::shared_ptr<Context> context = context_;
+  closing_ = true;
+  const std::vector<Connection*> all = context->connections();
+  for (Connection* const each : all) {
+    if (each->blocking()) {
+      each->abort();
+    } else {
+      each->drain(deadline);
+    }
+  }
+  const auto all_closed = [](const Context& what) {
+    const auto& open = what.connections();
+    return std::all_of(open.begin(), open.end(), [](const Connection* each) {
+      return each->fsm().state() == LaneState::closed;
+    });
+  };
+  while (!all_closed(*context)) {
+    context->closed.reset();
+    try {
+      co_await context->closed.wait();
+    } catch (const ShutdownError&) {
+      co_return;  // the loop ends, and has closed them
+    }
+  }
+}
+
+}  // namespace mx_rmq::redis

@@ -1,0 +1,39 @@
+#include "redis/topology/lane.hpp"
+
+#include <utility>
+
+#include "redis/connection/connection.hpp"
+
+namespace mx_rmq::redis {
+
+Lane::Lane(std::shared_ptr<Connection> connection) : connection_(std::move(connection)) {}
+Lane::~Lane() { connection_->abort(); }
+
+Task<Reply> Lane::send(Command command, TimePoint deadline, std::uint64_t only_epoch) {
+  return send_on(connection_, std::move(command), deadline, only_epoch);
+}
+
+Task<Reply> Lane::eval(const lua::Script& script, Command evalsha, TimePoint deadline,
+                       std::uint64_t only_epoch) {
+  return eval_on(connection_, &script, std::move(evalsha), deadline, only_epoch);
+}
+
+void Lane::connect() { connection_->start(); }
+
+std::uint64_t Lane::epoch() const noexcept { return connection_->fsm().epoch(); }
+bool Lane::ready() const noexcept { return connection_->fsm().ready(); }
+LaneState Lane::state() const noexcept { return connection_->fsm().state(); }
+std::string Lane::last_error() const { return connection_->fsm().last_error(); }
+std::optional<TimePoint> Lane::last_heard() const noexcept {
+  return connection_->fsm().last_heard();
+}
+
+Rng& Lane::rng() const noexcept { return *connection_->context().seams.rng; }
+
+std::uint64_t Lane::on_ready(OnReady callback) {
+  return connection_->on_ready(std::move(callback));
+}
+void Lane::remove_on_ready(std::uint64_t id) noexcept { connection_->remove_on_ready(id); }
+void Lane::reconnect(std::uint64_t epoch, std::string why) { connection_->recycle(epoch, why); }
+
+}  // namespace mx_rmq::redis
