@@ -1,10 +1,10 @@
 // Stored bytes, whoever wrote them: envelopes, attempts' history, dead letters' lines, tags.
 #include <stdexcept>
 
-#include "broker/dead_letter_store.hpp"
 #include "broker/data/envelope.hpp"
 #include "broker/data/history.hpp"
 #include "broker/data/tag.hpp"
+#include "broker/dead_letter_store.hpp"
 #include "fuzz.hpp"
 #include "lua_head.hpp"
 

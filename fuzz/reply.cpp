@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "broker/data/envelope.hpp"
+#include "broker/dead_letter_store.hpp"
 #include "broker/scripts/calls_cancel.hpp"
 #include "broker/scripts/calls_claim.hpp"
 #include "broker/scripts/calls_dead_letters.hpp"
@@ -15,8 +17,6 @@
 #include "broker/scripts/calls_settle.hpp"
 #include "broker/scripts/calls_stats.hpp"
 #include "broker/scripts/calls_tend.hpp"
-#include "broker/dead_letter_store.hpp"
-#include "broker/data/envelope.hpp"
 #include "fuzz.hpp"
 #include "redis/wire/classify.hpp"
 #include "redis/wire/protocol_error.hpp"

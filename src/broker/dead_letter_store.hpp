@@ -9,8 +9,8 @@
 
 #include "mx_rmq/task.hpp"
 
-#include "broker/scripts/calls_dead_letters.hpp"
 #include "broker/data/history.hpp"
+#include "broker/scripts/calls_dead_letters.hpp"
 #include "broker/topic_broker.hpp"
 
 namespace mx_rmq::broker {

@@ -5,12 +5,12 @@
 
 #include "mx_rmq/task.hpp"
 
+#include "broker/data/keys.hpp"
 #include "broker/scripts/calls_claim.hpp"
 #include "broker/scripts/calls_forget.hpp"
 #include "broker/scripts/calls_reap.hpp"
 #include "broker/scripts/calls_settle.hpp"
 #include "broker/scripts/calls_tend.hpp"
-#include "broker/data/keys.hpp"
 #include "broker/scripts/script_caller.hpp"
 
 namespace mx_rmq::broker {

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "api/payload.hpp"
-#include "broker/describe.hpp"
 #include "broker/data/envelope.hpp"
 #include "broker/data/history.hpp"
+#include "broker/describe.hpp"
 #include "mx_rmq/detail/erase_handler.hpp"
 #include "mx_rmq/errors.hpp"
 

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "api/payload.hpp"
-#include "broker/describe.hpp"
 #include "broker/data/history.hpp"
+#include "broker/describe.hpp"
 #include "mx_rmq/errors.hpp"
 #include "runtime/on_loop.hpp"
 

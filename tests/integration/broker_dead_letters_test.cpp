@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "broker/canceller.hpp"
-#include "broker/dead_letter_store.hpp"
 #include "broker/data/history.hpp"
+#include "broker/dead_letter_store.hpp"
 #include "broker/topic_set.hpp"
 #include "integration/broker_fixture.hpp"
 #include "integration/script_proxy.hpp"

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "broker/scripts/calls_produce.hpp"
 #include "broker/data/outgoing_envelope.hpp"
+#include "broker/scripts/calls_produce.hpp"
 
 namespace mx_rmq::broker {
 

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "broker/scripts/calls_produce.hpp"
 #include "broker/produce/produce_batch.hpp"
 #include "broker/produce/producer.hpp"
+#include "broker/scripts/calls_produce.hpp"
 #include "runtime/event.hpp"
 
 namespace mx_rmq::broker {

@@ -3,8 +3,8 @@
 #include "broker/scripts/fields.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq_scripts.hpp"
-#include "redis/wire/classify.hpp"
 #include "redis/connection/role.hpp"
+#include "redis/wire/classify.hpp"
 
 namespace mx_rmq::broker {
 

@@ -6,8 +6,8 @@
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq_scripts.hpp"
-#include "redis/wire/classify.hpp"
 #include "redis/connection/role.hpp"
+#include "redis/wire/classify.hpp"
 #include "redis/wire/script_error.hpp"
 
 namespace mx_rmq::broker {

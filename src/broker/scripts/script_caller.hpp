@@ -6,10 +6,10 @@
 
 #include "mx_rmq/task.hpp"
 
-#include "redis/wire/command.hpp"
 #include "redis/topology/lane.hpp"
-#include "redis/wire/reply.hpp"
 #include "redis/topology/server_clock.hpp"
+#include "redis/wire/command.hpp"
+#include "redis/wire/reply.hpp"
 #include "runtime/event_loop.hpp"
 
 namespace mx_rmq::lua {

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "mx_rmq/errors.hpp"
-#include "redis/wire/classify.hpp"
 #include "redis/connection/role.hpp"
+#include "redis/wire/classify.hpp"
 #include "runtime/log.hpp"
 
 namespace mx_rmq::redis {

@@ -10,8 +10,8 @@
 #include "mx_rmq/task.hpp"
 #include "redis/connection/connection_fsm.hpp"
 #include "redis/connection/context.hpp"
-#include "redis/wire/reply_reader.hpp"
 #include "redis/connection/transport.hpp"
+#include "redis/wire/reply_reader.hpp"
 #include "runtime/one_shot.hpp"
 
 namespace mx_rmq::redis {

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "redis/connection/backoff.hpp"
-#include "redis/wire/command.hpp"
 #include "redis/connection/options.hpp"
-#include "redis/wire/reply.hpp"
 #include "redis/connection/seams.hpp"
 #include "redis/connection/setup.hpp"
+#include "redis/wire/command.hpp"
+#include "redis/wire/reply.hpp"
 #include "runtime/mono_clock.hpp"
 
 namespace mx_rmq::redis {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "redis/connection/options.hpp"
-#include "redis/topology/role_watch.hpp"
 #include "redis/connection/seams.hpp"
-#include "redis/topology/server_clock.hpp"
 #include "redis/connection/setup.hpp"
 #include "redis/connection/tls_probe.hpp"
+#include "redis/topology/role_watch.hpp"
+#include "redis/topology/server_clock.hpp"
 #include "runtime/event.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/log.hpp"

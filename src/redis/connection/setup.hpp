@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "redis/wire/command.hpp"
 #include "redis/connection/options.hpp"
+#include "redis/wire/command.hpp"
 #include "redis/wire/reply.hpp"
 
 namespace mx_rmq::redis {

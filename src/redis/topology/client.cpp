@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "mx_rmq/errors.hpp"
-#include "redis/wire/classify.hpp"
 #include "redis/connection/connection.hpp"
 #include "redis/connection/context.hpp"
 #include "redis/connection/role.hpp"
+#include "redis/wire/classify.hpp"
 
 namespace mx_rmq::redis {
 

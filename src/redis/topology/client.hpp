@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "mx_rmq/task.hpp"
-#include "redis/topology/blocking_lane.hpp"
-#include "redis/topology/lane.hpp"
 #include "redis/connection/options.hpp"
 #include "redis/connection/seams.hpp"
+#include "redis/topology/blocking_lane.hpp"
+#include "redis/topology/lane.hpp"
 #include "redis/topology/server_clock.hpp"
 
 namespace mx_rmq::redis {

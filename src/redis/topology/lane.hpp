@@ -7,8 +7,8 @@
 #include <string>
 
 #include "mx_rmq/task.hpp"
-#include "redis/wire/command.hpp"
 #include "redis/connection/connection_fsm.hpp"
+#include "redis/wire/command.hpp"
 #include "redis/wire/reply.hpp"
 #include "runtime/mono_clock.hpp"
 

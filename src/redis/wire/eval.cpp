@@ -7,9 +7,9 @@
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq_scripts.hpp"
 #include "redis/connection/backoff.hpp"
-#include "redis/wire/classify.hpp"
 #include "redis/connection/connection.hpp"
 #include "redis/connection/role.hpp"
+#include "redis/wire/classify.hpp"
 #include "redis/wire/script_error.hpp"
 #include "runtime/event.hpp"
 

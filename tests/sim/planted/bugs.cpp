@@ -166,7 +166,8 @@ const std::vector<Bug>& bugs() {
          R"(if (sender.batch_open()) return false;
          if (planted::is("uses_a_batch_number_again") && attempt.end == End::no_reply) --sender.number;
          sender.end_batch();)"},
-        {"src/broker/produce/producer_pump.cpp", "if (attempt.reply.again && !sender->maybe_applied) {",
+        {"src/broker/produce/producer_pump.cpp",
+         "if (attempt.reply.again && !sender->maybe_applied) {",
          R"(if (attempt.reply.again && !sender->maybe_applied && !planted::is("uses_a_batch_number_again")) {)"}}},
       {"numbers_each_copy_of_a_batch",
        "a batch without a reply is sent again under another number",
@@ -195,7 +196,8 @@ const std::vector<Bug>& bugs() {
       // --- connections ---
       {"replays_after_reconnecting",
        "what was written to a connection that ended is written to the next one, too",
-       {{"src/redis/connection/connection_queue.cpp", "in_flight_.push_back({front.waiter, front.deadline});",
+       {{"src/redis/connection/connection_queue.cpp",
+         "in_flight_.push_back({front.waiter, front.deadline});",
          R"(in_flight_.push_back({front.waiter, front.deadline});
          if (planted::is("replays_after_reconnecting")) planted_written()[this].push_back(front.command);)"},
         {"src/redis/connection/connection_queue.cpp", "in_flight_.pop_front();",
@@ -239,7 +241,8 @@ const std::vector<Bug>& bugs() {
          "#include <algorithm>\n#include <deque>\n#include <map>\n"}}},
       {"gives_a_late_reply_to_the_next_waiter",
        "a command that timed out is forgotten, and its late reply goes to the command after it",
-       {{"src/redis/connection/connection_queue.cpp", "earliest_ = earliest == TimePoint::max() ? earliest",
+       {{"src/redis/connection/connection_queue.cpp",
+         "earliest_ = earliest == TimePoint::max() ? earliest",
          R"(if (planted::is("gives_a_late_reply_to_the_next_waiter")) {
            std::erase_if(in_flight_, [](const InFlight& each) { return each.waiter == 0; });
          }

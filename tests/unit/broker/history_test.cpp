@@ -6,8 +6,8 @@
 #include <numeric>
 #include <string>
 
-#include "broker/dead_letter_store.hpp"
 #include "broker/data/envelope.hpp"
+#include "broker/dead_letter_store.hpp"
 
 namespace mx_rmq::broker {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "broker/produce/producer.hpp"
 #include "command_args.hpp"
-#include "redis/wire/protocol_error.hpp"
 #include "redis/connection/seams.hpp"
+#include "redis/wire/protocol_error.hpp"
 #include "runtime/event_loop.hpp"
 
 namespace mx_rmq::broker {
