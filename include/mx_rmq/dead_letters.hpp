@@ -11,26 +11,30 @@
 
 namespace mx_rmq {
 
-/// A message that was given up on.
+/// A message that was given up.
 struct DeadLetter {
   DeadLetter();
 
-  /// The message as it was when it died; message.meta tells its attempts. Of one that could not be
-  /// read (reason "decode") only topic and id are set, the id being the name under which it is
-  /// kept.
+  /// The message as it was when it became a dead letter; message.meta has its attempts. If it could
+  /// not be read (reason "decode"), only topic and id are set, and the id is the name under which
+  /// it is kept.
   Message message;
-  /// Why: "retries" (all attempts failed), "rejected" (the handler threw Reject), "expired" (nobody
-  /// began it in time, or its next retry would have been too late: last_error tells), "decode"
-  /// (envelope or payload could not be read), "poison" (taken back from dead consumers more than
-  /// MQConfig::max_recoveries times) or "interrupted" (cut short by stops more than
-  /// MQConfig::max_interruptions times).
+  /// Why it was given up:
+  ///
+  /// - "retries": all attempts failed.
+  /// - "rejected": the handler threw Reject.
+  /// - "expired": no handler began it in time, or its next retry would have been too late
+  ///   (last_error says which).
+  /// - "decode": the stored message or its payload could not be read.
+  /// - "poison": taken back from dead consumers more than MQConfig::max_recoveries times.
+  /// - "interrupted": cut short by stops more than MQConfig::max_interruptions times.
   std::string reason;
-  /// What the last attempt ended with, and where that does not explain the reason, what does; cut
-  /// to MQConfig::max_error_bytes.
+  /// What the last attempt ended with. Where that does not explain the reason, the explanation
+  /// stands before it. Cut to MQConfig::max_error_bytes.
   std::string last_error;
   /// When it became a dead letter: milliseconds since 1970 UTC, by the Redis server's clock.
   std::int64_t dead_at = 0;
-  /// The stored envelope byte for byte, for reason "decode"; empty otherwise.
+  /// For the reason "decode", what was stored, byte for byte; otherwise empty.
   std::string raw;
 };
 
@@ -58,15 +62,15 @@ class DeadLetterOps {
 
 /// The dead letters of a queue's topics: look at them, put them back to work, throw them away.
 ///
-/// A cheap handle; copies speak to the same queue and may be used after it, when every call ends
-/// with ShutdownError. All members are thread-safe, and each Task may be awaited from any thread or
-/// coroutine; it ends on the loop thread of the queue's Runtime. No handler and no initialize() is
-/// needed.
+/// It is a cheap handle: copies speak to the same queue. They may outlive the queue; every call
+/// then ends with ShutdownError. All members are thread-safe, and each Task may be awaited from any
+/// thread or coroutine; it ends on the loop thread of the queue's Runtime. The topics need no
+/// handler, and initialize() need not have been called.
 ///
-/// Every call throws std::invalid_argument, at once, for a bad topic, id, offset or count, and by
-/// its task ConnectionError, TimeoutError or ServerError (nothing was done), and OutcomeUnknown
-/// (below). The calls that run through many letters (requeue_all, purge) do so in bounded steps; an
-/// error in between leaves the steps before it done, and calling again goes on.
+/// Every call throws std::invalid_argument at once for a bad topic, id, offset or count. Its task
+/// throws ConnectionError, TimeoutError or ServerError (nothing was done), or OutcomeUnknown
+/// (below). requeue_all and purge work in bounded steps. An error between two steps leaves the
+/// earlier ones done, and calling again goes on from there.
 class DeadLetterQueue {
  public:
   /// For queues and tests. `ops` must not be null.
@@ -75,31 +79,30 @@ class DeadLetterQueue {
   /// How many there are.
   Task<std::int64_t> count(std::string topic);
 
-  /// At most `count` of them, the newest first, leaving out the newest `offset`. Letters that come
-  /// or go between two pages shift what the second one shows.
+  /// A page: at most `count` of them, the newest first, without the newest `offset`. Letters that
+  /// come or go between two calls shift what the second one shows.
   Task<std::vector<DeadLetter>> list(std::string topic, std::int64_t offset = 0,
                                      std::int64_t count = 100);
 
-  /// The one of that id, if there is one.
+  /// The one with that id, if there is one.
   Task<std::optional<DeadLetter>> get(std::string topic, std::string id);
 
-  /// Puts it back at the end of its list; its attempts, recoveries, interruptions and time to live
-  /// start anew.
-  /// False: there is none of that id, or its envelope cannot be read (it stays where it is).
-  /// OutcomeUnknown: a lost call was re-sent and found nothing; it was most likely requeued by the
-  /// first.
+  /// Puts it back at the end of its list. Its attempts, recoveries, interruptions and time to live
+  /// start anew. False: there is none with that id, or it cannot be read (then it stays where it
+  /// is). Throws OutcomeUnknown if a call was sent again after a lost reply and found nothing: most
+  /// likely the first one has requeued it.
   Task<bool> requeue(std::string topic, std::string id);
 
-  /// Puts back all that were dead when the call began, oldest first; how many those were.
-  /// Unreadable ones stay.
+  /// Puts back all that were dead when the call began, the oldest first, and gives their number.
+  /// What cannot be read stays.
   Task<std::int64_t> requeue_all(std::string topic);
 
-  /// Throws it away; a chosen id may then be used again. False: there is none of that id.
-  /// OutcomeUnknown: a lost call was re-sent and found nothing; it was most likely removed by the
-  /// first.
+  /// Throws it away; a chosen id may then be used again. False: there is none with that id. Throws
+  /// OutcomeUnknown if a call was sent again after a lost reply and found nothing: most likely the
+  /// first one has removed it.
   Task<bool> remove(std::string topic, std::string id);
 
-  /// Throws away all that were dead when the call began; how many those were.
+  /// Throws away all that were dead when the call began, and gives their number.
   Task<std::int64_t> purge(std::string topic);
 
  private:

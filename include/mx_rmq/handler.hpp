@@ -15,72 +15,85 @@
 #include "mx_rmq/message.hpp"
 #include "mx_rmq/task.hpp"
 
-/// What a program hands in to have its messages handled.
+/// @file
+/// Handlers: what a program registers to have its messages handled.
 ///
-/// A handler is a callable that returns `Task<>` or `void` and whose type tells what it takes: a
-/// lambda, also one with captures or move-only; a function; a std::function; an object with one call
-/// operator that is no template; what std::bind_front, std::bind and std::ref make of such (a member
-/// function is bound to its object). What std::ref and bound pointers lead to must outlive the queue
-/// and the last run. A generic lambda, or any other call operator that is a template or overloaded,
-/// is one where there is a single reading: with two arguments, or with one where T is given.
+/// **What a handler is.** A callable that returns `Task<>` or `void`, and whose type says what it
+/// takes: a lambda, also one that captures or can only be moved; a function; a std::function; an
+/// object with one call operator that is no template; or what std::bind_front, std::bind and
+/// std::ref make of one of these (a member function must be bound to its object). What std::ref and
+/// bound pointers refer to must outlive the queue and the last run. A call operator that is a
+/// template or overloaded, as a generic lambda has, works only where its arguments are clear: with
+/// two arguments, or with one if T is given.
 ///
 /// - Returning `Task<>`: it runs as a coroutine on the loop thread of the queue's Runtime and must
-///   not block. The handler object, with what it captured, the message and a decoded payload stay
-///   alive until that run has ended, so references to them are safe in the coroutine.
-/// - Returning `void`: it may block; it runs on the Runtime's blocking pool.
+///   not block. The handler object with what it captured, the message, and a decoded payload stay
+///   alive until the run has ended, so a coroutine may hold references to them.
+/// - Returning `void`: it may block. It runs on the Runtime's blocking pool.
 ///
-/// Its arguments, with their types written out (`json` is `nlohmann::json`):
+/// **What it takes**, with the types written out (`json` is `nlohmann::json`):
 ///
 /// - For `register_handler(topic, h)`:
 ///   `(const json&)`, `(Context&)` or `(const json&, Context&)`.
 /// - For `register_handler<T>(topic, h)`:
-///   `(T)` or `(T, Context&)`, where T may also be taken as `const T&`.
+///   `(T)` or `(T, Context&)`. `const T&` is allowed for T.
 ///
-/// A json may be taken by value, too. Anything else does not compile. One handler object serves all
-/// runs: runs overlap as far as HandlerOptions::max_concurrency allows, coroutines interleaved on
-/// one thread, blocking handlers on several threads at once, so what it captured needs the
-/// corresponding care.
+/// A json may be taken by value, too. Anything else does not compile.
 ///
-/// With T, nlohmann's own conversions to integers truncate silently (2^40 read as int is 0), so
-/// range checks are from_json(T)'s business. Whatever from_json throws makes the message a dead
+/// **Runs overlap.** One handler object serves all runs, as many at once as
+/// HandlerOptions::max_concurrency allows: coroutines take turns on one thread, blocking handlers
+/// run on several threads at the same time. What the handler captured must allow for that.
+///
+/// **Decoding T.** nlohmann's own conversions to integers truncate silently (2^40 read as int is
+/// 0), so from_json(T) should check ranges. Whatever from_json throws makes the message a dead
 /// letter with the reason "decode".
 ///
-/// **Outcome of a run.** A normal return acknowledges the message. `Reject` makes it a dead letter
-/// at once. `RetryAfter` retries after the given delay. Any other exception, std or not, retries
-/// after `retry_delays[attempt - 1]`; when `max_retries` retries have failed it becomes a dead
-/// letter, and so it does at once if the retry would be due when its time to live is over. The
-/// worker gives every run a deadline; at the deadline its stop token fires and the run counts as
-/// failed, whatever it still does. When the queue stops and a run has not ended after
-/// MQConfig::shutdown_timeout its stop token fires, too; unless it returns or throws Reject very
-/// soon it is no attempt, and its message goes to whoever is next.
+/// **How a run ends.**
+///
+/// - It returns: the message is acknowledged.
+/// - It throws `Reject`: the message becomes a dead letter at once.
+/// - It throws `RetryAfter`: the message is tried again after the delay that it names.
+/// - It throws anything else: the message is tried again after `retry_delays[attempt - 1]`. When
+///   `max_retries` retries have failed it becomes a dead letter; so it does at once if the retry
+///   would be due after its time to live.
+/// - It has not ended at its deadline: its stop token fires and the run counts as failed, whatever
+///   it does afterwards.
+/// - The queue stops, and the run has not ended after MQConfig::shutdown_timeout: its stop token
+///   fires. If it then returns or throws Reject very soon, that counts. Otherwise the run is no
+///   attempt, and the message goes to another worker.
 namespace mx_rmq {
 
-/// Thrown by a handler: this message can never succeed. It becomes a dead letter at once with the
-/// reason "rejected" and `why` as its last error.
+/// Thrown by a handler: this message can never succeed. It becomes a dead letter at once.
 class Reject : public std::exception {
  public:
+  /// `why` becomes the last error of the dead letter; its reason is "rejected".
   explicit Reject(std::string why = "rejected by the handler");
+  /// A copy; never throws.
   Reject(const Reject&) = default;
+  /// Never throws.
   Reject& operator=(const Reject&) = default;
 
+  /// The text that was given.
   [[nodiscard]] const char* what() const noexcept override;
 
  private:
   std::shared_ptr<const std::string> why_;  // shared: copying an exception must not throw
 };
 
-/// Thrown by a handler: try this message again after `delay` instead of the configured one. Counts
-/// as an attempt: after max_retries retries the message becomes a dead letter as with any other
-/// failure, and at once, with the reason "expired", if its time to live is over by then.
+/// Thrown by a handler: try this message again after a delay of its own choice. It counts as an
+/// attempt: after max_retries retries the message becomes a dead letter, as after any other
+/// failure. If its time to live would be over by then it becomes one at once, with the reason
+/// "expired".
 class RetryAfter : public std::exception {
  public:
-  /// `delay`: 0 to 100 years; std::invalid_argument otherwise.
+  /// `delay`: 0 to 100 years; otherwise std::invalid_argument is thrown.
   explicit RetryAfter(std::chrono::milliseconds delay,
                       std::string why = "retry asked for by the handler");
   /// 1.5s, 250us ...: rounded up to milliseconds.
   template <detail::FinerDuration<std::chrono::milliseconds> D>
   explicit RetryAfter(D delay, std::string why = "retry asked for by the handler")
       : RetryAfter(detail::rounded_up<std::chrono::milliseconds>(delay), std::move(why)) {}
+  /// Does not compile: a time needs a unit.
   template <detail::PlainNumber N>
   explicit RetryAfter(N, std::string why = {})
       : RetryAfter(std::chrono::milliseconds(0), std::move(why)) {
@@ -88,10 +101,14 @@ class RetryAfter : public std::exception {
                   "mx_rmq: a time needs a unit: write RetryAfter(30s) or RetryAfter(500ms), with "
                   "`using namespace std::chrono_literals`");
   }
+  /// A copy; never throws.
   RetryAfter(const RetryAfter&) = default;
+  /// Never throws.
   RetryAfter& operator=(const RetryAfter&) = default;
 
+  /// The delay that was given.
   [[nodiscard]] std::chrono::milliseconds delay() const noexcept { return delay_; }
+  /// The text that was given.
   [[nodiscard]] const char* what() const noexcept override;
 
  private:
@@ -120,10 +137,10 @@ class ContextImpl {
 
 }  // namespace detail
 
-/// What a handler may know about, and do to, the run it is in. Valid from the start of the run to
-/// its end; the handler gets a reference and must not keep it longer. Use it from the handler's own
-/// thread, or from one thread at a time; the stop token may be used from anywhere and as long as
-/// wanted.
+/// The run that a handler is in: what it may know about it and do to it.
+///
+/// The handler gets a reference, which is valid until the run ends. Use it from one thread at a
+/// time. The stop token may be used from any thread, and for as long as wanted.
 class Context {
  public:
   /// For workers and tests. `impl` must not be null.
@@ -134,35 +151,38 @@ class Context {
 
   /// The message being handled, its payload parsed. Lives as long as the run.
   [[nodiscard]] const Message& message() const noexcept;
-  /// Its id and its topic: those of message().
+  /// The message's id.
   [[nodiscard]] const std::string& id() const noexcept;
+  /// The message's topic.
   [[nodiscard]] const std::string& topic() const noexcept;
-  /// Which attempt this is, from 1. A run that ended with its worker (a crash, a lost lease) is not
-  /// counted here but in message().meta.recoveries, one that a stop of the queue cut short in
-  /// message().meta.interruptions.
+  /// Which attempt this is, from 1. Only runs that failed are counted here. Runs that ended with
+  /// their worker (a crash, a lost lease) are counted in message().meta.recoveries, and runs that a
+  /// stop of the queue cut short in message().meta.interruptions.
   [[nodiscard]] int attempt() const noexcept;
   /// How many attempts there can be: max_retries + 1.
   [[nodiscard]] int max_attempts() const noexcept;
-  /// When this run will count as failed (the handler's timeout): a time of the steady clock of this
-  /// machine, so `deadline() - std::chrono::steady_clock::now()` is what is left. Moves with
-  /// extend().
+  /// When this run will count as failed; extend() moves it. What is left is
+  /// `deadline() - std::chrono::steady_clock::now()`.
   [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept;
-  /// Fires when the deadline has passed, when the message's lease was lost (its result will be
-  /// ignored), and when the queue is stopping and the shutdown time is over. A handler that runs
+  /// Fires when the deadline has passed, when the lease was lost (the result of this run will be
+  /// ignored), and when the queue stops and its shutdown_timeout is over. A handler that runs for
   /// long should look at it.
   [[nodiscard]] std::stop_token stop_token() const noexcept;
-  /// Lets this run go on for at least `duration` from now: moves the deadline to then if it was
-  /// earlier. The lease at Redis is renewed by the library all the while; this needs no round trip
-  /// as long as the lease is known to hold. From a coroutine: `co_await context.extend(5min)`; from
-  /// a blocking handler: `sync_wait(context.extend(5min))`. Ends on the loop thread. Throws
-  /// std::invalid_argument (at once) unless duration is 1 ms to 30 days, LeaseLost if somebody else
-  /// has the message by now, TimeoutError if the deadline has passed already.
+  /// Lets this run go on for at least `duration` from now: moves the deadline there if it was
+  /// earlier. From a coroutine: `co_await context.extend(5min)`; from a blocking handler:
+  /// `sync_wait(context.extend(5min))`. The lease at Redis has nothing to do with it: the library
+  /// renews that all the while. So this needs no round trip, unless the lease has become doubtful.
+  ///
+  /// Ends on the loop thread. Throws std::invalid_argument, at once, unless `duration` is 1 ms to
+  /// 30 days; LeaseLost if another consumer has the message by now; TimeoutError if the deadline
+  /// has passed already.
   Task<> extend(std::chrono::milliseconds duration);
   /// 1.5s, 250us ...: rounded up to milliseconds.
   template <detail::FinerDuration<std::chrono::milliseconds> D>
   Task<> extend(D duration) {
     return extend(detail::rounded_up<std::chrono::milliseconds>(duration));
   }
+  /// Does not compile: a time needs a unit.
   template <detail::PlainNumber N>
   Task<> extend(N) {
     static_assert(!detail::PlainNumber<N>,
@@ -175,11 +195,13 @@ class Context {
   std::unique_ptr<detail::ContextImpl> impl_;
 };
 
-/// How the messages of one handler are treated. Fluent:
-/// `HandlerOptions{}.timeout(30s).max_concurrency(4)`. What is not set comes from MQConfig. Checked
-/// by register_handler: std::invalid_argument naming the option.
+/// How the messages of one handler are treated: `HandlerOptions{}.timeout(30s).max_concurrency(4)`.
+///
+/// What is not set comes from MQConfig. register_handler checks the options, and throws
+/// std::invalid_argument naming the one that is wrong.
 class HandlerOptions {
  public:
+  /// Everything as MQConfig has it.
   HandlerOptions();
 
   /// Deadline of each run, 1 ms to 30 days. Default: MQConfig::processing_timeout.
@@ -189,6 +211,7 @@ class HandlerOptions {
   HandlerOptions& timeout(D timeout) {
     return this->timeout(detail::rounded_up<std::chrono::milliseconds>(timeout));
   }
+  /// Does not compile: a time needs a unit.
   template <detail::PlainNumber N>
   HandlerOptions& timeout(N) {
     static_assert(!detail::PlainNumber<N>,
@@ -196,13 +219,13 @@ class HandlerOptions {
                   "`using namespace std::chrono_literals`");
     return *this;
   }
-  /// Most runs of this handler at the same moment in this process, 1 or more. Default: no bound of
-  /// its own; MQConfig::max_workers bounds all handlers of the queue together.
+  /// How many runs of this handler may be under way at the same time in this process, 1 or more.
+  /// Default: no limit of its own; MQConfig::max_workers limits all handlers of the queue together.
   HandlerOptions& max_concurrency(int max_concurrency);
   /// Retries after the first attempt, 0 to 1000. Default: MQConfig::max_retries.
   HandlerOptions& max_retries(int max_retries);
-  /// Pause before each retry, 0 to 365 days each; the last one repeats; not empty if there are
-  /// retries. Default: MQConfig::retry_delays.
+  /// Pause before each retry, 0 to 365 days each; the last one repeats. It may be empty only if
+  /// there are no retries. Default: MQConfig::retry_delays.
   HandlerOptions& retry_delays(std::vector<std::chrono::milliseconds> delays);
   /// {0.5s, 1.5s} ...: each rounded up to milliseconds.
   template <detail::FinerDuration<std::chrono::milliseconds> D>
@@ -212,6 +235,7 @@ class HandlerOptions {
       rounded.push_back(detail::rounded_up<std::chrono::milliseconds>(delay));
     return retry_delays(std::move(rounded));
   }
+  /// Does not compile: a time needs a unit.
   template <detail::PlainNumber N>
   HandlerOptions& retry_delays(std::initializer_list<N>) {
     static_assert(!detail::PlainNumber<N>,
@@ -220,14 +244,17 @@ class HandlerOptions {
     return *this;
   }
 
-  /// What was set; none = MQConfig's.
+  /// The deadline that was set, if any.
   [[nodiscard]] const std::optional<std::chrono::milliseconds>& timeout() const noexcept {
     return timeout_;
   }
+  /// The number of runs at once that was set, if any.
   [[nodiscard]] const std::optional<int>& max_concurrency() const noexcept {
     return max_concurrency_;
   }
+  /// The number of retries that was set, if any.
   [[nodiscard]] const std::optional<int>& max_retries() const noexcept { return max_retries_; }
+  /// The pauses that were set, if any.
   [[nodiscard]] const std::optional<std::vector<std::chrono::milliseconds>>& retry_delays()
       const noexcept {
     return retry_delays_;

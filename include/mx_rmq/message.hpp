@@ -14,20 +14,25 @@
 namespace mx_rmq {
 
 /// Which messages of a topic start first: all waiting `high` ones before any `normal` one, and
-/// those before any `low` one (strictly: enough high ones starve low ones). Within a priority, in
-/// the order in which Redis took them. Kept through delay, retry and recovery.
-enum class MessagePriority : std::uint8_t { low, normal, high };
+/// these before any `low` one. This is strict: enough high ones starve low ones. Within a priority
+/// messages start in the order in which Redis took them. Delays, retries and recoveries do not
+/// change the priority.
+enum class MessagePriority : std::uint8_t {
+  low,     ///< after all others
+  normal,  ///< the default
+  high     ///< before all others
+};
 
-/// What a message is doing. The messages that this library hands out are `processing` (a handler's)
-/// or `dead_letter` (a dead letter's); the other names are for the JSON of programs that keep
-/// messages.
+/// What a message is doing. The library itself hands out only messages that are `processing` (to
+/// handlers) or `dead_letter` (in a DeadLetter). The other names serve programs that keep messages
+/// as JSON.
 enum class MessageStatus : std::uint8_t {
   pending,      ///< waits for a worker
   delayed,      ///< waits until it is due
   processing,   ///< a worker holds it
   retrying,     ///< failed, and waits for its next attempt
   completed,    ///< its handler returned; Redis no longer has it
-  dead_letter,  ///< given up on: in the dead letters
+  dead_letter,  ///< given up: in the dead letters
 };
 
 /// "low", "normal", "high".
@@ -39,95 +44,114 @@ enum class MessageStatus : std::uint8_t {
 /// The status of that name (lower case, exactly); std::invalid_argument otherwise.
 [[nodiscard]] MessageStatus message_status_from_string(std::string_view name);
 
-/// Bookkeeping of a message. All times are milliseconds since 1970-01-01 UTC by the clock of the
-/// Redis server; "none" means that it has not happened, or that the version of the library that saw
-/// it did not note it.
+/// What has happened to a message so far. All times are milliseconds since 1970-01-01 UTC by the
+/// clock of the Redis server. An optional that is empty means that it has not happened, or that the
+/// version of the library that saw it did not note it.
 struct MessageMeta {
+  /// As of a new message.
   MessageMeta();
 
+  /// What the message is doing.
   MessageStatus status = MessageStatus::pending;
-  /// How long after it was produced it was first due (ProduceOptions::delay or at); 0 = at once.
-  /// Also 0 for one that was requeued from the dead letters, which makes it due at once.
+  /// How long after it was produced it was first due (ProduceOptions::delay or at); 0: at once.
+  /// Also 0 for a message that was requeued from the dead letters, as that makes it due at once.
   std::chrono::milliseconds delay{0};
-  /// Attempts that failed, so far. The first attempt is not a retry.
+  /// How many attempts have failed so far.
   int retry_count = 0;
-  /// Retries after the first attempt before it becomes a dead letter: its handler's. -1 in a dead
-  /// letter that no handler's worker made (expired while it waited, or taken from dead consumers):
-  /// not known.
+  /// How many retries its handler allows after the first attempt. -1: not known, as in a dead
+  /// letter that was made without a handler (it expired while it waited, or was taken from dead
+  /// consumers).
   int max_retries = 3;
-  /// Pause before each retry, its handler's; the last one repeats. Empty if max_retries is not
-  /// known.
+  /// The pause that its handler asks for before each retry; the last one repeats. Empty if
+  /// max_retries is not known.
   std::vector<std::chrono::milliseconds> retry_delays;
-  /// What the last failed attempt ended with, cut to MQConfig::max_error_bytes; of a dead letter,
-  /// as DeadLetter::last_error.
+  /// What the last failed attempt ended with, cut to MQConfig::max_error_bytes. In a dead letter
+  /// the same as DeadLetter::last_error.
   std::optional<std::string> last_error;
-  /// When it expires if no worker has begun it; due time + time to live.
+  /// When it expires if no worker has begun it: the time at which it is due plus its time to live.
   std::int64_t expire_at = 0;
   std::int64_t created_at = 0;                        ///< when it was produced
   std::int64_t updated_at = 0;                        ///< last change of status known here
   std::optional<std::int64_t> last_retry_at;          ///< when the last failed attempt ended
-  std::optional<std::int64_t> processing_started_at;  ///< when its latest run known of began
+  std::optional<std::int64_t> processing_started_at;  ///< when its latest known run began
   std::optional<std::int64_t> dead_letter_at;         ///< when it became a dead letter
   std::optional<std::int64_t> retried_from_dlq_at;    ///< when it was last requeued from there
   /// How often it was taken back from a consumer that died or lost its lease while holding it.
   int recoveries = 0;
-  /// How often a stop of the queue cut its run short, and it was given back. No attempts.
+  /// How often a stop of the queue cut its run short and gave it back. Such runs are no attempts.
   int interruptions = 0;
-  /// When each attempt that failed had begun, oldest first; the newest 64 at most.
+  /// When each failed attempt had begun, the oldest first. Only the newest 64 are kept.
   std::vector<std::int64_t> attempt_times;
 
+  /// Whether all members are equal.
   friend bool operator==(const MessageMeta&, const MessageMeta&) = default;
 };
 
-/// A message as a handler or a dead-letter listing sees it.
+/// A message, as a handler or a list of dead letters shows it.
 class Message {
  public:
+  /// An empty one.
   Message();
 
-  /// Chosen by the producer (ProduceOptions::message_id) or a UUID (version 7). Any 1 to 256 bytes
-  /// of UTF-8.
+  /// Chosen by the producer (ProduceOptions::message_id), else a UUID of version 7. 1 to 256 bytes
+  /// of UTF-8, of any characters.
   std::string id;
   /// Version of the message format.
   std::string version = "1.0";
+  /// The topic it was produced to.
   std::string topic;
-  /// What was produced, to the byte: 64-bit integers, empty arrays and NUL in strings survive.
+  /// What was produced. Nothing is lost: 64-bit integers, empty arrays and NUL in strings survive.
   nlohmann::json payload;
+  /// Which of the waiting messages start first.
   MessagePriority priority = MessagePriority::normal;
   /// When it was produced: milliseconds since 1970 UTC, by the server's clock.
   std::int64_t created_at = 0;
+  /// What has happened to it so far.
   MessageMeta meta;
 
+  /// Whether all members are equal.
   friend bool operator==(const Message&, const Message&) = default;
 };
 
-/// JSON forms: enumerations as their names, times and durations as integers in milliseconds, "none"
-/// as null, all names as the members are called. from_json throws std::invalid_argument naming the
-/// member that is missing, of the wrong type or out of range; members of `meta` may be absent
-/// (their default then), unknown members are ignored.
+/// Writes a priority as its name. This and the functions below are what nlohmann_json calls to
+/// convert: members have the names that they have here, enumerations are their names, times and
+/// durations are integers in milliseconds, and an empty optional is null.
 void to_json(nlohmann::json& json, MessagePriority priority);
+/// Reads the name of a priority; throws std::invalid_argument for anything else.
 void from_json(const nlohmann::json& json, MessagePriority& priority);
+/// Writes a status as its name.
 void to_json(nlohmann::json& json, MessageStatus status);
+/// Reads the name of a status; throws std::invalid_argument for anything else.
 void from_json(const nlohmann::json& json, MessageStatus& status);
+/// Writes an object.
 void to_json(nlohmann::json& json, const MessageMeta& meta);
+/// Reads an object. A member that is missing gets its default, unknown ones are ignored. Throws
+/// std::invalid_argument naming the member whose type or range is wrong.
 void from_json(const nlohmann::json& json, MessageMeta& meta);
+/// Writes an object.
 void to_json(nlohmann::json& json, const Message& message);
+/// Reads an object; unknown members are ignored. Throws std::invalid_argument naming the member
+/// that is missing, or whose type or range is wrong.
 void from_json(const nlohmann::json& json, Message& message);
 
-/// How one message is produced. Fluent:
-/// `ProduceOptions{}.delay(5min).priority(MessagePriority::high)`. Nothing is checked here;
-/// produce() throws std::invalid_argument, naming the option, before anything is sent.
+/// How one message is produced: `ProduceOptions{}.delay(5min).priority(MessagePriority::high)`.
+///
+/// Nothing is checked here. produce() checks, and throws std::invalid_argument naming the option
+/// that is wrong, before anything is sent.
 class ProduceOptions {
  public:
+  /// At once, with normal priority and a generated id.
   ProduceOptions();
 
-  /// Due this long after Redis takes it: 0 (at once, the default) to 100 years. Not together with
-  /// at().
+  /// How long after Redis has taken it the message is due: 0 (at once, the default) to 100 years.
+  /// Not together with at().
   ProduceOptions& delay(std::chrono::milliseconds delay);
   /// 1.5s, 250us ...: rounded up to milliseconds.
   template <detail::FinerDuration<std::chrono::milliseconds> D>
   ProduceOptions& delay(D delay) {
     return this->delay(detail::rounded_up<std::chrono::milliseconds>(delay));
   }
+  /// Does not compile: a time needs a unit.
   template <detail::PlainNumber N>
   ProduceOptions& delay(N) {
     static_assert(!detail::PlainNumber<N>,
@@ -135,10 +159,10 @@ class ProduceOptions {
                   "`using namespace std::chrono_literals`");
     return *this;
   }
-  /// Due at this point in time, rounded up to milliseconds; at once if it is past. The Redis server's
-  /// clock decides when that is. At most 100 years ahead. Not together with delay().
+  /// The point in time at which the message is due, by the clock of the Redis server; rounded up to
+  /// milliseconds. At once if it is past; at most 100 years ahead. Not together with delay().
   ProduceOptions& at(std::chrono::system_clock::time_point due);
-  /// Default: MessagePriority::normal.
+  /// Which of the waiting messages start first. Default: MessagePriority::normal.
   ProduceOptions& priority(MessagePriority priority);
   /// How long after it is due it may wait for a worker before it expires: 1 ms to 100 years.
   /// Default: MQConfig::message_ttl.
@@ -148,6 +172,7 @@ class ProduceOptions {
   ProduceOptions& ttl(D ttl) {
     return this->ttl(detail::rounded_up<std::chrono::milliseconds>(ttl));
   }
+  /// Does not compile: a time needs a unit.
   template <detail::PlainNumber N>
   ProduceOptions& ttl(N) {
     static_assert(!detail::PlainNumber<N>,
@@ -155,31 +180,36 @@ class ProduceOptions {
                   "`using namespace std::chrono_literals`");
     return *this;
   }
-  /// The message's id: any 1 to 256 bytes of UTF-8, NUL included. While a message of the same topic
-  /// with the same chosen id is waiting, delayed, in work or dead, producing it again changes
-  /// nothing and returns the same id (see throw_if_duplicate). Default: a UUID (version 7), which is
-  /// not compared with anything.
+  /// Chooses the message's id: 1 to 256 bytes of UTF-8, of any characters. While a message of the
+  /// same topic with the same chosen id is waiting, delayed, in work or dead, producing it again
+  /// changes nothing and returns the id (but see throw_if_duplicate). Default: a UUID of version 7,
+  /// which is not compared with anything.
   ProduceOptions& message_id(std::string id);
-  /// Whether produce() throws Duplicate, instead of returning the id, when a message with the chosen
+  /// Whether produce() throws Duplicate, instead of returning the id, if a message with the chosen
   /// id is there already. Needs a message_id. Default: no.
   ProduceOptions& throw_if_duplicate(bool whether = true);
 
-  /// What was set; none = the default applies.
+  /// The delay that was set, if any.
   [[nodiscard]] const std::optional<std::chrono::milliseconds>& delay() const noexcept {
     return delay_;
   }
+  /// The point in time that was set, if any.
   [[nodiscard]] const std::optional<std::chrono::system_clock::time_point>& at() const noexcept {
     return at_;
   }
+  /// The priority that was set, if any.
   [[nodiscard]] const std::optional<MessagePriority>& priority() const noexcept {
     return priority_;
   }
+  /// The time to live that was set, if any.
   [[nodiscard]] const std::optional<std::chrono::milliseconds>& ttl() const noexcept {
     return ttl_;
   }
+  /// The id that was chosen, if any.
   [[nodiscard]] const std::optional<std::string>& message_id() const noexcept {
     return message_id_;
   }
+  /// Whether throw_if_duplicate() was asked for.
   [[nodiscard]] bool throws_if_duplicate() const noexcept { return throw_if_duplicate_; }
 
  private:
@@ -196,12 +226,13 @@ class OutgoingMessage {
  public:
   /// An empty one; its topic is refused until it is set.
   OutgoingMessage();
+  /// The arguments are those of RedisMessageQueue::produce.
   OutgoingMessage(std::string topic, nlohmann::json payload,
                   ProduceOptions options = ProduceOptions());
 
-  std::string topic;
-  nlohmann::json payload;
-  ProduceOptions options;
+  std::string topic;       ///< where it goes
+  nlohmann::json payload;  ///< what is in it
+  ProduceOptions options;  ///< how it is produced
 };
 
 }  // namespace mx_rmq

@@ -13,9 +13,10 @@
 
 namespace mx_rmq {
 
-/// What has happened to the messages of a topic since its counters began, over all processes: kept
-/// in Redis, changed by the same script that moves the message.
+/// What has happened to the messages of a topic in all processes since its counters began. The
+/// counters are kept in Redis; the script that moves a message also counts it.
 struct MessageCounters {
+  /// All 0.
   MessageCounters();
 
   std::int64_t produced = 0;    ///< enqueued
@@ -23,7 +24,7 @@ struct MessageCounters {
   std::int64_t completed = 0;   ///< handled and acknowledged
   std::int64_t retried = 0;     ///< attempts that failed and were scheduled again
   std::int64_t dead = 0;        ///< became dead letters, for whatever reason
-  std::int64_t dropped = 0;     ///< thrown away by a cap, or as dead letters are off
+  std::int64_t dropped = 0;     ///< thrown away by a cap, or because dead letters are switched off
   std::int64_t expired = 0;     ///< expired before a worker began them
   std::int64_t cancelled = 0;   ///< removed by cancel()
   std::int64_t lease_lost = 0;  ///< settlements refused because the lease had been lost
@@ -32,37 +33,37 @@ struct MessageCounters {
   std::int64_t removed = 0;     ///< dead letters thrown away by remove() and purge()
 };
 
-/// One topic.
+/// The figures of one topic.
 struct TopicMetrics {
+  /// All 0.
   TopicMetrics();
 
-  std::int64_t pending = 0;       ///< waiting, of all priorities and suspects
+  std::int64_t pending = 0;       ///< waiting: of all priorities, and suspects
   std::int64_t processing = 0;    ///< held by consumers, waiting locally or being handled
   std::int64_t delayed = 0;       ///< delayed or waiting for a retry
   std::int64_t dead_letters = 0;  ///< in its dead letters
-  std::int64_t suspects = 0;      ///< of those pending: to be run alone, after two recoveries
-  std::int64_t consumers = 0;     ///< that hold, or held lately, messages of it, in all processes
-  /// Handler runs that ended in this process, since the queue was made: mean and longest, in
-  /// milliseconds; 0 without any.
-  double avg_time_ms = 0;
-  double max_time_ms = 0;
-  MessageCounters counters;
+  std::int64_t suspects = 0;      ///< of those pending: recovered twice, so to be run alone
+  std::int64_t consumers = 0;     ///< of all processes: those that hold, or lately held, messages
+  double avg_time_ms = 0;         ///< mean time of a run that ended in this process; 0 without any
+  double max_time_ms = 0;         ///< time of the longest of these runs
+  MessageCounters counters;       ///< what has happened to its messages
 
   /// pending + processing + delayed.
   [[nodiscard]] std::int64_t total() const noexcept { return pending + processing + delayed; }
 };
 
-/// What MetricsCollector::collect saw, at one moment per topic.
+/// What MetricsCollector::collect saw. The figures of one topic are all of the same moment.
 struct MetricsSnapshot {
+  /// No topics, and all 0.
   MetricsSnapshot();
 
-  /// By topic.
+  /// The figures of each topic that was asked for.
   std::map<std::string, TopicMetrics> topics;
-  /// Messages that this process completed a minute, over the last minute (or since start, if that
-  /// is shorter).
+  /// Messages a minute that this process completed, over the last minute or, if that is shorter,
+  /// since the start.
   double messages_per_minute = 0;
 
-  // This process and queue:
+  // Of this process and queue:
   std::int64_t handlers_active = 0;   ///< handlers running now
   std::int64_t zombies = 0;           ///< runs past their deadline that have not ended yet
   std::int64_t local_queue_size = 0;  ///< prefetched, not begun
@@ -71,14 +72,19 @@ struct MetricsSnapshot {
   /// Dead letters of all `topics` together.
   [[nodiscard]] std::int64_t dlq_count() const noexcept;
 
-  /// One flat object:
-  /// queue.<topic>.pending|processing|delayed|total|dead_letters|suspects|consumers,
-  /// queue.dlq.count, processing.<topic>.avg_time|max_time (ms), throughput.messages_per_minute,
-  /// counters.<topic>.<counter> and local.handlers_active|zombies|queue_size|reconnects.
+  /// One flat object with these names, TOPIC being the name of a topic:
+  ///
+  /// - `queue.TOPIC.` and pending, processing, delayed, total, dead_letters, suspects or consumers;
+  ///   `queue.dlq.count`
+  /// - `processing.TOPIC.` and avg_time or max_time, in milliseconds
+  /// - `throughput.messages_per_minute`
+  /// - `counters.TOPIC.` and the name of a member of MessageCounters
+  /// - `local.` and handlers_active, zombies, queue_size or reconnects
   [[nodiscard]] nlohmann::json to_json() const;
 
-  /// The text format of Prometheus (version 0.0.4), every line ended by a newline; serve it as
-  /// "text/plain; version=0.0.4; charset=utf-8". Names begin with mx_rmq_, times are in seconds.
+  /// The same in the text format of Prometheus (version 0.0.4). Names begin with mx_rmq_, times are
+  /// in seconds, and every line ends with a newline. Serve it as "text/plain; version=0.0.4;
+  /// charset=utf-8".
   [[nodiscard]] std::string to_prometheus() const;
 };
 
@@ -97,38 +103,41 @@ class MetricsOps {
 
 }  // namespace detail
 
-/// Collects figures of a queue. A cheap handle; copies speak to the same queue and may be used
-/// after it, when collect ends with ShutdownError. Thread-safe.
+/// Collects figures of a queue. It is a cheap handle: copies speak to the same queue. They may
+/// outlive the queue; collect then ends with ShutdownError. Thread-safe.
 class MetricsCollector {
  public:
   /// For queues and tests. `ops` must not be null.
   explicit MetricsCollector(std::shared_ptr<detail::MetricsOps> ops);
 
-  /// The figures of these topics (each once; none: only those of this process). A few commands a
-  /// topic, none of them longer for a longer queue. Ends on the loop thread of the queue's Runtime.
-  /// Throws std::invalid_argument, at once, for a bad topic; by its task ConnectionError,
-  /// TimeoutError, ServerError.
+  /// The figures of these topics and of this process. A topic that is named twice is in the result
+  /// once; without topics only the figures of the process are. It sends a few commands a topic, and
+  /// none of them takes longer for a longer queue. Ends on the loop thread of the queue's Runtime.
+  /// Throws std::invalid_argument, at once, for a bad topic; its task throws ConnectionError,
+  /// TimeoutError or ServerError.
   Task<MetricsSnapshot> collect(std::vector<std::string> topics);
 
  private:
   std::shared_ptr<detail::MetricsOps> ops_;
 };
 
-/// Answer of RedisMessageQueue::health_check().
+/// The answer of RedisMessageQueue::health_check().
 struct HealthReport {
+  /// Not healthy, without checks.
   HealthReport();
 
-  /// All checks are well.
+  /// Whether all checks are well.
   bool healthy = false;
-  /// Name of each check ("redis", "loop", "consuming" ...) to "ok" or what is wrong.
+  /// By the name of a check ("redis", "loop", "consuming"): "ok", or what is wrong.
   std::map<std::string, std::string> checks;
 };
 
-/// Answer of RedisMessageQueue::status(); nothing is asked of Redis for it.
+/// The answer of RedisMessageQueue::status(). Redis is not asked for it.
 struct QueueStatus {
+  /// Of a queue that does nothing.
   QueueStatus();
 
-  bool running = false;                        ///< consuming
+  bool running = false;                        ///< it consumes
   bool initialized = false;                    ///< initialize() has completed
   bool shutting_down = false;                  ///< stop() is under way
   std::vector<std::string> registered_topics;  ///< topics with a handler, sorted

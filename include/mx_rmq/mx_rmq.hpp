@@ -1,6 +1,14 @@
 #pragma once
 
-/// Everything: each part also has its own header.
+/// @file
+/// Includes all public headers; each can also be included alone.
+
+/// @mainpage A message queue on Redis. Begin with mx_rmq::RedisMessageQueue, which produces and
+/// consumes messages; handler.hpp says what a handler may be and what becomes of its message,
+/// errors.hpp what each error means, and mx_rmq::MQConfig what can be configured.
+
+/// All public names of the library.
+namespace mx_rmq {}
 
 #include "mx_rmq/config.hpp"
 #include "mx_rmq/dead_letters.hpp"

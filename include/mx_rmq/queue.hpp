@@ -25,125 +25,140 @@ namespace detail {
 class QueueCore;
 }  // namespace detail
 
-/// A message queue on Redis: produces messages to topics, and handles those of the topics that it
-/// has handlers for. One object is enough for a process; several, also in other processes and on
-/// other machines, share the work of a topic.
+/// A message queue on Redis: it produces messages to topics, and handles the messages of those
+/// topics that have a handler. One object is enough for a process. Several objects, also in other
+/// processes and on other machines, share the work of a topic.
 ///
-/// **Threads.** Every member may be called from any thread, and every Task may be awaited from any
-/// thread or coroutine: `co_await` in a coroutine, `sync_wait` in main() and plain threads. A Task
-/// of this class resumes its awaiter on the loop thread of the queue's Runtime (health_check() says
-/// where it differs). Two calls for one queue are not ordered unless one is awaited before the
-/// other begins.
+/// **Threads.** Every member may be called from any thread. Every Task may be awaited from any
+/// thread or coroutine: by `co_await` in a coroutine, by `sync_wait` in main() and plain threads.
+/// After awaiting a Task of this class a coroutine is on the loop thread of the queue's Runtime
+/// (health_check() has an exception). Two calls have no order unless one was awaited before the
+/// other began.
 ///
-/// **Lifetime.** A Task keeps alive what it needs of the queue; the Runtime must not end before the
-/// queue, which holds it. Handlers that were still running when the queue stopped may go on after
-/// it was destroyed: what they refer to must outlive them.
+/// **Lifetime.** A Task keeps alive what it needs of the queue, and the queue keeps its Runtime
+/// alive. A handler that was still running when the queue stopped may go on after the queue was
+/// destroyed: what it refers to must outlive it.
 ///
-/// **Errors.** Bad arguments throw std::invalid_argument, naming the argument, from the call
-/// itself, before anything is sent. What Redis or the connection do is thrown by the task:
-/// ConnectionError and TimeoutError (nothing was sent), ServerError (Redis refused),
-/// OutcomeUnknown, ShutdownError after cleanup(). Every await ends by a deadline.
+/// **Errors.** A bad argument throws std::invalid_argument, naming it, from the call itself, before
+/// anything is sent. The Task throws what comes from Redis or the connection: ConnectionError and
+/// TimeoutError (nothing was sent), ServerError (Redis refused), OutcomeUnknown, and ShutdownError
+/// after cleanup(). Every await ends at a deadline.
 class RedisMessageQueue {
  public:
   /// With a default MQConfig, on the shared Runtime. Connects to nothing yet.
   RedisMessageQueue();
   /// Throws ConfigError if `config` is not valid, std::invalid_argument if `runtime` is null.
   explicit RedisMessageQueue(MQConfig config, std::shared_ptr<Runtime> runtime = Runtime::shared());
-  /// Stops and cleans up if that has not been done: blocks for MQConfig::shutdown_timeout and a few
-  /// seconds at the most. On a loop thread, of any Runtime, it does not block; the end then comes by
-  /// itself. Never throws.
+  /// Stops and cleans up, if that has not been done; it blocks for MQConfig::shutdown_timeout and a
+  /// few seconds at the most. On the loop thread of any Runtime it does not block: the queue then
+  /// ends in the background. Never throws.
   ~RedisMessageQueue();
   RedisMessageQueue(const RedisMessageQueue&) = delete;
   RedisMessageQueue& operator=(const RedisMessageQueue&) = delete;
 
-  /// Puts a message into a topic and gives its id, once Redis has taken it. Concurrent calls travel
-  /// together, so many single calls cost little more than one batch. A lost reply is asked for
-  /// again, and the message is enqueued once whatever happens. With a chosen id
-  /// (ProduceOptions::message_id) that is still in use nothing changes, and the same id is
-  /// returned, or Duplicate thrown (ProduceOptions::throw_if_duplicate).
+  /// Puts a message into a topic, and gives its id once Redis has taken it.
   ///
-  /// `topic` [A-Za-z0-9._:-]{1,128}; `payload` any JSON of depth 100 or less without NaN,
-  /// infinities and invalid UTF-8, at most MQConfig::max_payload_bytes as text. Within
-  /// MQConfig::produce_timeout: ConnectionError or TimeoutError if it was never sent, ServerError
-  /// if Redis refused (OOM ...), OutcomeUnknown if it was sent and no answer came. Overloaded at
-  /// once if MQConfig::max_pending_produces calls wait already.
+  /// Concurrent calls travel together, so many single calls cost little more than one batch. After
+  /// a lost reply the message is sent again, and it is enqueued once whatever happens. If a message
+  /// with the same chosen id (ProduceOptions::message_id) is there already, nothing changes: the id
+  /// is returned, or Duplicate thrown if ProduceOptions::throw_if_duplicate asks for it.
+  ///
+  /// `topic` matches `[A-Za-z0-9._:-]{1,128}`. `payload` is any JSON of depth 100 or less without
+  /// NaN, infinities and invalid UTF-8, as text at most MQConfig::max_payload_bytes long.
+  ///
+  /// The Task ends within MQConfig::produce_timeout. It throws ConnectionError or TimeoutError if
+  /// the message was never sent, ServerError if Redis refused it (OOM ...), OutcomeUnknown if it
+  /// was sent and no answer came, and at once Overloaded if MQConfig::max_pending_produces calls
+  /// wait already.
   Task<std::string> produce(std::string topic, nlohmann::json payload,
                             ProduceOptions options = ProduceOptions());
 
-  /// The same for several messages, of one or more topics; gives their ids, in order. Messages of
-  /// one topic and priority keep their order. All are checked before any is sent. If some fail, the
-  /// first one's error is thrown when all have ended; the others are enqueued. Duplicate is thrown
-  /// if there is no other error. More than MQConfig::max_pending_produces are sent in parts of half
-  /// that many, one after the other, all within MQConfig::produce_timeout.
+  /// Produces several messages, of one or more topics, and gives their ids in order. Messages of
+  /// one topic and priority keep their order. All are checked before any is sent.
+  ///
+  /// If some fail, the others are enqueued all the same, and when all have ended the error of the
+  /// first one that failed is thrown; Duplicate only if there is no other error. More messages than
+  /// MQConfig::max_pending_produces are sent in parts of half that many, one after the other, all
+  /// within MQConfig::produce_timeout.
   Task<std::vector<std::string>> produce_batch(std::vector<OutgoingMessage> messages);
 
-  /// Takes back a message that no worker holds. True: it will not be handled. A delayed or retrying
-  /// one is found at once; a waiting one by a search through the topic's lists, 1,000 a step.
-  /// False: no such message, or in work, settled, dead, or moved while the search went on.
-  /// OutcomeUnknown: a reply was lost, or later than MQConfig::command_timeout, and it is not there
-  /// now.
+  /// Takes back a message that no worker holds. True: it will not be handled. False: there is no
+  /// such message; or it is in work, was handled, is a dead letter, or moved while it was searched
+  /// for.
+  ///
+  /// A message that is delayed or waits for a retry is found at once. One that waits for a worker
+  /// is searched for in the topic's lists, 1,000 a step. Throws OutcomeUnknown if a reply was lost,
+  /// or took longer than MQConfig::command_timeout, and the message is not there now.
   Task<bool> cancel(std::string topic, std::string id);
 
   /// Removes what is left of a topic that is not used any more: its counters, its entry among the
-  /// topics that tools list, what this object keeps of it. True: it is gone, or never was there.
-  /// False, and nothing was changed: a message waits, is delayed, in work or dead, was in work less
-  /// than MQConfig::lease ago, or this object consumes the topic. Consumers elsewhere that are idle
-  /// for longer do not count and need not know: a topic that is produced to again begins anew.
-  /// Whoever produces to it at that very moment loses nothing, but tools may miss the topic for some
-  /// minutes. Messages of consumers that died are taken over. After OutcomeUnknown call again.
+  /// topics that tools list, and what this object keeps of it. True: it is gone, or never was
+  /// there. False, and nothing was changed: a message waits, is delayed, is in work or was so less
+  /// than MQConfig::lease ago, or is a dead letter; or this object consumes the topic.
+  ///
+  /// Idle consumers elsewhere do not prevent it and need not know: a topic that is produced to
+  /// again begins anew. Whoever produces to it at that very moment loses nothing, but tools may
+  /// miss the topic for some minutes. Messages of consumers that died are taken over, and count.
+  /// After OutcomeUnknown call again.
   Task<bool> forget(std::string topic);
 
-  /// Has the messages of a topic handled. See handler.hpp for what a handler may be. Before or
-  /// after start; a topic has one handler per queue. The handler is kept until the queue and the
-  /// last run are gone. Throws std::invalid_argument for a bad topic, a topic that has a handler, a
-  /// null handler, or an option out of range.
+  /// Sets the handler for the messages of a topic, before or after the start. handler.hpp says what
+  /// a handler may be. A topic has one handler in a queue. The handler lives until the queue and
+  /// the last run are gone. Throws std::invalid_argument for a bad topic, a topic that has a
+  /// handler already, a null handler, or an option out of range.
   template <class H>
   void register_handler(std::string topic, H handler, HandlerOptions options = HandlerOptions()) {
     add_handler(std::move(topic), detail::erase_handler<void>(std::move(handler)),
                 std::move(options));
   }
-  /// The same for a payload of type T, decoded by from_json(T); what does not decode becomes a dead
-  /// letter (reason "decode") and never reaches the handler.
+  /// The same for payloads of type T, decoded by from_json(T). A message that does not decode
+  /// becomes a dead letter (reason "decode") and never reaches the handler.
   template <class T, class H>
   void register_handler(std::string topic, H handler, HandlerOptions options = HandlerOptions()) {
     add_handler(std::move(topic), detail::erase_handler<T>(std::move(handler)), std::move(options));
   }
 
-  /// Connects, and makes sure that Redis answers. Not needed: whatever comes first connects by
-  /// itself. Throws as the class comment says, within MQConfig::connect_timeout. With
-  /// MQConfig::wait_for_redis it waits for a Redis that is not there yet, and throws ShutdownError
-  /// if stop() or cleanup() is called meanwhile.
+  /// Connects, and makes sure that Redis answers. It need not be called: whatever comes first
+  /// connects by itself. Throws as the class comment says, within MQConfig::connect_timeout. With
+  /// MQConfig::wait_for_redis it waits instead for a Redis that is not there yet, and throws
+  /// ShutdownError if stop() or cleanup() is called meanwhile.
   Task<> initialize();
-  /// Consumes until stop() or until the process gets SIGINT or SIGTERM (which it takes over
-  /// meanwhile), then completes when all has stopped. A second signal cuts the time that stop() gives
-  /// handlers short, a third ends the process, as far as the loop turns. Throws as initialize() if
-  /// Redis cannot be reached at the beginning, unless a signal came meanwhile; later it reconnects by
-  /// itself. With MQConfig::wait_for_redis it waits for Redis at the beginning, too; stop(), cleanup()
-  /// or a signal then end it without an error. Warns in the log if no handler is registered.
+  /// Consumes until stop(), SIGINT or SIGTERM, and completes when everything has stopped. While it
+  /// runs it takes these signals over: the first one stops, a second one ends the time that running
+  /// handlers have left, and a third one ends the process (unless the loop thread is blocked).
+  ///
+  /// If Redis cannot be reached at the beginning it throws as initialize() does, unless a signal
+  /// came meanwhile. With MQConfig::wait_for_redis it waits for Redis instead, and stop(),
+  /// cleanup() or a signal then end it without an error. When a connection is lost later it
+  /// reconnects by itself. If no handler is registered, the log has a warning.
   Task<> start();
-  /// Completes once consuming has begun; goes on until stop(). Throws as initialize().
+  /// Begins to consume, and completes once that has begun; stop() ends it. Throws as initialize().
   Task<> start_background();
-  /// Ends consuming: no new messages; prefetched ones go back to the heads of their lists, in
-  /// order; running handlers get MQConfig::shutdown_timeout to end and are acknowledged; then their
-  /// stop tokens fire, and what still runs, or fails because of that, is given back: no attempt,
-  /// but one of at most MQConfig::max_interruptions. Idempotent, does not throw, and takes little
-  /// more than shutdown_timeout whatever Redis does. Producing goes on working. From inside a
-  /// handler it waits for that handler too, so the handler ends as interrupted: start it from
-  /// elsewhere. start() and start_background() begin anew.
+  /// Ends consuming. No new messages are taken, and prefetched ones go back to the heads of their
+  /// lists, in order. Running handlers have MQConfig::shutdown_timeout to end, with the usual
+  /// outcome. Then their stop tokens fire. A run that fails because of that, or has not ended a
+  /// second later, is interrupted: its message is given back, which is no attempt, but at most
+  /// MQConfig::max_interruptions times.
+  ///
+  /// It may be called again, does not throw, and takes little more than shutdown_timeout whatever
+  /// Redis does. Producing goes on working, and start() or start_background() begin anew. Do not
+  /// await it in a handler: it would wait for that handler, which would end as interrupted.
   Task<> stop();
-  /// stop(), then lets produce calls under way end, and closes the connections. Afterwards
-  /// everything ends with ShutdownError, until initialize() or a start. Idempotent, does not throw.
+  /// Stops as stop() does, lets produce calls that are under way end, and closes the connections.
+  /// Afterwards everything ends with ShutdownError, until initialize() or a start. It may be called
+  /// again, and does not throw.
   Task<> cleanup();
 
-  /// start(), blocking the calling thread; with a duration it stops after that time, and waits at
-  /// most that long for a Redis that is not there (MQConfig::wait_for_redis). Throws as start(), and
-  /// std::logic_error on the loop thread.
+  /// The same as start(), but blocks the calling thread. With a duration it stops after that time,
+  /// and waits at most that long for a Redis that is not there (MQConfig::wait_for_redis). Throws
+  /// as start(), and std::logic_error on the loop thread.
   void run(std::optional<std::chrono::milliseconds> duration = {});
   /// 1.5s, 250us ...: rounded up to milliseconds.
   template <detail::FinerDuration<std::chrono::milliseconds> D>
   void run(D duration) {
     run(std::optional(detail::rounded_up<std::chrono::milliseconds>(duration)));
   }
+  /// Does not compile: a time needs a unit.
   template <detail::PlainNumber N>
   void run(N) {
     static_assert(!detail::PlainNumber<N>,
@@ -151,16 +166,21 @@ class RedisMessageQueue {
                   "`using namespace std::chrono_literals`");
   }
 
-  /// Asks whether Redis answers and is a master ("redis"; names what is there instead, and what to
-  /// write in redis_url), whether the loop turns ("loop"), and, if a handler is
-  /// registered, whether messages are consumed ("consuming"). Never throws but ShutdownError; takes
-  /// two seconds or MQConfig::command_timeout at the most, however busy the blocking threads are.
-  /// While the loop is stalled it resumes on a thread that only watches the loop, where it must not
-  /// block, else on the loop thread.
+  /// Checks three things:
+  ///
+  /// - "redis": whether Redis answers and is a master. If not, it says what is there instead and
+  ///   what to write in redis_url.
+  /// - "loop": whether the loop thread is responsive.
+  /// - "consuming": whether messages are consumed; only if a handler is registered.
+  ///
+  /// It takes two seconds or MQConfig::command_timeout at the most, however busy the blocking
+  /// threads are, and throws nothing but ShutdownError. While the loop is stalled it resumes on a
+  /// thread that only watches the loop, and must not be blocked either; otherwise on the loop
+  /// thread.
   Task<HealthReport> health_check();
-  /// What this object is doing; asks nobody.
+  /// What this object is doing. It asks nobody and does not wait.
   [[nodiscard]] QueueStatus status() const;
-  /// Whether it consumes.
+  /// Whether it consumes now.
   [[nodiscard]] bool is_running() const;
 
   /// The dead letters of any topic.

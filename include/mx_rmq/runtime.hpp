@@ -26,70 +26,76 @@ std::shared_ptr<Runtime> make_hand_driven(const Clock& clock);
 
 /// How a Runtime is made.
 struct RuntimeOptions {
+  /// Every member at its default.
   RuntimeOptions();
+  /// A copy.
   RuntimeOptions(const RuntimeOptions&);
+  /// Takes everything over.
   RuntimeOptions(RuntimeOptions&&) noexcept;
+  /// Becomes a copy.
   RuntimeOptions& operator=(const RuntimeOptions&);
+  /// Takes everything over.
   RuntimeOptions& operator=(RuntimeOptions&&) noexcept;
   ~RuntimeOptions();
 
-  /// Name of the loop thread as debuggers and top show it, cut to 15 bytes; the blocking threads
-  /// have the same name with "-b" at the end.
+  /// The name of the loop thread in debuggers and top, cut to 15 bytes. The blocking threads have
+  /// the same name with "-b" at the end.
   std::string name = "mx-rmq";
 
-  /// Most threads the blocking pool may have, 1 or more. They are started when needed and then stay.
-  /// A queue raises it to what its configuration asks for.
+  /// How many threads the blocking pool may have, 1 or more. They are started when needed and then
+  /// stay. A queue raises the number to what its configuration asks for.
   int blocking_threads = 16;
 
-  /// How long the destructor waits for blocking calls that are still running. After that their
-  /// awaiters get ShutdownError and the threads are left to themselves: what such a call refers to
-  /// must then outlive the process, or the call.
+  /// How long the destructor waits for blocking calls that are still running. After that whoever
+  /// awaits them gets ShutdownError, and their threads are left to themselves: what such a call
+  /// refers to must outlive the call.
   std::chrono::milliseconds shutdown_timeout = std::chrono::seconds(10);
 };
 
-/// One loop thread, on which all the library's input, output, timers and coroutines run, and one
+/// One loop thread, on which all input, output, timers and coroutines of the library run, and one
 /// pool of threads for blocking calls. Most processes need only the shared one; a queue with a
 /// Runtime of its own uses another core.
 ///
-/// Threads: every member may be called from any thread. The threads have the signal mask of the
-/// thread that made the Runtime, so a program that blocks signals to wait for them blocks them before
-/// it makes one. On the loop thread SIGPIPE is blocked besides (a write to a closed connection raises
-/// none there): what a coroutine handler starts by posix_spawn, system or popen inherits that, what it
-/// starts by fork does not.
+/// **Threads.** Every member may be called from any thread.
 ///
-/// fork(): the loop thread does not exist in the child. There the Runtimes of the parent refuse to
-/// work (std::logic_error) instead of hanging, and destroying them does nothing. A process that
-/// forks workers makes its queues after the fork.
+/// **Signals.** The threads have the signal mask of the thread that made the Runtime. So a program
+/// that blocks signals to wait for them must block them before it makes one. The loop thread also
+/// blocks SIGPIPE, so that a write to a closed connection raises none. A program that a coroutine
+/// handler starts by posix_spawn, system or popen inherits that; a child made by fork does not.
+///
+/// **fork().** The loop thread does not exist in the child. There the Runtimes of the parent throw
+/// std::logic_error instead of hanging, and destroying them does nothing. A process that forks
+/// workers should make its queues after the fork.
 class Runtime {
  public:
   /// Starts the loop thread. Throws std::invalid_argument for an option out of range and
   /// std::system_error if the system has no thread or file descriptor left.
   explicit Runtime(RuntimeOptions options = RuntimeOptions());
 
-  /// Everything that still waits in sleep_for() or run_blocking() is resumed with ShutdownError,
-  /// running blocking calls get RuntimeOptions::shutdown_timeout, then the threads end.
-  /// On a blocking thread of this same Runtime, and on the loop thread of any, it does not wait: the
-  /// threads end by themselves afterwards.
+  /// Everything that still waits in sleep_for() or run_blocking() gets ShutdownError, blocking
+  /// calls that run have RuntimeOptions::shutdown_timeout to end, and then the threads end. On a
+  /// blocking thread of this Runtime, and on the loop thread of any, it does not wait: the threads
+  /// then end in the background.
   ~Runtime();
 
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  /// The Runtime that serves everything that was not given another one. Made at the first call, and
-  /// destroyed at the end of the process, in static destruction, or later by the last queue that
-  /// holds it. Throws std::logic_error in a forked child whose parent had made it, and after its
-  /// destruction.
+  /// The Runtime of everything that was not given another one. It is made at the first call. It is
+  /// destroyed in static destruction at the end of the process, or later by the last queue that
+  /// holds it. Throws std::logic_error after that, and in a forked child whose parent had made it.
   static std::shared_ptr<Runtime> shared();
 
-  /// True if the calling thread is this Runtime's loop thread.
+  /// Whether the calling thread is this Runtime's loop thread.
   bool on_loop_thread() const noexcept;
 
-  /// For how long the loop has been busy without coming back to look for input: zero while it waits
-  /// for work. Seconds mean that a coroutine blocks the loop thread.
+  /// How long the loop has been busy since it last looked for input; zero while it waits for work.
+  /// If this is seconds, a coroutine blocks the loop thread.
   std::chrono::nanoseconds stalled_for() const noexcept;
 
-  /// The parts, for the library's own use.
+  /// For the library's own use.
   runtime::EventLoop& event_loop() noexcept;
+  /// For the library's own use.
   runtime::BlockingPool& blocking_pool() noexcept;
 
  private:
@@ -100,16 +106,17 @@ class Runtime {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Waits without blocking a thread. Uses the Runtime of the awaiting coroutine, or the shared one if
-/// it is awaited on another thread, and resumes on the loop thread of that Runtime: never early, and
-/// as a rule at most 1 ms late. Zero or less only yields to other coroutines.
-/// Throws ShutdownError if the Runtime ends first.
+/// Waits without blocking a thread; never too short, and as a rule at most 1 ms too long. Zero or
+/// less only lets other coroutines go first. On the loop thread of a Runtime it uses that Runtime,
+/// elsewhere the shared one, and it resumes on the loop thread of the one that it used. Throws
+/// ShutdownError if the Runtime ends first.
 Task<> sleep_for(std::chrono::nanoseconds duration);
 /// 1.5s ...: rounded up to nanoseconds.
 template <detail::FinerDuration<std::chrono::nanoseconds> D>
 Task<> sleep_for(D duration) {
   return sleep_for(detail::rounded_up<std::chrono::nanoseconds>(duration));
 }
+/// Does not compile: a time needs a unit.
 template <detail::PlainNumber N>
 Task<> sleep_for(N) {
   static_assert(!detail::PlainNumber<N>,
@@ -120,16 +127,16 @@ Task<> sleep_for(N) {
 
 namespace detail {
 
-/// A call that is handed to the blocking pool and shared with it: if the Runtime ends before the
-/// call does, the awaiter leaves and the call keeps its own memory.
+/// A call on the blocking pool. The pool and the awaiter share it: if the Runtime ends before the
+/// call does, the awaiter leaves, and the call goes on in memory of its own.
 class BlockingCall {
  public:
   virtual ~BlockingCall();
   virtual void run() noexcept = 0;  // on a blocking thread
 };
 
-/// Completes on the loop thread when the call has run. Throws ShutdownError if it did not run, or
-/// had not ended in time, because the Runtime ended.
+/// Completes on the loop thread when the call has run. Throws ShutdownError if the Runtime ended
+/// first, so that the call was not begun or had not ended in time.
 Task<> run_blocking_call(std::shared_ptr<BlockingCall> call);
 
 template <class F>
@@ -178,15 +185,15 @@ inline constexpr bool is_task<Task<T>> = true;
 
 }  // namespace detail
 
-/// Runs a function that blocks on a thread of the blocking pool and gives its result, or rethrows
-/// its exception. Uses the Runtime of the awaiting coroutine, or the shared one if it is awaited on
-/// another thread, and resumes on the loop thread of that Runtime.
+/// Runs a function that may block, on a thread of the blocking pool, and gives its result or
+/// rethrows its exception. On the loop thread of a Runtime it uses that Runtime, elsewhere the
+/// shared one, and it resumes on the loop thread of the one that it used.
 ///
-/// The function is moved into the task; it is called once, as an rvalue, when the task is awaited,
-/// and destroyed on the blocking thread. The result may be void or move-only. If copying or moving
-/// the function throws, run_blocking() itself throws. Calls wait their turn, first in first out,
-/// when all threads are busy.
-/// Throws ShutdownError if the Runtime ends before the call has.
+/// The function is moved into the task. It is called once, as an rvalue, when the task is awaited,
+/// and destroyed on the blocking thread. The result may be void or a type that can only be moved.
+/// If moving the function throws, run_blocking() itself throws. When all threads are busy, calls
+/// wait their turn, first in first out. Throws ShutdownError if the Runtime ends before the call
+/// has.
 ///
 /// g++ 12 destroys a lambda with captures twice if it is written inside the co_await expression.
 /// Give such a task a name: `auto call = run_blocking([file] { ... }); co_await std::move(call);`

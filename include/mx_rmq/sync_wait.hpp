@@ -23,7 +23,7 @@ class SyncWaitLatch {
   SyncWaitLatch(const SyncWaitLatch&) = delete;
   SyncWaitLatch& operator=(const SyncWaitLatch&) = delete;
 
-  /// Any thread, once. The latch may be gone when it returns.
+  /// Any thread, once. The latch may be destroyed before this has returned.
   void open() noexcept;
   void wait() noexcept;
 
@@ -92,12 +92,12 @@ SyncWaitDriver drive_sync_wait(Task<T> task, std::optional<T>* result) {
 
 }  // namespace detail
 
-/// Runs a task and blocks the calling thread until it has ended; gives its result or rethrows its
+/// Runs a task, blocks the calling thread until it has ended, and gives its result or rethrows its
 /// exception. The task starts on the calling thread and goes on wherever its awaits take it.
 ///
-/// For main() and other plain threads, the blocking pool's included. Never on the loop thread of a
-/// Runtime, which would wait for itself: there it throws std::logic_error and the task never runs.
-/// There is no deadline of its own: each await of this library has one.
+/// It is for main() and other plain threads, the blocking pool's included. On the loop thread of a
+/// Runtime, which would wait for itself, it throws std::logic_error, and the task never runs. It
+/// has no deadline of its own; each await of this library has one.
 template <class T>
 T sync_wait(Task<T> task) {
   detail::SyncWaitLatch latch;

@@ -16,18 +16,19 @@ class Task;
 
 namespace detail {
 
-/// Memory of coroutine frames: one place for all of them, so that it can be pooled and counted.
-/// Thread: any; a frame may be freed on another thread than the one that allocated it.
+/// The memory of all coroutine frames comes from here, so that it can be pooled and counted. Any
+/// thread; a frame may be freed on another thread than the one that allocated it.
 void* allocate_frame(std::size_t bytes);
 void free_frame(void* frame, std::size_t bytes) noexcept;
 
-/// What every task's promise has in common: the meeting of a task with the coroutine that awaits it.
+/// What the promises of all tasks have in common: how a task and the coroutine that awaits it meet.
 ///
-/// The awaiter starts the task with a plain resume() and both sides then exchange one flag. Whoever
-/// comes second acts: the task by resuming its awaiter, the awaiter by not suspending at all. So a
-/// loop over tasks that complete at once never grows the stack (symmetric transfer is no tail call
-/// in unoptimised or sanitised builds), and a task may complete on another thread than the one that
-/// started it.
+/// The awaiter starts the task by a plain resume(). Then both sides exchange one flag, the task
+/// when it ends, the awaiter when resume() has returned. Whoever comes second acts: the task
+/// resumes its awaiter, or the awaiter does not suspend at all. So a loop over tasks that complete
+/// at once does not grow the stack (with symmetric transfer it would, in builds without
+/// optimisation or with sanitizers, where that is no tail call), and a task may end on another
+/// thread than it began on.
 class PromiseBase {
  public:
   static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
@@ -133,23 +134,22 @@ class TaskAwaiter {
 
 }  // namespace detail
 
-/// The result of a coroutine of this library: a piece of work that runs when it is awaited.
+/// What a coroutine of this library returns: a piece of work that runs when it is awaited.
 ///
-/// - Lazy: nothing happens before `co_await`, and a task that is never awaited never runs;
-///   destroying it then only frees its memory.
-/// - Awaited once, as an rvalue: `co_await f()`, or `co_await std::move(task)` for a named one.
-///   Awaiting a task that is empty (moved from, or awaited before) throws std::logic_error.
+/// - It is lazy: nothing happens before `co_await`. A task that is never awaited never runs, and
+///   destroying it only frees its memory.
+/// - It is awaited once, as an rvalue: `co_await f()`, or `co_await std::move(task)` for a named
+///   one. Awaiting an empty task (moved from, or awaited before) throws std::logic_error.
 /// - `co_await` gives the coroutine's result, or rethrows the exception that ended it.
-/// - T is void or a movable type; it need not be copyable or default-constructible. References are
-///   not supported.
+/// - T is void or a type that can be moved. References are not supported.
 ///
-/// Threads: a Task object belongs to one thread at a time; it may be moved to another one before it
-/// is awaited. The awaiting coroutine goes on where the task ended: tasks of this library that talk
-/// to a queue end on the loop thread of its Runtime. A task that never had to wait ends where it
-/// was started.
+/// **Threads.** A Task object belongs to one thread at a time; it may be moved to another one
+/// before it is awaited. The awaiting coroutine goes on where the task ended: the tasks of a queue
+/// end on the loop thread of its Runtime, and a task that never had to wait ends where it was
+/// started.
 ///
-/// A coroutine takes its parameters by value: the frame outlives the call expression, so a reference
-/// or a view among the parameters may dangle by the time it is used.
+/// **Parameters.** Let a coroutine take its parameters by value. Its frame outlives the call
+/// expression, so a reference or a view may dangle by the time it is used.
 template <class T>
 class [[nodiscard]] Task {
   static_assert(!std::is_reference_v<T>, "Task<T>: T may not be a reference; return a pointer");
@@ -157,12 +157,16 @@ class [[nodiscard]] Task {
                 "Task<T>: T must be void or movable");
 
  public:
+  /// What `co_await` gives.
   using value_type = T;
+  /// What the compiler needs to make a coroutine of a function that returns a Task.
   using promise_type = detail::Promise<T>;
 
   /// An empty task. It may only be assigned to or destroyed.
   Task() noexcept = default;
+  /// Takes the work over; the other one is empty then.
   Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
+  /// The same; work that this one had is destroyed without running.
   Task& operator=(Task&& other) noexcept {
     if (this != &other) {
       if (handle_) handle_.destroy();
@@ -174,10 +178,10 @@ class [[nodiscard]] Task {
     if (handle_) handle_.destroy();
   }
 
-  /// False for an empty task: default-constructed, moved from, or awaited.
+  /// False for an empty task: made so, moved from, or awaited before.
   explicit operator bool() const noexcept { return static_cast<bool>(handle_); }
 
-  /// Starts the task and gives its frame to the co_await expression.
+  /// What `co_await` calls: starts the task. Throws std::logic_error if it is empty.
   detail::TaskAwaiter<T> operator co_await() && {
     if (!handle_)
       throw std::logic_error("mx_rmq: a Task was awaited that is empty or was awaited before");

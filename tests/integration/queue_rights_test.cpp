@@ -1,5 +1,5 @@
-// The rights that README.md tells users to grant: they suffice, and each that is missing is told, hangs nothing and
-// loses nothing.
+// The rights that docs/operations.md tells users to grant: they suffice, and each one that is missing
+// is told, hangs nothing and loses nothing.
 #include <atomic>
 #include <fstream>
 #include <functional>
@@ -15,14 +15,14 @@
 namespace mx_rmq::test {
 namespace {
 
-// "+ping", "+time" ...: what is granted in README.md.
+// "+ping", "+time" ...: what is granted in docs/operations.md.
 Strings documented_rights() {
-  std::ifstream in(test::source_path("README.md"));
+  std::ifstream in(test::source_path("docs/operations.md"));
   std::ostringstream text;
   text << in.rdbuf();
-  const std::string readme = text.str();
-  const std::size_t at = readme.find("\nuser mxrmq on ");
-  std::istringstream words(readme.substr(at + 1, readme.find("```", at) - at - 1));
+  const std::string document = text.str();
+  const std::size_t at = document.find("\nuser mxrmq on ");
+  std::istringstream words(document.substr(at + 1, document.find("```", at) - at - 1));
   Strings rights;
   for (std::string word; words >> word;) {
     if (word.front() == '+') rights.push_back(word);
@@ -30,8 +30,8 @@ Strings documented_rights() {
   return rights;
 }
 
-// Sent, and not needed: a connection without a name, a wait that ends a little later, a topic that tools do not list, a
-// server of which it is not known that it is a master.
+// Sent, but not needed. Without them a connection has no name, a wait ends a little later, tools do not
+// list a topic, or it is not known whether the server is a master.
 const std::set<std::string> dispensable{"client|setname", "client|id", "client|unblock", "sadd",
                                         "role"};
 

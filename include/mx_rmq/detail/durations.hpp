@@ -21,8 +21,8 @@ concept FinerDuration = is_duration<D> && !std::is_convertible_v<D, To>;
 template <class N>
 concept PlainNumber = std::is_arithmetic_v<N>;
 
-/// In whole `To`s and never shorter than what was said: rounded away from zero. What does not fit is
-/// the longest or the shortest there is, and not a number the shortest.
+/// In whole `To`s and never shorter than what was said: rounded away from zero. What does not fit
+/// is the longest or the shortest there is, and not a number the shortest.
 template <class To, class Rep, class Period>
 constexpr To rounded_up(std::chrono::duration<Rep, Period> duration) {
   if constexpr (std::integral<Rep>) {

@@ -91,7 +91,8 @@ constexpr HandlerArguments probe_arguments() {
   }
 }
 
-/// std::bind's result ignores arguments that it does not name, so the shorter list is what it takes.
+/// std::bind's result ignores arguments that it does not name, so the shorter list is what it
+/// takes.
 template <class T, class H>
 constexpr HandlerArguments probe_bind_expression() {
   using Passed = PassedPayload<T>;

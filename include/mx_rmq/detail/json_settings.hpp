@@ -3,9 +3,9 @@
 #include <nlohmann/json_fwd.hpp>
 #include <type_traits>
 
-// With JSON_DIAGNOSTICS nlohmann::json is another type, in size and in name, and so it is in another
-// version of nlohmann_json. A program that differs from the library it is linked with would get
-// undefined references to functions that are plainly there; this says what is wrong instead.
+// With JSON_DIAGNOSTICS nlohmann::json is another type, in size and in name, and so it is in
+// another version of nlohmann_json. A program that differs from the library it is linked with would
+// get undefined references to functions that are plainly there; this says what is wrong instead.
 
 #if defined(JSON_DIAGNOSTICS) && JSON_DIAGNOSTICS
 #define MX_RMQ_DETAIL_JSON_DIAGNOSTICS 1
