@@ -1,4 +1,4 @@
--- ack: removes messages that a consumer is done with, handled or given up.
+-- ack: removes messages that a consumer is done with: handled, or given up without a dead letter.
 -- KEYS    1 processing:<consumer>, 2 consumers, 3 stats, and, if any id was chosen, 4 ids
 -- ARGV    1 consumer, 2 counter (completed | discarded), 3 second counter or '' (expired), 4 how many with a chosen id,
 --         then tag, id, until for each of those, then the other tags

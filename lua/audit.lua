@@ -2,11 +2,12 @@
 -- KEYS    1 ready:high, 2 ready:normal, 3 ready:low, 4 ready:suspect, 5 delayed, 6 delayed:data, 7 consumers, 8 dlq,
 --         9 dlq:data, 10 ids, 11 stats, then processing:<consumer> of each consumer named in ARGV
 -- ARGV    1 most messages looked at, then the consumers
--- returns 'ok', 'changed' (other consumers than those named: ask again) or 'large' (more messages than allowed), then name and
---         number: ready, delayed, processing, dead, holes (cancelled elements), unreadable, twice (ids in more than one
---         place), stray_data (data without an index entry), stray_index (an index entry without data), unowned (messages
---         of a consumer without a lease), free_ids (messages whose chosen id is not registered), books (produced + requeued
---         minus all that is or ended somewhere: 0), dead_books (the same for dead letters: 0)
+-- returns 'ok', 'changed' (there are other consumers than those named: ask again) or 'large' (more messages than
+--         allowed), then name and number of each: ready, delayed, processing, dead, holes (elements of cancelled
+--         messages), unreadable, twice (ids in more than one place), stray_data (data without an index entry),
+--         stray_index (an index entry without data), unowned (messages of a consumer without a lease), free_ids
+--         (messages whose chosen id is not registered), books (produced + requeued, minus all messages that are or
+--         ended somewhere; 0 if the counters agree), dead_books (the same for dead letters)
 -- cost    O(messages)
 -- keeps   writes nothing
 -- @include envelope
@@ -33,7 +34,9 @@ local function look(e, place, dead)
   end
   if seen[h.id] then c.twice = c.twice + 1 end
   seen[h.id] = true
-  if h.stamp ~= '0' and redis.call('HGET', KEYS[10], h.id) ~= (dead and '0' or h.stamp) then c.free_ids = c.free_ids + 1 end
+  if h.stamp ~= '0' and redis.call('HGET', KEYS[10], h.id) ~= (dead and '0' or h.stamp) then
+    c.free_ids = c.free_ids + 1
+  end
 end
 for i = 1, 4 do
   local all = redis.call('LRANGE', KEYS[i], 0, -1)

@@ -1,18 +1,19 @@
 -- claim: promotes what is due, then moves ready messages, high before normal before low, to one consumer.
 -- KEYS    1 ready:high, 2 ready:normal, 3 ready:low, 4 ready:suspect, 5 delayed, 6 delayed:data,
 --         7 processing:<consumer>, 8 consumers, 9 wake, 10 stats
--- ARGV    1 most messages (0 = promote and arm only), 2 consumer, 3 lease ms, 4 most to promote, 5 number of this claim,
---         6 1 if the consumer holds and settles nothing, 7 most bytes (one message is always allowed),
---         8 first slice of a read (at least 1), 9 due ms of the alarm that the caller keeps (0 = none, -1 = a
---         claim's reply was lost: whatever alarm there is, it is the caller's)
+-- ARGV    1 most messages (0 = promote and arm only), 2 consumer, 3 lease ms, 4 most to promote,
+--         5 number of this claim, 6 1 if the consumer holds and settles nothing, 7 most bytes (one message is always
+--         allowed), 8 elements to read first (at least 1; each further read takes twice as many), 9 due ms of the
+--         alarm that the caller keeps (0 = none; -1 = not known, as a claim's reply was lost: whatever alarm there is
+--         counts as the caller's)
 -- returns now, 'ok', due ms of the alarm that the caller keeps from now on (-1 = none), a consumer whose lease ran out
 --         (or ''), suspects wait (0/1), something is left in a list (0/1), then the envelopes; the i-th has the tag
 --         '<number of this claim>.<i>'
 --         or now, 'lost': the consumer is being reaped, or not registered though it holds something; nothing changed
 -- cost    O(messages + log of delayed, for each one promoted); never O(length of a list)
 -- keeps   a message is in its new place before it leaves the old one; the consumer's entry is written before its
---         hash; finding nothing writes nothing; anything left arms the marker; an alarm in
---         the future has a keeper: who is told of none gives up the one it had
+--         hash; finding nothing writes nothing; anything left arms the marker; an alarm in the future has one keeper: a
+--         caller that is told of no alarm drops the one it had
 -- @include now
 -- @include text
 -- @include home

@@ -1,8 +1,8 @@
 -- dlq_list: a page of dead letters, the newest first. Reads only.
 -- KEYS    1 dlq, 2 dlq:data
 -- ARGV    1 offset, 2 most messages, 3 most bytes (one message is always allowed)
--- returns members looked at (less than asked for where the bytes ran out, 0 at the end), then member, dead-at ms, line and
---         envelope for each
+-- returns members looked at (less than asked for where the bytes ran out, 0 at the end), then member, dead-at ms,
+--         line and envelope for each
 -- cost    O(log dlq + messages)
 -- keeps   writes nothing
 local offset, most, left = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -1,6 +1,7 @@
--- dlq_purge: one bounded step of removing all dead letters that were dead when the first step began.
+-- dlq_purge: one bounded step of removing all dead letters that were there when the first step began.
 -- KEYS    1 dlq, 2 dlq:data, 3 ids, 4 stats
--- ARGV    1 only what died by this ms (0 = by now: the first step; then the now it returned), 2 most messages, 3 most bytes
+-- ARGV    1 only what died by this ms (first step: 0 = by now; further ones: the now that the first returned),
+--         2 most messages, 3 most bytes
 -- returns now, removed, more may be left (0/1)
 -- cost    O(messages * log dlq)
 -- keeps   a chosen id is free before its message is gone

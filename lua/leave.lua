@@ -1,10 +1,11 @@
--- leave: a consumer that holds nothing goes.
+-- leave: takes a consumer that holds nothing out of the topic.
 -- KEYS    1 processing:<consumer>, 2 consumers, 3 wake, 4 stats
--- ARGV    1 consumer, 2 due ms of the alarm that it keeps (0 = none, -1 = a claim's reply was lost or is not there yet:
---         whatever alarm there is, it may be the caller's), 3 it took the marker and has not claimed (0/1)
+-- ARGV    1 consumer, 2 due ms of the alarm that it keeps (0 = none; -1 = not known, as a claim's reply was lost or is
+--         not there yet: whatever alarm there is counts as the caller's), 3 it took the marker and has not claimed
+--         since (0/1)
 -- returns messages it still holds: if any, its entry stays and its lease decides
 -- cost    O(1)
--- keeps   the alarm and the marker pass on: the marker is armed
+-- keeps   an alarm or marker that the consumer has is not lost with it: the marker is armed, so that another one looks
 redis.call('ZREM', KEYS[3], '')  -- a first write that a full Redis allows
 local arm = ARGV[3] == '1'
 local alarm = ARGV[2] ~= '0' and redis.call('HGET', KEYS[4], 'alarm')

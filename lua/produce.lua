@@ -5,12 +5,13 @@
 --         then for each list used the count of plain envelopes, then those envelopes list by list,
 --         then five for each other message, in their order: place (0 = delayed, else which of the lists used),
 --         due ms, id, until ms (0 = generated id), envelope
--- returns now, 'ok', and the place in the last group (from 1) of each message whose chosen id was still in use;
---         or now, 'again' if this batch, or a later one, was applied already: nothing is changed; of this batch with the
---         places told then
+-- returns now, 'ok', and the place in the last group (from 1) of each duplicate: its chosen id was still in use;
+--         or now, 'again' if this batch, or a later one, was applied already: nothing is changed. If it was this one,
+--         the places that were told then follow
 -- cost    O(messages), and O(log delayed) for each delayed one; the first write is one that a full Redis refuses
--- keeps   a number is stored, with the places of duplicates, after its messages, so an error in between can repeat but not lose them, and also if all
---         were duplicates, so that a late copy finds no id free by then; an id's entry is written after its message;
+-- keeps   the number is stored after the messages, so an error in between can repeat but not lose them; it is stored
+--         with the places of the duplicates, and also if all were duplicates, so that a late copy does not find their
+--         ids free by then; an id's entry is written after its message;
 --         a list that was empty, or a message that is now the first of the delayed ones, arms the marker
 -- @include now
 -- @include text

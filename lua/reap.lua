@@ -3,11 +3,12 @@
 --         8 stats, 9 dlq, 10 dlq:data, 11 ids
 -- ARGV    1 the consumer that is reaped, 2 most messages, 3 most bytes (one message is always allowed), 4 longest lease
 --         allowed ms, 5 cap of the dead letters (0 = none)
--- returns now, 'gone' | 'alive' (its lease goes on; one further ahead than the longest is cut to that) |
+-- returns now, 'gone' | 'alive' (its lease goes on; if it ends later than the longest allowed, it is cut to that) |
 --         'ok', messages still to take, messages recovered, dead letters made, then the members that the cap dropped
 -- cost    O(messages of that consumer)
--- keeps   0 as its lease, which no renewal lifts, before the first message moves; each message back at the head of its
---         list, one recovery more, or among the dead letters, before it leaves the consumer; its entry goes last
+-- keeps   before the first message moves the lease is set to 0, which no renewal changes; each message is back at the
+--         head of its list with one recovery more, or among the dead letters, before it leaves the consumer; the
+--         consumer's entry goes last
 -- @include now
 -- @include text
 -- @include envelope

@@ -1,5 +1,6 @@
 -- release: gives messages back to the head of their lists.
--- KEYS    1 processing:<consumer>, 2 consumers, 3 stats, 4 ready:high, 5 ready:normal, 6 ready:low, 7 ready:suspect, 8 wake
+-- KEYS    1 processing:<consumer>, 2 consumers, 3 stats, 4 ready:high, 5 ready:normal, 6 ready:low, 7 ready:suspect,
+--         8 wake
 -- ARGV    1 consumer, then three for each message, the newest first: tag, length of the stored head, new head
 --         ('' = as it is stored: its handler had not begun)
 -- returns now, 'ok', how many were given back; or now, 'lost' as ack does

@@ -1,8 +1,9 @@
--- requeue_all: one bounded step of making all dead letters ready again that were dead when the first step began.
+-- requeue_all: one bounded step of making ready again all dead letters that were there when the first step began.
 -- KEYS    as requeue
--- ARGV    1 only what died by this ms (0 = by now: the first step; then the now it returned), 2 unreadable ones to pass over, 3 most messages,
---         4 most bytes (one message is always allowed)
--- returns now, requeued, unreadable ones passed over in this step, more may be left (0/1)
+-- ARGV    1 only what died by this ms (first step: 0 = by now; further ones: the now that the first returned),
+--         2 how many unreadable ones to skip: those that earlier steps have met, 3 most messages, 4 most bytes (one
+--         message is always allowed)
+-- returns now, requeued, unreadable ones met in this step, more may be left (0/1)
 -- cost    O(messages * log dlq)
 -- keeps   as requeue, one message after the other, the oldest dead letter first
 -- @include now

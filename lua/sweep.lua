@@ -1,13 +1,14 @@
 -- sweep: takes expired messages from the heads of the lists, heals the marker, tells of leases that ran out.
 -- KEYS    1 ready:high, 2 ready:normal, 3 ready:low, 4 ready:suspect, 5 delayed, 6 consumers, 7 wake, 8 stats, 9 dlq,
 --         10 dlq:data, 11 ids
--- ARGV    1 consumer, 2 number of this sweep, 3 most messages, 4 most bytes, 5 dead | drop (what becomes of an expired one),
---         6 longest lease allowed ms, 7 cap of the dead letters (0 = none)
+-- ARGV    1 consumer, 2 number of this sweep, 3 most messages, 4 most bytes, 5 dead | drop (what becomes of an expired
+--         message), 6 longest lease allowed ms, 7 cap of the dead letters (0 = none)
 -- returns now, 'ok', messages taken, an expired one may be left (0/1), a consumer whose lease ran out (or ''),
 --         suspects wait (0/1), then the members that the cap dropped
 -- cost    O(messages taken)
--- keeps   an expired message is among the dead letters (or counted, if they are dropped) before it leaves its list; a
---         list that is not empty, or a message that is due, arms the marker; no lease is further ahead than allowed
+-- keeps   an expired message is among the dead letters (or counted, if they are dropped) before it leaves its list;
+--         a list that is not empty, or a message that is due, arms the marker; no lease ends later than the longest
+--         allowed
 -- @include now
 -- @include text
 -- @include envelope

@@ -1,12 +1,12 @@
--- tend: heartbeat and reconcile in one.
+-- tend: the heartbeat of a consumer, which also settles whether both sides know of the same messages.
 -- KEYS    1 processing:<consumer>, 2 consumers, 3 ready:high, 4 ready:normal, 5 ready:low, 6 ready:suspect, 7 wake
 -- ARGV    1 consumer, 2 lease ms, 3 last claim number that was answered or given up, 4 most messages given back,
 --         5 most bytes given back (one message is always allowed), then every tag held or being settled
 -- returns now, 'ok', more is to be given back (0/1), then the named tags that are missing
 --         or now, 'lost': not registered or being reaped; nothing changed
 -- cost    O(messages of this consumer)
--- keeps   renews a registered consumer and never registers one; what it holds under an old claim number without
---         knowing returns to the head of its list, no recovery counted
+-- keeps   renews a registered consumer and never registers one; messages under claim numbers up to the last one that
+--         are not named (the claim's reply was lost) return to the head of their lists, no recovery counted
 -- @include now
 -- @include text
 -- @include home

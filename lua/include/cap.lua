@@ -1,5 +1,5 @@
--- cap(dlq, data, ids, stats, most, added, free): drops the oldest dead letters over the cap `most` (0 = none), at most two
--- for each one added, and returns their members. Their chosen ids, and those in free, are free before they are gone.
+-- cap(dlq, data, ids, stats, most, added, free): drops the oldest dead letters beyond the cap `most` (0 = none), at
+-- most two for each one added, and returns their members. Their chosen ids, and those in `free`, are freed before that.
 local function cap(dlq, data, ids, stats, most, added, free)
   local over, gone = 0, {}
   if most > 0 and added > 0 then over = math.min(redis.call('ZCARD', dlq) - most, 2 * added) end

@@ -1,5 +1,6 @@
--- head(e): the fields of an envelope before its payload; nil if e is no envelope of version mx1.
---   mx1 <priority> <attempts> <recoveries> <max recoveries> <created> <ttl> <expire> <until> <length of id>\n<id>\n<rare>\n<payload>
+-- head(e): the fields of an envelope before its payload; nil if e is no envelope of version mx1. An envelope is
+--   mx1 <priority> <attempts> <recoveries> <max recoveries> <created> <ttl> <expire> <until> <length of id>\n
+--   <id>\n<rare: headers and history>\n<payload>
 local function head(e)
   local p, a, r, m, c, t, x, u, n, at = string.match(e,
     '^mx1 ([hnl]) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)\n()')

@@ -1,5 +1,5 @@
--- home(e): the list an envelope waits in: h, n, l by priority, s (suspect) from its second recovery on. What does not
--- begin like an envelope waits among the normal ones, where its claimer finds out.
+-- home(e): the list in which an envelope waits: h, n or l by its priority, s (suspect) from its second recovery on.
+-- What does not begin like an envelope waits among the normal ones; whoever claims it finds out.
 local function home(e)
   local p, r = string.match(e, '^mx1 ([hnl]) %d+ (%d+) ')
   if not p then return 'n' end

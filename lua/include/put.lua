@@ -1,6 +1,7 @@
--- put(index, data, member, score, v): stores v and its index entry under member or, if another message has that name,
--- under member~<number>, and returns the name. It never overwrites a message: data without an index entry is what an
--- interrupted script left of one that is elsewhere (data is written before its index entry and removed after it).
+-- put(index, data, member, score, v): stores v and its index entry under the name `member` and returns the name. If
+-- another message has that name, it is member~<number>: no message is ever overwritten. (Data without an index entry is
+-- no message: data is written before its index entry and removed after it, so a script that failed in between left it,
+-- and its message is elsewhere.)
 local function put(index, data, member, score, v)
   if redis.call('HSETNX', data, member, v) == 0 then
     if redis.call('ZSCORE', index, member) then

@@ -1,6 +1,6 @@
--- revive(member, v): makes the dead letter v ready again, as new: attempts, recoveries, history and expiry start anew; the
--- new history tells when that was.
--- Needs KEYS 1 dlq, 2 dlq:data, 3 ready:high, 4 ready:normal, 5 ready:low, 6 wake, 7 stats, 8 ids. False: v is no envelope.
+-- revive(member, v): makes the dead letter v ready again, as new: attempts, recoveries, history and expiry begin anew,
+-- and the new history says when that was. False: v is no envelope. Needs KEYS 1 dlq, 2 dlq:data, 3 ready:high, 4
+-- ready:normal, 5 ready:low, 6 wake, 7 stats, 8 ids.
 local function revive(member, v)
   local e = inner(v)
   local h = head(e)
