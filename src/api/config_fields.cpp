@@ -63,10 +63,11 @@ constexpr auto table = std::to_array<Field>({
      "throwing, "
      "until stop() or a signal."},
     {"command_timeout", DurationField{&MQConfig::command_timeout, 10ms, 10min},
-     "Deadline of a command; a consumer's have lease / 3 if that is less. A produce or cancel call "
-     "sends it again then."},
+     "Deadline of a command; of a consumer's commands lease / 3, if that is less. Produce and "
+     "cancel "
+     "calls send it again then."},
     {"produce_timeout", DurationField{&MQConfig::produce_timeout, 10ms, 1h},
-     "Deadline of a produce call, re-sending included."},
+     "Deadline of a produce call, sending again included."},
     {"reconnect_backoff_min", DurationField{&MQConfig::reconnect_backoff_min, 1ms, 1min},
      "Pause before the first reconnect."},
     {"reconnect_backoff_max", DurationField{&MQConfig::reconnect_backoff_max, 1ms, 10min},
@@ -80,9 +81,10 @@ constexpr auto table = std::to_array<Field>({
     {"batch_size", IntField{&MQConfig::batch_size, 1, 1000},
      "Messages moved by one call of a script at most."},
     {"claim_bytes", BytesField{&MQConfig::claim_bytes, 1, 256 * mebibyte},
-     "Bytes of messages taken by one claim at most, though always at least one message."},
+     "Bytes of messages that one claim may take; one message is always allowed."},
     {"lease", DurationField{&MQConfig::lease, 200ms, 1h},
-     "After this long without a sign of life what a consumer held goes to others."},
+     "A consumer without a sign of life for so long is taken for dead, and others get what it "
+     "held."},
     {"shutdown_timeout", DurationField{&MQConfig::shutdown_timeout, 0ms, day},
      "What stop() gives running handlers before it stops them."},
     {"message_ttl", DurationField{&MQConfig::message_ttl, 1ms, 3650 * day},
@@ -96,18 +98,17 @@ constexpr auto table = std::to_array<Field>({
      "How often a message is taken back from dead consumers before it is a dead letter."},
     {"max_interruptions", IntField{&MQConfig::max_interruptions, 1, 1'000'000},
      "How often a stop may cut a message's run short and give it back before it is a dead letter. "
-     "It "
-     "is no attempt."},
+     "Such a run is no attempt."},
     {"max_payload_bytes", BytesField{&MQConfig::max_payload_bytes, 1, 256 * mebibyte},
      "Biggest payload, as JSON text."},
     {"max_error_bytes", BytesField{&MQConfig::max_error_bytes, 64, 65536},
      "How much of an error's text is stored with a message."},
     {"max_pending_produces", BytesField{&MQConfig::max_pending_produces, 1, 10'000'000},
-     "Messages whose produce is under way at the same time; beyond it calls end with Overloaded."},
+     "Messages on their way to Redis at the same time; further produce calls end with Overloaded."},
     {"enable_dead_letter", BoolField{&MQConfig::enable_dead_letter},
-     "False: what would become a dead letter is dropped and counted."},
+     "False: a message that would become a dead letter is dropped and counted."},
     {"dead_letter_expired", BoolField{&MQConfig::dead_letter_expired},
-     "False: what expired is dropped and counted."},
+     "False: a message that expires is dropped and counted."},
     {"max_dead_letters", CountField{&MQConfig::max_dead_letters, 0, (std::int64_t{1} << 53) - 1},
      "Dead letters kept a topic, the oldest dropped first; 0: no cap."},
     {"monitor_interval", DurationField{&MQConfig::monitor_interval, 10ms, day},
