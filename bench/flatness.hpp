@@ -1,6 +1,6 @@
-// Whether a cost stays the same from one variant of a scenario to the next. Machines vary by more than
-// what is looked for, from one second to the next. So each variant is measured beside a reference in
-// many short passes, and only what it is of the reference next to it counts.
+// Whether a cost stays the same from one variant of a scenario to the next. Machines vary by more
+// than what is looked for, from one second to the next. So each variant is measured beside a
+// reference in many short passes, and only what it is of the reference next to it counts.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// The library under load, as a program uses it: coroutines that await one produce call after another,
-// and a handler that does nothing but count.
+// The library under load, as a program uses it: coroutines that await one produce call after
+// another, and a handler that does nothing but count.
 #pragma once
 
 #include <atomic>

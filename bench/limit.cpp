@@ -41,7 +41,8 @@ std::string encode(std::int64_t due, std::string_view payload) {
   return broker::encode_envelope(view);
 }
 
-// 32 hex digits, as the library's: another one for each Limit, for a producer's batches are numbered.
+// 32 hex digits, as the library's: another one for each Limit, for a producer's batches are
+// numbered.
 std::string unique_id() {
   static std::atomic<std::uint64_t> counter{0};
   std::array<char, 33> text{};

@@ -1,6 +1,6 @@
-// The limit: the library's own scripts, fed with the same keys, arguments and envelope bytes by plain
-// pipelined hiredis in one thread. No coroutines, no JSON, nothing awaited: what one Redis and the
-// data model allow.
+// The limit: the library's own scripts, fed with the same keys, arguments and envelope bytes by
+// plain pipelined hiredis in one thread. No coroutines, no JSON, nothing awaited: what one Redis
+// and the data model allow.
 #pragma once
 
 #include <cstddef>

@@ -30,8 +30,8 @@ Round library_consume(Bench& bench, const LibraryShape& shape, long messages);
 long completed(Plain& redis, const std::vector<std::string>& topics);
 void wait_completed(Plain& redis, const std::vector<std::string>& topics, long messages);
 
-// Waits until no commands come any more: a consumer looks into each of its topics when it starts, which is
-// no cost of a message.
+// Waits until no commands come any more: a consumer looks into each of its topics when it starts,
+// which is no cost of a message.
 void wait_rested(Plain& redis);
 
 }  // namespace bench

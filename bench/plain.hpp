@@ -1,5 +1,5 @@
-// A blocking connection by hiredis alone: what the limit is measured with, and how the bench asks the
-// server about itself.
+// A blocking connection by hiredis alone: what the limit is measured with, and how the bench asks
+// the server about itself.
 #pragma once
 
 #include <cstddef>

@@ -33,8 +33,8 @@ struct Scenario {
 };
 std::span<const Scenario> scenarios();
 
-// Measures the two in turn: a short round of each to warm up, then library, limit, library, limit ...
-// Each is told how many messages to pass and begins with an empty Redis.
+// Measures the two in turn: a short round of each to warm up, then library, limit, library, limit
+// ... Each is told how many messages to pass and begins with an empty Redis.
 struct Compared {
   std::vector<Round> library;
   std::vector<Round> limit;

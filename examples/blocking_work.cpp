@@ -1,5 +1,5 @@
-// Work that blocks: a handler that returns void runs on a thread; a coroutine hands blocking calls to one
-// with run_blocking. The loop thread stays free for everything else.
+// Work that blocks: a handler that returns void runs on a thread; a coroutine hands blocking calls
+// to one with run_blocking. The loop thread stays free for everything else.
 #include <atomic>
 #include <chrono>
 #include <iostream>
@@ -22,8 +22,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kEach = 200ms;  // what one piece of work blocks its thread for
-constexpr int kPieces = 4;
+constexpr auto piece_time = 200ms;  // what one piece of work blocks its thread for
+constexpr int piece_count = 4;
 
 // Blocking handlers run on several threads at once: what they share needs a lock, or is atomic.
 struct Work {
@@ -31,13 +31,13 @@ struct Work {
   std::set<std::thread::id> threads;
   std::atomic<int> blocked{0};  // threads that are blocked just now
   int ticks_while_blocked = 0;  // loop thread only, read after the end
-  example::Countdown left{2 * kPieces + 1};
+  example::Countdown left{2 * piece_count + 1};
 };
 
 // Stands for what cannot be awaited: a file, a library that waits, a long computation.
 int checksum(Work* work, int number) {
   ++work->blocked;
-  std::this_thread::sleep_for(kEach);
+  std::this_thread::sleep_for(piece_time);
   --work->blocked;
   return number * number;
 }
@@ -74,7 +74,7 @@ Task<> tick(Work* work) {
 
 Task<> produce_all(RedisMessageQueue* queue) {
   std::vector<OutgoingMessage> messages;
-  for (int number = 1; number <= kPieces; ++number) {
+  for (int number = 1; number <= piece_count; ++number) {
     json payload = {{"number", number}};
     messages.emplace_back("compress", payload);
     messages.emplace_back("upload", payload);
@@ -88,8 +88,8 @@ int run() {
   Work work;
   mx_rmq::MQConfig config = redis.config();
   // One for each, and one to spare.
-  config.max_workers = 2 * kPieces + 2;
-  config.blocking_threads = 2 * kPieces;
+  config.max_workers = 2 * piece_count + 2;
+  config.blocking_threads = 2 * piece_count;
   RedisMessageQueue queue(config);
   queue.register_handler("compress", [&work](const json& payload) { compress(&work, payload); });
   queue.register_handler("upload", [&work](const json& payload) { return upload(&work, payload); });
@@ -103,11 +103,11 @@ int run() {
   mx_rmq::sync_wait(queue.stop());
 
   std::cout << "\n"
-            << 2 * kPieces << " pieces of work that block for " << kEach.count() << " ms each took "
-            << time.count() << " ms together\n\n";
+            << 2 * piece_count << " pieces of work that block for " << piece_time.count()
+            << " ms each took " << time.count() << " ms together\n\n";
   example::Checks checks;
   checks.expect(done, "all work was done");
-  checks.expect(work.threads.size() > 1 && time < 2 * kPieces * kEach,
+  checks.expect(work.threads.size() > 1 && time < 2 * piece_count * piece_time,
                 "on several threads, side by side");
   checks.expect(work.ticks_while_blocked > 0,
                 "the loop thread went on meanwhile: " + std::to_string(work.ticks_while_blocked) +

@@ -1,5 +1,5 @@
-// SIGTERM in the middle of work, as systemd or a container sends it: what runs ends in peace, what has not
-// begun waits again in its old order, and the next process goes on.
+// SIGTERM in the middle of work, as systemd or a container sends it: what runs ends in peace, what
+// has not begun waits again in its old order, and the next process goes on.
 #include <signal.h>
 #include <unistd.h>
 
@@ -19,8 +19,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* kTopic = "reports";
-constexpr int kMessages = 8;
+constexpr const char* topic = "reports";
+constexpr int message_count = 8;
 
 struct Office {
   std::vector<int> begun;
@@ -43,9 +43,9 @@ Task<> write_report(Office* office, json payload) {
 }
 
 Task<> produce_all(RedisMessageQueue* queue) {
-  for (int number = 1; number <= kMessages; ++number) {
+  for (int number = 1; number <= message_count; ++number) {
     json payload = {{"number", number}};
-    co_await queue->produce(kTopic, std::move(payload));
+    co_await queue->produce(topic, std::move(payload));
   }
 }
 
@@ -56,40 +56,40 @@ int run() {
   config.max_workers = 2;
   config.task_queue_size = 4;     // so that some are prefetched when the signal comes
   config.shutdown_timeout = 10s;  // what running handlers get to end
-  const std::vector<std::string> topics = {kTopic};
+  const std::vector<std::string> topics = {topic};
   mx_rmq::TopicMetrics between;
   {
     RedisMessageQueue queue(config);
     queue.register_handler(
-        kTopic, [&office](const json& payload) { return write_report(&office, payload); });
+        topic, [&office](const json& payload) { return write_report(&office, payload); });
     mx_rmq::sync_wait(produce_all(&queue));
     queue.run();  // until the signal
     example::say("run() has returned");
     const auto metrics = mx_rmq::sync_wait(queue.metrics().collect(topics));
-    between = metrics.topics.at(kTopic);
+    between = metrics.topics.at(topic);
   }
   const Office at_stop = office;
 
   example::say("a new process, say, goes on");
   RedisMessageQueue next(config);
-  next.register_handler(kTopic,
+  next.register_handler(topic,
                         [&office](const json& payload) { return write_report(&office, payload); });
   next.run(2500ms);
   const auto metrics = mx_rmq::sync_wait(next.metrics().collect(topics));
-  const mx_rmq::TopicMetrics& after = metrics.topics.at(kTopic);
+  const mx_rmq::TopicMetrics& after = metrics.topics.at(topic);
 
   std::cout << '\n';
   example::Checks checks;
   checks.expect(at_stop.begun == at_stop.ended && !at_stop.begun.empty(),
                 "every report that was begun was ended: " + std::to_string(at_stop.ended.size()));
   checks.expect(
-      between.processing == 0 && between.counters.completed + between.pending == kMessages,
+      between.processing == 0 && between.counters.completed + between.pending == message_count,
       "the others waited again: " + std::to_string(between.pending) + ", none in between");
   const std::vector<int> expected = {1, 2, 3, 4, 5, 6, 7, 8};
   checks.expect(office.begun == expected, "all were begun once, in order");
-  checks.expect(
-      after.counters.completed == kMessages && after.total() == 0 && after.counters.retried == 0,
-      "all are done, and no attempt was counted in vain");
+  checks.expect(after.counters.completed == message_count && after.total() == 0 &&
+                    after.counters.retried == 0,
+                "all are done, and no attempt was counted in vain");
   return checks.exit_code();
 }
 

@@ -1,5 +1,6 @@
-// On real input: a message for each package of the Debian package database; the workers add up count
-// and installed size of each section. The figures are checked against the file, and against dpkg-query.
+// On real input: a message for each package of the Debian package database; the workers add up
+// count and installed size of each section. The figures are checked against the file, and against
+// dpkg-query.
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,10 +46,11 @@ using mx_rmq::Task;
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr const char* kTopic = "packages";
-constexpr const char* kStatusFile = "/var/lib/dpkg/status";
+constexpr const char* topic = "packages";
+constexpr const char* status_file = "/var/lib/dpkg/status";
 
-// What the workers add up. Handlers of one queue run on one thread, its loop's, so no lock is needed.
+// What the workers add up. Handlers of one queue run on one thread, its loop's, so no lock is
+// needed.
 struct Tally {
   explicit Tally(std::int64_t messages) : left(messages) {}
 
@@ -73,7 +75,7 @@ Task<> produce_all(RedisMessageQueue* queue, const std::vector<Package>* package
     const std::size_t to = std::min(packages->size(), from + most);
     std::vector<OutgoingMessage> batch;
     batch.reserve(to - from);
-    for (std::size_t i = from; i < to; ++i) batch.emplace_back(kTopic, packages->at(i));
+    for (std::size_t i = from; i < to; ++i) batch.emplace_back(topic, packages->at(i));
     co_await queue->produce_batch(std::move(batch));
   }
 }
@@ -128,7 +130,7 @@ int run(const std::string& path) {
   mx_rmq::MQConfig config = redis.config();
   config.task_queue_size = 256;
   RedisMessageQueue queue(config);
-  queue.register_handler<Package>(kTopic, [&tally](Package package, Context& context) {
+  queue.register_handler<Package>(topic, [&tally](Package package, Context& context) {
     return count(&tally, std::move(package), context.id());
   });
 
@@ -137,15 +139,15 @@ int run(const std::string& path) {
   mx_rmq::sync_wait(produce_all(&queue, &packages));
   const auto deadline = began + 60s;
   while (!tally.left.wait_for(100ms) && Clock::now() < deadline) {
-    const auto metrics = mx_rmq::sync_wait(queue.metrics().collect({kTopic}));
-    const auto completed = metrics.topics.at(kTopic).counters.completed;
+    const auto metrics = mx_rmq::sync_wait(queue.metrics().collect({topic}));
+    const auto completed = metrics.topics.at(topic).counters.completed;
     show_progress(static_cast<std::size_t>(completed), packages.size(), false);
   }
   show_progress(packages.size(), packages.size(), true);
   const std::chrono::duration<double> time = Clock::now() - began;
   mx_rmq::sync_wait(queue.stop());  // handlers have ended, and Redis has taken their results
-  const auto metrics = mx_rmq::sync_wait(queue.metrics().collect({kTopic}));
-  const auto& counters = metrics.topics.at(kTopic).counters;
+  const auto metrics = mx_rmq::sync_wait(queue.metrics().collect({topic}));
+  const auto& counters = metrics.topics.at(topic).counters;
 
   print_table(tally.sums, path);
   std::cout << "\n  " << example::grouped(all) << " messages in " << std::fixed
@@ -165,7 +167,7 @@ int run(const std::string& path) {
                 "Redis counted " + example::grouped(counters.produced) + " produced, " +
                     example::grouped(counters.completed) + " handled and acknowledged");
   checks.expect(tally.sums == expected, "the sums are those of the file");
-  if (path == kStatusFile) {
+  if (path == status_file) {
     if (const auto known = example::ask_dpkg_query()) {
       checks.expect(tally.sums == *known, "dpkg-query has the same figures");
     } else {
@@ -185,6 +187,6 @@ int main(int argc, char** argv) {
       "FILE: /var/lib/dpkg/status, or another file in its format.\n"
       "Runs on a Redis of its own, or on the one that REDIS_URL names.\n",
       1);
-  const std::string path = argc > 1 ? argv[1] : kStatusFile;
+  const std::string path = argc > 1 ? argv[1] : status_file;
   return example::guarded([&path] { return run(path); });
 }

@@ -1,7 +1,7 @@
-// Several processes: one produces, two work, and a fourth watches. Without an argument the program is the
-// fourth and starts the others; by hand, on one Redis, in as many terminals as you like:
-//   REDIS_URL=redis://localhost producer_worker worker
-//   REDIS_URL=redis://localhost producer_worker producer
+// Several processes: one produces, two work, and a fourth watches. Without an argument the program
+// is the fourth and starts the others; by hand, on one Redis, in as many terminals as you like:
+// REDIS_URL=redis://localhost producer_worker worker REDIS_URL=redis://localhost producer_worker
+// producer
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,9 +28,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* kJobs = "jobs";
-constexpr const char* kReports = "reports";
-constexpr int kMessages = 200;
+constexpr const char* job_topic = "jobs";
+constexpr const char* report_topic = "reports";
+constexpr int message_count = 200;
 
 std::string who(const char* role) { return std::string(role) + " " + std::to_string(::getpid()); }
 
@@ -38,9 +38,9 @@ std::string who(const char* role) { return std::string(role) + " " + std::to_str
 
 Task<> produce_jobs(RedisMessageQueue* queue) {
   std::vector<OutgoingMessage> jobs;
-  for (int number = 1; number <= kMessages; ++number) {
+  for (int number = 1; number <= message_count; ++number) {
     json job = {{"number", number}};
-    jobs.emplace_back(kJobs, std::move(job));
+    jobs.emplace_back(job_topic, std::move(job));
   }
   co_await queue->produce_batch(std::move(jobs));
 }
@@ -48,7 +48,7 @@ Task<> produce_jobs(RedisMessageQueue* queue) {
 int producer() {
   RedisMessageQueue queue(MQConfig::from_env());
   mx_rmq::sync_wait(produce_jobs(&queue));
-  std::cout << who("producer") << ": produced " << kMessages << " messages" << std::endl;
+  std::cout << who("producer") << ": produced " << message_count << " messages" << std::endl;
   return 0;
 }
 
@@ -61,13 +61,13 @@ Task<> work(int* handled) {
 
 Task<> report(RedisMessageQueue* queue, std::string what, int handled) {
   json payload = {{"what", what}, {"handled", handled}};
-  co_await queue->produce(kReports, std::move(payload));
+  co_await queue->produce(report_topic, std::move(payload));
 }
 
 int worker() {
   int handled = 0;
   RedisMessageQueue queue(MQConfig::from_env());
-  queue.register_handler(kJobs, [&handled](const json&) { return work(&handled); });
+  queue.register_handler(job_topic, [&handled](const json&) { return work(&handled); });
   mx_rmq::sync_wait(report(&queue, "begins", 0));
   queue.run();  // until SIGTERM or SIGINT; what runs then ends first
   std::cout << who("worker  ") << ": handled  " << handled << " messages" << std::endl;
@@ -96,10 +96,10 @@ Task<> add(Reports* reports, json report) {
 }
 
 Task<bool> wait_for_completed(RedisMessageQueue* queue, std::int64_t count) {
-  const std::vector<std::string> topics = {kJobs};
+  const std::vector<std::string> topics = {job_topic};
   for (int i = 0; i < 1000; ++i) {
     const mx_rmq::MetricsSnapshot metrics = co_await queue->metrics().collect(topics);
-    if (metrics.topics.at(kJobs).counters.completed >= count) co_return true;
+    if (metrics.topics.at(job_topic).counters.completed >= count) co_return true;
     co_await mx_rmq::sleep_for(20ms);
   }
   co_return false;
@@ -130,13 +130,13 @@ int watch() {
 
   Reports reports;
   RedisMessageQueue queue(config);
-  queue.register_handler(kReports,
+  queue.register_handler(report_topic,
                          [&reports](const json& report) { return add(&reports, report); });
   mx_rmq::sync_wait(queue.start_background());
   const bool begun = reports.begun.wait_for(20s);
   const pid_t source = start_process("producer");
   const bool produced = ended_well(source) && begun;
-  const bool completed = produced && mx_rmq::sync_wait(wait_for_completed(&queue, kMessages));
+  const bool completed = produced && mx_rmq::sync_wait(wait_for_completed(&queue, message_count));
   ::kill(first, SIGTERM);
   ::kill(second, SIGTERM);
   const bool first_ended = ended_well(first);
@@ -148,7 +148,7 @@ int watch() {
   example::Checks checks;
   checks.expect(produced && completed, "all messages were produced, handled and acknowledged");
   checks.expect(stopped && reported, "both workers stopped at SIGTERM and reported");
-  checks.expect(reports.handled == kMessages && reports.idle_workers == 0,
+  checks.expect(reports.handled == message_count && reports.idle_workers == 0,
                 "both worked, and together handled each message once");
   return checks.exit_code();
 }

@@ -1,4 +1,5 @@
-// What happens to work that fails: retries, RetryAfter, Reject, dead letters, and putting them back.
+// What happens to work that fails: retries, RetryAfter, Reject, dead letters, and putting them
+// back.
 #include <atomic>
 #include <chrono>
 #include <iostream>
@@ -21,7 +22,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* kTopic = "payments";
+constexpr const char* topic = "payments";
 
 struct Shop {
   std::atomic<bool> bank_is_open{false};
@@ -43,13 +44,13 @@ Task<> pay(Shop* shop, std::string kind, int attempt, int most) {
 Task<> produce_all(RedisMessageQueue* queue) {
   for (const char* const kind : {"flaky", "busy", "forged", "closed"}) {
     json payload = {{"kind", kind}};
-    co_await queue->produce(kTopic, std::move(payload), ProduceOptions{}.message_id(kind));
+    co_await queue->produce(topic, std::move(payload), ProduceOptions{}.message_id(kind));
   }
 }
 
 Task<bool> wait_for_dead_letters(DeadLetterQueue dead, std::int64_t count) {
   for (int i = 0; i < 1000; ++i) {
-    const std::int64_t there = co_await dead.count(kTopic);
+    const std::int64_t there = co_await dead.count(topic);
     if (there >= count) co_return true;
     co_await mx_rmq::sleep_for(10ms);
   }
@@ -63,7 +64,7 @@ int run() {
   config.max_retries = 2;
   config.retry_delays = {100ms, 200ms};
   RedisMessageQueue queue(config);
-  queue.register_handler(kTopic, [&shop](const json& payload, Context& context) {
+  queue.register_handler(topic, [&shop](const json& payload, Context& context) {
     return pay(&shop, payload.at("kind").get<std::string>(), context.attempt(),
                context.max_attempts());
   });
@@ -75,7 +76,7 @@ int run() {
   const bool died = mx_rmq::sync_wait(wait_for_dead_letters(dead, 2));
 
   std::cout << "\nDead letters, the newest first:\n";
-  const std::vector<DeadLetter> letters = mx_rmq::sync_wait(dead.list(kTopic));
+  const std::vector<DeadLetter> letters = mx_rmq::sync_wait(dead.list(topic));
   for (const DeadLetter& letter : letters)
     std::cout << "  " << letter.message.id << ": " << letter.reason << ", attempts "
               << letter.message.meta.attempt_times.size() << ", " << letter.last_error << '\n';
@@ -83,11 +84,11 @@ int run() {
 
   shop.bank_is_open = true;
   example::say("the bank is open: \"closed\" is put back");
-  const bool requeued = mx_rmq::sync_wait(dead.requeue(kTopic, "closed"));
+  const bool requeued = mx_rmq::sync_wait(dead.requeue(topic, "closed"));
   const bool paid_later = shop.paid_later.wait_for(20s);
-  const bool removed = mx_rmq::sync_wait(dead.remove(kTopic, "forged"));
+  const bool removed = mx_rmq::sync_wait(dead.remove(topic, "forged"));
   mx_rmq::sync_wait(queue.stop());
-  const std::int64_t left = mx_rmq::sync_wait(dead.count(kTopic));
+  const std::int64_t left = mx_rmq::sync_wait(dead.count(topic));
 
   example::Checks checks;
   checks.expect(paid, "two payments came through after retries");

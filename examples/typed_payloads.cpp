@@ -1,5 +1,5 @@
-// Handlers that get a struct instead of JSON. What does not decode never reaches them: it becomes a dead
-// letter as it came.
+// Handlers that get a struct instead of JSON. What does not decode never reaches them: it becomes a
+// dead letter as it came.
 #include <chrono>
 #include <cstdint>
 #include <iostream>
@@ -46,7 +46,7 @@ void from_json(const json& in, Order& order) {
 
 namespace {
 
-constexpr const char* kTopic = "orders";
+constexpr const char* topic = "orders";
 
 struct Desk {
   std::vector<std::string> taken;
@@ -68,23 +68,23 @@ Task<> produce_all(RedisMessageQueue* queue) {
   tea.pieces = 2;
   tea.wishes = {"black", "no sugar"};
   json good = tea;
-  co_await queue->produce(kTopic, std::move(good));
+  co_await queue->produce(topic, std::move(good));
 
   // What other programs may send.
   json too_many = {{"item", "cake"}, {"pieces", std::int64_t{1} << 40}};
-  co_await queue->produce(kTopic, std::move(too_many), ProduceOptions{}.message_id("too many"));
+  co_await queue->produce(topic, std::move(too_many), ProduceOptions{}.message_id("too many"));
   json wrong_type = {{"item", "cake"}, {"pieces", "three"}};
-  co_await queue->produce(kTopic, std::move(wrong_type), ProduceOptions{}.message_id("wrong type"));
+  co_await queue->produce(topic, std::move(wrong_type), ProduceOptions{}.message_id("wrong type"));
   json missing = {{"pieces", 1}};
-  co_await queue->produce(kTopic, std::move(missing), ProduceOptions{}.message_id("no item"));
+  co_await queue->produce(topic, std::move(missing), ProduceOptions{}.message_id("no item"));
 
   json plain = {{"item", "coffee"}, {"pieces", 1}};
-  co_await queue->produce(kTopic, std::move(plain));
+  co_await queue->produce(topic, std::move(plain));
 }
 
 Task<bool> wait_for_dead_letters(DeadLetterQueue dead, std::int64_t count) {
   for (int i = 0; i < 1000; ++i) {
-    const std::int64_t there = co_await dead.count(kTopic);
+    const std::int64_t there = co_await dead.count(topic);
     if (there >= count) co_return true;
     co_await mx_rmq::sleep_for(10ms);
   }
@@ -96,7 +96,7 @@ int run() {
   Desk desk;
   RedisMessageQueue queue(redis.config());
   queue.register_handler<shop::Order>(
-      kTopic, [&desk](shop::Order order) { return take(&desk, std::move(order)); });
+      topic, [&desk](shop::Order order) { return take(&desk, std::move(order)); });
   mx_rmq::sync_wait(queue.start_background());
   mx_rmq::sync_wait(produce_all(&queue));
 
@@ -106,7 +106,7 @@ int run() {
   mx_rmq::sync_wait(queue.stop());
 
   std::cout << "\nPut aside:\n";
-  const std::vector<DeadLetter> letters = mx_rmq::sync_wait(dead.list(kTopic));
+  const std::vector<DeadLetter> letters = mx_rmq::sync_wait(dead.list(topic));
   bool all_decode = letters.size() == 3;
   for (const DeadLetter& letter : letters) {
     all_decode = all_decode && letter.reason == "decode" && !letter.raw.empty();

@@ -1,4 +1,5 @@
-// What the fuzz targets share. A target is one function, LLVMFuzzerTestOneInput; what it promises it checks with require().
+// What the fuzz targets share. A target is one function, LLVMFuzzerTestOneInput; what it promises
+// it checks with require().
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// Every input that is kept in fuzz/corpus goes through its target once more: what was found stays mended.
+// Every input that is kept in fuzz/corpus goes through its target once more: what was found stays
+// mended.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// From a produce call to the start of its handler, one message at a time, beside the round trip of a
-// PING and the same work by plain hiredis.
+// From a produce call to the start of its handler, one message at a time, beside the round trip of
+// a PING and the same work by plain hiredis.
 #include <atomic>
 #include <exception>
 #include <thread>

@@ -21,8 +21,9 @@ LibraryShape shape_of(int topics) {
 
 void topics(Bench& bench, Section& section) {
   const long messages = bench.options.size(100'000, 4'000);
-  // Single awaits over many topics make small batches: 10,000 over 1,000 topics are 10 a topic. With
-  // produce_batch calls of one topic each the batches are the same whatever the number of topics.
+  // Single awaits over many topics make small batches: 10,000 over 1,000 topics are 10 a topic.
+  // With produce_batch calls of one topic each the batches are the same whatever the number of
+  // topics.
   const Way ways[] = {{"10,000 callers", {10'000, 0}},
                       {"produce_batch of 100, 10 callers", {10, 100}}};
   for (const Way& way : ways) {

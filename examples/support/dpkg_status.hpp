@@ -33,7 +33,8 @@ inline std::int64_t kib_from(std::string_view text) {
   return text.empty() ? 0 : std::stoll(std::string(text));
 }
 
-/// The packages that are installed. A paragraph without a Status line, as archives have them, counts.
+/// The packages that are installed. A paragraph without a Status line, as archives have them,
+/// counts.
 inline std::vector<Package> read_status_file(const std::string& path) {
   std::ifstream file(path);
   if (!file) throw std::runtime_error("cannot read " + path);
@@ -67,7 +68,8 @@ inline std::vector<Package> read_status_file(const std::string& path) {
   return packages;
 }
 
-/// The same sums as dpkg-query makes them out of its database; nothing where there is no dpkg-query.
+/// The same sums as dpkg-query makes them out of its database; nothing where there is no
+/// dpkg-query.
 inline std::optional<SectionSums> ask_dpkg_query() {
   std::FILE* const pipe = ::popen(
       "dpkg-query -W -f='${db:Status-Status}\\t${Section}\\t${Installed-Size}\\n' 2>/dev/null",

@@ -22,8 +22,8 @@
 namespace example {
 
 /// The Redis an example runs on: the one that REDIS_URL names, or else a redis-server of its own on
-/// a unix socket in a new directory. Server and directory are gone when the object is, and also when
-/// the program is killed: a small process beside it sees the end of its pipe and cleans up.
+/// a unix socket in a new directory. Server and directory are gone when the object is, and also
+/// when the program is killed: a small process beside it sees the end of its pipe and cleans up.
 ///
 /// To be made first thing in main(): it forks, and only a process without threads may do so freely.
 class PrivateRedis {

@@ -11,7 +11,7 @@
 namespace mx_rmq::faults {
 namespace {
 
-constexpr std::int64_t kMostSampled = 3000;  // messages; an audit of more would hold up the server
+constexpr std::int64_t most_sampled = 3000;  // messages; an audit of more would hold up the server
 
 }  // namespace
 
@@ -76,7 +76,7 @@ void Arena::sample(test::RedisClient& client) {
       if (length.is_error()) return;
       held += length.num();
     }
-    if (held > kMostSampled) continue;
+    if (held > most_sampled) continue;
     const Audited audited = audit_topic(client, topic);
     if (!audited.done) continue;
     see("audits");

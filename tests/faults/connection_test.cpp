@@ -52,8 +52,9 @@ class FaultsF : public QueueTest {
     return config;
   }
   // Every kind of call: one message alone, one with a chosen id, a batch with one that is retried,
-  // one that is rejected, one that is delayed, one that extends its lease; then the end. However the
-  // connections fare, each call succeeds, each message runs as often as it should, nothing is left.
+  // one that is rejected, one that is delayed, one that extends its lease; then the end. However
+  // the connections fare, each call succeeds, each message runs as often as it should, nothing is
+  // left.
   static void exchange(FaultProxy& proxy, const MQConfig& config) {
     server().command({"FLUSHALL"});
     const auto journal = std::make_shared<Journal>();
@@ -123,13 +124,14 @@ class FaultsF : public QueueTest {
     const std::lock_guard lock(mutex);
     return passed;
   }
-  // `most` spots, evenly over all that passes; of what loads scripts fewer. Another choice each run.
+  // `most` spots, evenly over all that passes; of what loads scripts fewer. Another choice each
+  // run.
   static std::vector<Spot> spots(std::size_t most, Dice& dice) {
-    constexpr std::uint64_t kOfSetup = 50;
+    constexpr std::uint64_t every_of_setup = 50;
     std::vector<Spot> all;
     for (const auto& [connection, passed] : measure()) {
       for (std::uint64_t at = 0; at < passed.to_server; ++at)
-        if (at >= passed.setup || at % kOfSetup == 0)
+        if (at >= passed.setup || at % every_of_setup == 0)
           all.push_back({connection, Direction::to_server, at});
       for (std::uint64_t at = 0; at < passed.to_client; ++at)
         all.push_back({connection, Direction::to_client, at});
@@ -174,11 +176,11 @@ class FaultsF : public QueueTest {
   }
   // `most` replies, counted on their connections; of those to what loads scripts fewer.
   std::vector<Spot> replies(std::size_t most) {
-    constexpr std::uint64_t kOfSetup = 10;
+    constexpr std::uint64_t every_of_setup = 10;
     std::vector<Spot> all;
     for (const auto& [connection, passed] : measure())
       for (std::uint64_t at = 0; at < passed.replies; ++at)
-        if (at >= passed.setup_replies || at % kOfSetup == 0)
+        if (at >= passed.setup_replies || at % every_of_setup == 0)
           all.push_back({connection, Direction::to_client, at});
     std::vector<Spot> some;
     while (!all.empty() && some.size() < most) {
@@ -188,8 +190,9 @@ class FaultsF : public QueueTest {
     }
     return some;
   }
-  // A queue with the fault at each spot: its calls end, by an error of the library's if they fail; what it has
-  // acknowledged is handled, by another one if need be, which works beside it. Tells how many of the faults happened.
+  // A queue with the fault at each spot: its calls end, by an error of the library's if they fail;
+  // what it has acknowledged is handled, by another one if need be, which works beside it. Tells
+  // how many of the faults happened.
   std::size_t withstand(const std::vector<Spot>& spots, ByteFault fault) {
     std::size_t happened = 0;
     const std::int64_t frames = runtime::live_frames();
@@ -221,7 +224,8 @@ class FaultsF : public QueueTest {
         << runtime::live_frames() - frames << " coroutines more";
     return happened;
   }
-  // Starts, produces, waits for as much as comes at once, stops. The ids that produce() has returned.
+  // Starts, produces, waits for as much as comes at once, stops. The ids that produce() has
+  // returned.
   static Strings hasty_calls(MQConfig hasty, const std::shared_ptr<Journal>& journal) {
     hasty.command_timeout = 300ms;
     hasty.produce_timeout = 1s;
@@ -315,8 +319,8 @@ TEST_F(FaultsF, F4_a_wrong_bit_in_a_reply_ends_nothing_but_what_it_hits) {
   EXPECT_GT(withstand(where, fault), where.size() / 3);
 }
 
-// What carries RESP neither repeats nor drops a reply; where something does, replies have no number by which it would
-// show, but nothing that was acknowledged is lost.
+// What carries RESP neither repeats nor drops a reply; where something does, replies have no number
+// by which it would show, but nothing that was acknowledged is lost.
 TEST_F(FaultsF, F5_a_reply_that_comes_twice_ends_nothing_but_what_it_hits) {
   ByteFault fault;
   fault.what = ByteFault::What::duplicate;

@@ -25,7 +25,7 @@
 namespace mx_rmq::faults {
 namespace {
 
-constexpr std::size_t kMostWaiting = 4U << 20;  // bytes a direction, then the source is not read
+constexpr std::size_t most_waiting = 4U << 20;  // bytes a direction, then the source is not read
 
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
@@ -328,7 +328,7 @@ class FaultProxy::Impl {
   }
 
   static short wanted(const Link& link, std::size_t to) {
-    return link.stream[to].waiting() < kMostWaiting ? POLLIN : 0;
+    return link.stream[to].waiting() < most_waiting ? POLLIN : 0;
   }
   // A stream has something that may go out, but its socket was full.
   bool blocked(const Link& link, std::size_t to) const {

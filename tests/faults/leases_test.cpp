@@ -96,7 +96,8 @@ TEST_P(PausedInside, B3_the_message_is_handled_and_nothing_else) {
   const auto pid = arena.workers()[0]->process.pid();
   std::atomic<bool> begun{false};
   std::atomic<bool> paused{false};
-  // On the proxy's thread, at the very moment; nothing passes until each thread of the worker stands still.
+  // On the proxy's thread, at the very moment; nothing passes until each thread of the worker
+  // stands still.
   const auto pause = [&, &process = arena.workers()[0]->process] {
     if (begun.exchange(true)) return;
     arena.begin(Fault::pause_worker, static_cast<std::uint64_t>(pid));

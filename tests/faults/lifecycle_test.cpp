@@ -344,8 +344,8 @@ Task<> nothing() { co_return; }
 
 TEST_F(FaultsG, G10_a_forked_child_is_refused_and_its_parent_goes_on) {
   const auto journal = std::make_shared<Journal>();
-  // The loop thread is held while the process forks: had it an allocator of a sanitizer locked at that moment,
-  // the child would wait for it for ever.
+  // The loop thread is held while the process forks: had it an allocator of a sanitizer locked at
+  // that moment, the child would wait for it for ever.
   std::atomic<bool> held{false};
   std::atomic<bool> forked{false};
   auto queue = std::make_unique<RedisMessageQueue>(config());

@@ -12,14 +12,14 @@
 namespace mx_rmq::faults {
 namespace {
 
-constexpr std::size_t kWorkers = 3;
-constexpr std::size_t kProducers = 2;
-constexpr auto kLease = 1500ms;
-constexpr auto kTick = 60ms;
-constexpr auto kEpoch = 1500ms;
-constexpr double kShare = 0.3;  // of the kinds of faults that are about in an epoch
-constexpr int kMostAfter = 60;  // epochs after everything was produced
-constexpr std::int64_t kMore = 2000;
+constexpr std::size_t worker_count = 3;
+constexpr std::size_t producer_count = 2;
+constexpr auto mix_lease = 1500ms;
+constexpr auto tick_time = 60ms;
+constexpr auto epoch_time = 1500ms;
+constexpr double fault_share = 0.3;    // of the kinds of faults that are about in an epoch
+constexpr int most_epochs_after = 60;  // epochs after everything was produced
+constexpr std::int64_t more_messages = 2000;
 
 ArenaOptions arena_options(const MixOptions& mix) {
   ArenaOptions options;
@@ -28,7 +28,7 @@ ArenaOptions arena_options(const MixOptions& mix) {
   options.redis.appendfsync = "always";
   options.history = true;
   options.proxied = true;
-  options.lease = kLease;
+  options.lease = mix_lease;
   options.worker_arguments = {"sleep_us=0:3000", "throw=0.02", "reject=0.002", "block=0.0001",
                               "block_ms=200"};
   options.worker_environment = {"MQ_TASK_QUEUE_SIZE=128", "MQ_MAX_WORKERS=50",
@@ -48,20 +48,20 @@ class Mix {
   explicit Mix(const MixOptions& options) : options_(options), arena_(arena_options(options)) {}
 
   Verdict run() {
-    for (std::size_t i = 0; i < kWorkers; ++i) arena_.add_worker();
-    for (std::size_t i = 0; i < kProducers; ++i)
-      arena_.add_producer(options_.messages / static_cast<std::int64_t>(kProducers));
+    for (std::size_t i = 0; i < worker_count; ++i) arena_.add_worker();
+    for (std::size_t i = 0; i < producer_count; ++i)
+      arena_.add_producer(options_.messages / static_cast<std::int64_t>(producer_count));
     std::vector<std::size_t> due(kinds_.size());
     for (std::size_t i = 0; i < due.size(); ++i) due[i] = i;
     for (std::size_t i = due.size(); i > 1; --i) std::swap(due[i - 1], due[dice().next() % i]);
     int after = 0;
     while (!due.empty() || arena_.acknowledged() < options_.messages) {
-      if (arena_.acknowledged() >= options_.messages && ++after > kMostAfter) break;
+      if (arena_.acknowledged() >= options_.messages && ++after > most_epochs_after) break;
       // One that has not been seen yet, and some of the others.
       std::vector<std::size_t> about;
       if (!due.empty()) about.push_back(due.back());
       for (std::size_t i = 0; i < kinds_.size(); ++i)
-        if (dice().chance(kShare) && (due.empty() || i != due.back())) about.push_back(i);
+        if (dice().chance(fault_share) && (due.empty() || i != due.back())) about.push_back(i);
       const bool seen = epoch(about, !due.empty());
       if (due.empty()) continue;
       // Once more after the others, if it could not happen or had no effect.
@@ -98,7 +98,7 @@ class Mix {
   std::chrono::milliseconds between(int from, int to) {
     return std::chrono::milliseconds(dice().between(from, to));
   }
-  std::size_t any_worker() { return dice().next() % kWorkers; }
+  std::size_t any_worker() { return dice().next() % worker_count; }
   void later(std::chrono::milliseconds after, std::function<void()> action) {
     undo_.push_back({test::WaitClock::now() + after, std::move(action)});
   }
@@ -117,11 +117,11 @@ class Mix {
 
   // The first of them comes as soon as it can, if it is `due`. True if it did, and was seen.
   bool epoch(const std::vector<std::size_t>& about, bool due) {
-    const auto until = test::WaitClock::now() + kEpoch;
+    const auto until = test::WaitClock::now() + epoch_time;
     bool happened = false;
     while (test::WaitClock::now() < until) {
       // A producer that is done must not leave the rest of the faults without load.
-      if (due && !producing()) arena_.add_producer(kMore, {"pause_us=20000"});
+      if (due && !producing()) arena_.add_producer(more_messages, {"pause_us=20000"});
       for (const std::size_t i : about) {
         const bool sure = due && i == about.front() && !happened;
         if (!sure && !dice().chance(kinds_[i].chance)) continue;
@@ -129,8 +129,8 @@ class Mix {
         happened |= sure && done;
       }
       undo(false);
-      for (std::size_t i = 0; i < kWorkers; ++i) arena_.revive_worker(i);
-      std::this_thread::sleep_for(kTick);
+      for (std::size_t i = 0; i < worker_count; ++i) arena_.revive_worker(i);
+      std::this_thread::sleep_for(tick_time);
     }
     if (!due) return false;
     const char* const error = kinds_[about.front()].error;
@@ -179,7 +179,7 @@ class Mix {
     if (paused(i) || !arena_.workers()[i]->process.running()) return false;
     paused_[i] = true;
     arena_.pause_worker(i);
-    later(between(100, 2 * static_cast<int>(kLease.count())), [this, i] {
+    later(between(100, 2 * static_cast<int>(mix_lease.count())), [this, i] {
       arena_.resume_worker(i);
       paused_[i] = false;
     });
@@ -226,7 +226,7 @@ class Mix {
   }
   bool stall() {
     return lasting(
-        Fault::stall, between(100, static_cast<int>(kLease.count()) * 3 / 2),
+        Fault::stall, between(100, static_cast<int>(mix_lease.count()) * 3 / 2),
         [this] {
           arena_.proxy().stall(Direction::to_server, true);
           arena_.proxy().stall(Direction::to_client, true);
@@ -315,7 +315,7 @@ class Mix {
   Arena arena_;
   std::vector<Undo> undo_;
   bool on_[32] = {};
-  bool paused_[kWorkers] = {};
+  bool paused_[worker_count] = {};
   int poisons_ = 0;
   const std::vector<Kind> kinds_{
       {Fault::kill_worker, 0.1, &Mix::kill_worker},

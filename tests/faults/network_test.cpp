@@ -101,7 +101,8 @@ TEST(FaultsF, F8_a_way_of_200_ms_to_the_server_and_back_costs_time_only) {
   expect_unnoticed(arena, {"delay"});
 }
 
-// Meanwhile `disturb` is called again and again, for what wakes idle consumers; it tells how often it did so.
+// Meanwhile `disturb` is called again and again, for what wakes idle consumers; it tells how often
+// it did so.
 void disturb_markers(Arena& arena, const std::string& what,
                      std::int64_t (*disturb)(test::RedisClient&, const Strings& markers)) {
   const std::int64_t messages = 1000;
@@ -175,7 +176,8 @@ TEST(FaultsF, F12_connections_are_clogged_one_by_one_and_freed_in_any_order) {
   expect_unnoticed(arena, {"stall"});
 }
 
-// Each sweep finds its connection forgotten, and is made again before the next one is; a wait is told by its end only.
+// Each sweep finds its connection forgotten, and is made again before the next one is; a wait is
+// told by its end only.
 TEST(FaultsF, F13_a_middlebox_forgets_idle_connections_and_messages_come_late) {
   ArenaOptions options = arena_options("F13 idle connections forgotten");
   options.lease = 30s;

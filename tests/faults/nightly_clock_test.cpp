@@ -8,7 +8,7 @@
 namespace mx_rmq::faults {
 namespace {
 
-constexpr std::int64_t kHour = 3600;  // s
+constexpr std::int64_t one_hour = 3600;  // s
 
 class ServerClockSet : public ::testing::Test {
  protected:
@@ -48,7 +48,7 @@ TEST_F(ServerClockSet, B9_costs_leases_but_holds_up_nothing_else) {
   options.worker_arguments = {"sleep_us=0:10000"};
   Arena arena(options);
   // There and back again, each followed by the death of one who holds messages.
-  const std::vector<std::int64_t> places{kHour, 0, -kHour, 0, kHour, -kHour, 0};
+  const std::vector<std::int64_t> places{one_hour, 0, -one_hour, 0, one_hour, -one_hour, 0};
   under_load(arena, static_cast<int>(places.size()), [&](int i) {
     set_clock(arena, places[static_cast<std::size_t>(i)]);
     arena.kill_worker(arena.dice().next() % 2);
@@ -56,7 +56,7 @@ TEST_F(ServerClockSet, B9_costs_leases_but_holds_up_nothing_else) {
     arena.end(Fault::server_clock);
   });
   // Leases of the dead that were given out by the clock that was ahead last that hour.
-  set_clock(arena, kHour + 10);
+  set_clock(arena, one_hour + 10);
   arena.end(Fault::server_clock);
   const Verdict verdict =
       verdict_of(arena, {"server clock", "kill worker", "redelivery", "audits", "server history"});
@@ -80,19 +80,19 @@ TEST_F(ServerClockSet, B9_a_lease_in_the_far_future_is_cut) {
     return latest / 1000 - static_cast<double>(server_time(arena));
   };
   under_load(arena, 1, [&](int) {
-    set_clock(arena, 10 * kHour);
+    set_clock(arena, 10 * one_hour);
     EXPECT_TRUE(wait_progress(arena)) << arena.output();
     // Of the clock as it is: the next sweep cuts what is too long by the clock that is set back.
     EXPECT_GT(furthest(), 0.0) << "somebody has a lease";
     arena.kill_worker(0);
     set_clock(arena, 0);
     EXPECT_TRUE(test::wait_for(
-        30s, [&] { return furthest() < kHour + 60; }, 20ms))
+        30s, [&] { return furthest() < one_hour + 60; }, 20ms))
         << arena.output();
     EXPECT_TRUE(wait_progress(arena)) << arena.output();
     arena.end(Fault::server_clock);
   });
-  set_clock(arena, kHour + 60);
+  set_clock(arena, one_hour + 60);
   arena.end(Fault::server_clock);
   verdict_of(arena, {"server clock", "kill worker", "redelivery", "audits", "server history"});
 }
@@ -103,10 +103,10 @@ TEST_F(ServerClockSet, B9_delays_last_no_longer_than_the_jump) {
                                 "pause_us=5000"};
   options.worker_arguments = {"sleep_us=0:2000", "throw=0.1"};
   Arena arena(options);
-  // Forward: what is due in the next hour is due at once, so that after a while nothing is left that
-  // was delayed before; back: all that waits has an hour more to wait.
+  // Forward: what is due in the next hour is due at once, so that after a while nothing is left
+  // that was delayed before; back: all that waits has an hour more to wait.
   under_load(arena, 4, [&](int i) {
-    set_clock(arena, i % 2 == 0 ? kHour : 0);
+    set_clock(arena, i % 2 == 0 ? one_hour : 0);
     EXPECT_TRUE(wait_progress(arena)) << "what is ready is handled meanwhile\n" << arena.output();
     arena.end(Fault::server_clock);
   });
@@ -115,7 +115,7 @@ TEST_F(ServerClockSet, B9_delays_last_no_longer_than_the_jump) {
   const auto held_up = delayed(arena);
   EXPECT_GT(held_up, 0) << "the clock was set back with delayed messages there";
   // The hour passes.
-  set_clock(arena, kHour + 10);
+  set_clock(arena, one_hour + 10);
   EXPECT_TRUE(test::wait_for(
       60s, [&] { return delayed(arena) == 0; }, 20ms))
       << arena.output();

@@ -1,5 +1,5 @@
-// What a call of each script costs, full batches, on a topic of a few thousand messages and on one of
-// a million: none may grow with the length of what it does not touch.
+// What a call of each script costs, full batches, on a topic of a few thousand messages and on one
+// of a million: none may grow with the length of what it does not touch.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -22,11 +22,11 @@ namespace {
 using Strings = std::vector<std::string>;
 using namespace std::chrono_literals;
 
-constexpr int kBatch = 1000;  // the most that MQConfig::batch_size allows
-constexpr const char* kTopic = "t";
+constexpr int batch_size = 1000;  // the most that MQConfig::batch_size allows
+constexpr const char* cost_topic = "t";
 
 // Ready, suspect, delayed and dead messages b<i>, s<i>, d<i>, x<i>; the dead ones have chosen ids.
-constexpr const char* kPopulate = R"(
+constexpr const char* populate_script = R"(
 local now = tonumber(ARGV[3])
 local function e(id, stamp)
   return 'mx1 n 0 0 3 ' .. now .. ' 86400000 ' .. (now + 86400000) .. ' ' .. stamp .. ' ' .. #id .. '\n' .. id .. '\n\n{"k":1}'
@@ -42,7 +42,8 @@ for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do
   redis.call('HSET', KEYS[7], 'x' .. i, '0')
 end)";
 
-// One topic of `size` messages of each kind, and what calls on it cost, in us, the least of several.
+// One topic of `size` messages of each kind, and what calls on it cost, in us, the least of
+// several.
 class Costs {
  public:
   explicit Costs(int size)
@@ -56,9 +57,9 @@ class Costs {
     Strings keys;
     for (const char* part :
          {"ready:normal", "ready:suspect", "delayed", "delayed:data", "dlq", "dlq:data", "ids"})
-      keys.push_back(key(kTopic, part));
+      keys.push_back(key(cost_topic, part));
     for (int from = 1; from <= size_; from += 20'000) {
-      Strings call{"EVAL", kPopulate, std::to_string(keys.size())};
+      Strings call{"EVAL", populate_script, std::to_string(keys.size())};
       call.insert(call.end(), keys.begin(), keys.end());
       call.insert(call.end(), {std::to_string(from), std::to_string(std::min(from + 19'999, size_)),
                                std::to_string(now_)});
@@ -89,7 +90,7 @@ class Costs {
   Value run(const std::string& script, const std::string& who, Strings argv, Strings lists = {},
             const std::string& name = "") {
     return run(name.empty() ? script : name,
-               {script, kTopic, who, std::move(argv), std::move(lists), {}});
+               {script, cost_topic, who, std::move(argv), std::move(lists), {}});
   }
 
   EnvelopeText envelope(const std::string& id, std::int64_t expire) const {
@@ -103,11 +104,11 @@ class Costs {
   }
   Strings claim(const std::string& who, int lease_ms) {
     const Value reply = run("claim", who,
-                            {std::to_string(kBatch), who, std::to_string(lease_ms), "1000",
+                            {std::to_string(batch_size), who, std::to_string(lease_ms), "1000",
                              std::to_string(++claims_), "1", "100000000", "16", "0"});
     Strings envelopes;
     for (std::size_t i = 6; i < reply.list().size(); ++i) envelopes.push_back(reply[i].str());
-    EXPECT_EQ(envelopes.size(), static_cast<std::size_t>(kBatch)) << reply[1].dump();
+    EXPECT_EQ(envelopes.size(), static_cast<std::size_t>(batch_size)) << reply[1].dump();
     return envelopes;
   }
   std::string tag(std::size_t i) const {
@@ -132,14 +133,14 @@ class Costs {
 void Costs::produce(int turn) {
   const std::string id = "p" + std::to_string(turn) + '.';
   const auto plain = [&](const std::string& list, std::int64_t expire, const std::string& name) {
-    Strings argv{std::to_string(++batches_), "600000", "1", "0", "0", std::to_string(kBatch)};
-    for (int i = 0; i < kBatch; ++i)
+    Strings argv{std::to_string(++batches_), "600000", "1", "0", "0", std::to_string(batch_size)};
+    for (int i = 0; i < batch_size; ++i)
       argv.push_back(envelope(id + list + std::to_string(i), expire).text());
     run("produce", "p", argv, {list}, name);
   };
   plain("normal", now_ + 86'400'000, "produce");
   Strings argv{std::to_string(++batches_), "600000", "0", "1", "1"};
-  for (int i = 0; i < kBatch; ++i) {
+  for (int i = 0; i < batch_size; ++i) {
     EnvelopeText e = envelope(id + "late" + std::to_string(i), now_ + 86'400'000);
     e.until = now_ + 90'000'000;
     argv.insert(argv.end(), {"0", std::to_string(now_ + 40'000'000 + i), e.id,
@@ -148,15 +149,15 @@ void Costs::produce(int turn) {
   run("produce", "p", argv, {}, "produce, delayed, chosen ids");
   plain("high", now_ - 1000, "produce");
   const Value swept = run("sweep", "",
-                          {"c.0", std::to_string(turn + 1), std::to_string(kBatch), "100000000",
+                          {"c.0", std::to_string(turn + 1), std::to_string(batch_size), "100000000",
                            "dead", "3600000", "0"});
-  EXPECT_EQ(swept[2].num(), kBatch);
+  EXPECT_EQ(swept[2].num(), batch_size);
 }
 
 void Costs::settle() {
   for (const std::string kind : {"ack", "retry", "dead", "release"}) {
     const Strings taken = claim("c.0", 600'000);
-    Strings tend{"c.0", "600000", std::to_string(claims_), std::to_string(kBatch), "100000000"};
+    Strings tend{"c.0", "600000", std::to_string(claims_), std::to_string(batch_size), "100000000"};
     Strings argv{"c.0"};
     if (kind == "ack") argv.insert(argv.end(), {"completed", "", "0"});
     if (kind == "dead") argv.emplace_back("0");
@@ -176,24 +177,24 @@ void Costs::settle() {
     const Value reply = run(kind, "c.0", argv);
     EXPECT_EQ(kind == "ack"                                  ? reply.num()
               : reply[kind == "dead" ? 1 : 2].dump() == "ok" ? 0
-                                                             : kBatch,
-              kBatch);
+                                                             : batch_size,
+              batch_size);
   }
 }
 
 void Costs::take_over() {
   claim("d.0", 1);
-  const auto ends = client_.command({"ZSCORE", key(kTopic, "consumers"), "d.0"}).num();
+  const auto ends = client_.command({"ZSCORE", key(cost_topic, "consumers"), "d.0"}).num();
   ASSERT_TRUE(wait_for(10s, [&] {
     const Value time = client_.command({"TIME"});
     return time[0].num() * 1000 + time[1].num() / 1000 > ends;
   }));
   const Value reaped =
-      run("reap", "d.0", {"d.0", std::to_string(kBatch), "100000000", "3600000", "0"});
-  EXPECT_EQ(reaped[3].num() + reaped[4].num(), kBatch) << reaped.dump();
+      run("reap", "d.0", {"d.0", std::to_string(batch_size), "100000000", "3600000", "0"});
+  EXPECT_EQ(reaped[3].num() + reaped[4].num(), batch_size) << reaped.dump();
   const Value one = run("suspect", "s.0", {"s.0", "600000", std::to_string(++claims_), "1"});
   EXPECT_EQ(one.list().size(), 4U);
-  client_.command({"DEL", key(kTopic, "processing:s.0")});
+  client_.command({"DEL", key(cost_topic, "processing:s.0")});
   run("leave", "s.0", {"s.0", "0", "0"});
   run("arm", "", {});
 }
@@ -201,23 +202,24 @@ void Costs::take_over() {
 void Costs::look_after_the_dead(int turn) {
   const auto named = [&](const char* kind, int i) { return kind + std::to_string(i); };
   EXPECT_EQ(run("cancel", "", {named("d", size_ / 2 + turn)}).num(), 1);
-  EXPECT_EQ(
-      run("cancel_page", "", {"nobody", "0", std::to_string(kBatch), "100000000"}, {"normal"})[1]
-          .num(),
-      kBatch);
+  EXPECT_EQ(run("cancel_page", "", {"nobody", "0", std::to_string(batch_size), "100000000"},
+                {"normal"})[1]
+                .num(),
+            batch_size);
   EXPECT_EQ(run("dlq_get", "", {named("x", size_ / 2 + turn)}).list().size(), 2U);
   for (const int offset : {0, size_ / 2}) {
     const Value page =
-        run("dlq_list", "", {std::to_string(offset), std::to_string(kBatch), "100000000"});
-    EXPECT_EQ(page[0].num(), kBatch);
+        run("dlq_list", "", {std::to_string(offset), std::to_string(batch_size), "100000000"});
+    EXPECT_EQ(page[0].num(), batch_size);
   }
   EXPECT_EQ(run("requeue", "", {named("x", size_ / 2 + turn)})[1].str(), "ok");
   Strings members;
-  for (int i = 0; i < kBatch; ++i) members.push_back(named("x", size_ - turn * kBatch - i));
-  EXPECT_EQ(run("dlq_remove", "", members).num(), kBatch);
-  EXPECT_EQ(run("requeue_all", "", {"0", "0", std::to_string(kBatch), "100000000"})[1].num(),
-            kBatch);
-  EXPECT_EQ(run("dlq_purge", "", {"0", std::to_string(kBatch), "100000000"})[1].num(), kBatch);
+  for (int i = 0; i < batch_size; ++i) members.push_back(named("x", size_ - turn * batch_size - i));
+  EXPECT_EQ(run("dlq_remove", "", members).num(), batch_size);
+  EXPECT_EQ(run("requeue_all", "", {"0", "0", std::to_string(batch_size), "100000000"})[1].num(),
+            batch_size);
+  EXPECT_EQ(run("dlq_purge", "", {"0", std::to_string(batch_size), "100000000"})[1].num(),
+            batch_size);
   run("stats", "", {"10"});
 }
 
@@ -239,7 +241,7 @@ TEST(NightlyA, A8_no_script_costs_more_on_a_million_messages) {
   many.populate();
   for (int i = 0; i < rounds; ++i) many.round(i);
   std::printf("| script, %d messages a call | topic of 4,000 | of 1,000,000 |\n|---|--:|--:|\n",
-              kBatch);
+              batch_size);
   std::size_t scripts = 0;
   for (const auto& [name, us] : few.least()) {
     const std::int64_t then = many.least().at(name);

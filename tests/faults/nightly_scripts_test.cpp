@@ -99,7 +99,8 @@ TEST(NightlyA, A6_an_append_only_file_that_ends_anywhere_gives_a_state_between_t
     for (std::size_t cut = moments[moments.size() - 6].size; cut <= whole.size();
          cut += every_byte() ? 1 : 7) {
       write_file(file, whole.substr(0, cut));
-      // A defect of the servers, see docs/reliability.md: else what follows would be appended to it.
+      // A defect of the servers, see docs/reliability.md: else what follows would be appended to
+      // it.
       drop_unfinished_script(server.server().directory());
       server.server().restart();
       const auto found =

@@ -1,5 +1,5 @@
-// A server that comes back empty, or with a snapshot; that is emptied; whose disk is full; that takes
-// no more connections.
+// A server that comes back empty, or with a snapshot; that is emptied; whose disk is full; that
+// takes no more connections.
 #include <algorithm>
 #include <charconv>
 
@@ -27,14 +27,14 @@ std::int64_t refused(Arena& arena) {
   return sum;
 }
 
-constexpr std::chrono::nanoseconds kEverything = std::chrono::hours(24);
+constexpr std::chrono::nanoseconds everything = std::chrono::hours(24);
 
 TEST(NightlyC, C3_a_server_without_persistence_comes_back_empty) {
   Arena arena(arena_options("C3 server killed ten times, no persistence"));
   under_load(arena, 10, [&](int) { arena.kill_server(Fault::lose_data); });
   ASSERT_TRUE(wait_progress(arena)) << arena.output();
   // All that was acknowledged after the last kill is handled; what was before may be gone.
-  const Verdict verdict = verdict_of(arena, {"lose data", "forgotten", "audits"}, kEverything);
+  const Verdict verdict = verdict_of(arena, {"lose data", "forgotten", "audits"}, everything);
   std::printf("    %ld of %ld lost\n", verdict.forgotten, verdict.acknowledged);
 }
 
@@ -85,7 +85,7 @@ TEST(NightlyC, C8_the_server_is_emptied_in_the_middle_of_work) {
         << arena.output();
   });
   ASSERT_TRUE(wait_progress(arena)) << "what comes after is not lost\n" << arena.output();
-  verdict_of(arena, {"lose data", "forgotten", "audits"}, kEverything);
+  verdict_of(arena, {"lose data", "forgotten", "audits"}, everything);
 }
 
 TEST(NightlyC, C11_a_full_disk_refuses_produce_until_there_is_room) {

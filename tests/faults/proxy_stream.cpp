@@ -6,13 +6,13 @@
 namespace mx_rmq::faults {
 namespace {
 
-constexpr std::size_t kNotYet = 0;
+constexpr std::size_t not_yet = 0;
 
-// Size of one RESP value at `at`; kNotYet if it is not whole.
+// Size of one RESP value at `at`; not_yet if it is not whole.
 std::size_t value_at(std::string_view bytes, std::size_t at, int depth) {
-  if (at >= bytes.size()) return kNotYet;
+  if (at >= bytes.size()) return not_yet;
   const std::size_t end = bytes.find("\r\n", at);
-  if (end == std::string_view::npos) return kNotYet;
+  if (end == std::string_view::npos) return not_yet;
   const std::size_t line = end + 2 - at;
   const char mark = bytes[at];
   if (mark != '$' && mark != '*') return line;
@@ -21,12 +21,12 @@ std::size_t value_at(std::string_view bytes, std::size_t at, int depth) {
   if (error != std::errc() || last != bytes.data() + end || count < 0) return line;
   if (mark == '$') {
     const std::size_t size = line + static_cast<std::size_t>(count) + 2;
-    return at + size <= bytes.size() ? size : kNotYet;
+    return at + size <= bytes.size() ? size : not_yet;
   }
   std::size_t size = line;
   for (; count > 0 && depth < 8; --count) {
     const std::size_t element = value_at(bytes, at + size, depth + 1);
-    if (element == kNotYet) return kNotYet;
+    if (element == not_yet) return not_yet;
     size += element;
   }
   return size;
@@ -44,7 +44,7 @@ std::vector<std::string> command_of(std::string_view frame) {
   while (at < frame.size()) {
     const std::size_t size = value_at(frame, at, 1);
     const std::size_t line = frame.find("\r\n", at);
-    if (size == kNotYet || line + 2 - at + 2 > size) break;
+    if (size == not_yet || line + 2 - at + 2 > size) break;
     arguments.emplace_back(frame.substr(line + 2, size - (line + 2 - at) - 2));
     at += size;
   }

@@ -1,4 +1,5 @@
-// What processes of a fault test write down: one record of a fixed size for each thing that happened.
+// What processes of a fault test write down: one record of a fixed size for each thing that
+// happened.
 #pragma once
 
 #include <cstdint>

@@ -24,7 +24,8 @@ ArenaOptions arena_options(const std::string& name) {
   return options;
 }
 
-// The scripts of the first topic, called as docs/protocol.md says, by consumers that are no process.
+// The scripts of the first topic, called as docs/protocol.md says, by consumers that are no
+// process.
 class Raw {
  public:
   explicit Raw(Arena& arena) : client_(arena.server().connect()) {}

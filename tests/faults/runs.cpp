@@ -6,7 +6,7 @@
 namespace mx_rmq::faults {
 namespace {
 
-constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 
 std::string text_of(const Run& run) {
   return "pid " + std::to_string(run.pid) + " attempt " + std::to_string(run.attempt) +
@@ -48,7 +48,7 @@ Troubles::Troubles(const std::vector<Record>& records, std::uint64_t lease_ns)
       ends_.emplace(each.pid, each.at);
     }
   }
-  for (const auto& [what, begin] : open) close(what.first, what.second, begin, kNever);
+  for (const auto& [what, begin] : open) close(what.first, what.second, begin, never);
   std::ranges::sort(all_, {}, &Trouble::begin);
   std::uint64_t latest = 0;
   for (const Trouble& each : all_) latest_end_.push_back(latest = std::max(latest, each.end));
@@ -84,7 +84,7 @@ bool Troubles::stopped(std::uint32_t pid, std::uint64_t from, std::uint64_t to) 
 
 std::uint64_t Troubles::end_of(std::uint32_t pid) const {
   const auto found = ends_.find(pid);
-  return found == ends_.end() ? kNever : found->second;
+  return found == ends_.end() ? never : found->second;
 }
 
 void example(Verdict& verdict, const std::string& what, std::uint64_t key,

@@ -1,5 +1,5 @@
-// A server that restarts, rewrites, forgets scripts, is full, busy, slow, or wants another password,
-// under load.
+// A server that restarts, rewrites, forgets scripts, is full, busy, slow, or wants another
+// password, under load.
 #include <gtest/gtest.h>
 
 #include "faults/load.hpp"

@@ -1,6 +1,6 @@
-// A connection that falls silent is given up after twice command_timeout and does not cost a call all
-// the time it has: at the first command after the set-up, at the reply that was awaited, before the
-// command was read.
+// A connection that falls silent is given up after twice command_timeout and does not cost a call
+// all the time it has: at the first command after the set-up, at the reply that was awaited, before
+// the command was read.
 #include <atomic>
 #include <cstdio>
 #include <functional>

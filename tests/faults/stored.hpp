@@ -49,9 +49,10 @@ std::vector<Record> read_server_history(const std::string& directory);
 // The append-only file that a server writes to at present, under its directory.
 std::string append_only_file(const std::string& directory);
 
-// Of a server that was killed: cuts what a script had written by half off its append-only file, as redis-check-aof --fix
-// does; false if there was nothing. Redis itself (valkey-io/valkey#4342) leaves the MULTI and the whole commands after
-// it there, does not apply them, and does so at the restart after next.
+// Of a server that was killed: cuts what a script had written by half off its append-only file, as
+// redis-check-aof --fix does; false if there was nothing. Redis itself (valkey-io/valkey#4342)
+// leaves the MULTI and the whole commands after it there, does not apply them, and does so at the
+// restart after next.
 bool drop_unfinished_script(const std::string& directory);
 
 }  // namespace mx_rmq::faults

@@ -1,5 +1,5 @@
-// What anybody with the credentials may have left in Redis: keys of the wrong type, damaged entries.
-// Everything else goes on, errors are typed, and nobody spins.
+// What anybody with the credentials may have left in Redis: keys of the wrong type, damaged
+// entries. Everything else goes on, errors are typed, and nobody spins.
 #include <atomic>
 #include <functional>
 #include <limits>
@@ -219,7 +219,8 @@ INSTANTIATE_TEST_SUITE_P(FaultsC, WrongType,
                            return name;
                          });
 
-// While suspects run the process does nothing else; where they cannot be had it must not wait for them.
+// While suspects run the process does nothing else; where they cannot be had it must not wait for
+// them.
 TEST_F(StoredData, C14_suspects_that_cannot_be_claimed_do_not_hold_up_the_other_topics) {
   server().command({"SET", key_of("bad", "ready:suspect"), "not what it should be"});
   const auto journal = std::make_shared<Journal>();

@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLong = 240s;
+constexpr auto long_enough = 240s;
 
 TEST_F(Delivery, four_threads_to_four_processes_hands_each_message_over_exactly_once) {
   const std::int64_t messages = scaled<std::int64_t>(100'000);
@@ -23,12 +23,12 @@ TEST_F(Delivery, four_threads_to_four_processes_hands_each_message_over_exactly_
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; ++i)
       threads.emplace_back([&, i] {
-        sync_wait(produce_numbers(&queue, kTopic, i * messages / 4, messages / 4, 250));
+        sync_wait(produce_numbers(&queue, order_topic, i * messages / 4, messages / 4, 250));
       });
     for (auto& thread : threads) thread.join();
   }
   ASSERT_TRUE(wait_for(
-      kLong, [&] { return settled(messages); }, 20ms))
+      long_enough, [&] { return settled(messages); }, 20ms))
       << stat("completed");
   for (auto& worker : workers) {
     worker.signal(SIGTERM);
@@ -50,16 +50,17 @@ TEST_F(Delivery, one_worker_takes_high_before_normal_before_low_and_each_in_orde
     RedisMessageQueue queue(config());
     for (std::int64_t n = 0; n < each; ++n) {
       std::vector<OutgoingMessage> three;
-      three.emplace_back(kTopic, numbered(2000 + n),
+      three.emplace_back(order_topic, numbered(2000 + n),
                          ProduceOptions().priority(MessagePriority::low));
-      three.emplace_back(kTopic, numbered(1000 + n));
-      three.emplace_back(kTopic, numbered(n), ProduceOptions().priority(MessagePriority::high));
+      three.emplace_back(order_topic, numbered(1000 + n));
+      three.emplace_back(order_topic, numbered(n),
+                         ProduceOptions().priority(MessagePriority::high));
       sync_wait(queue.produce_batch(std::move(three)));
     }
   }
   auto worker = start_worker({"MQ_MAX_WORKERS=1"});
   ASSERT_TRUE(wait_for(
-      kLong, [&] { return settled(3 * each); }, 20ms));
+      long_enough, [&] { return settled(3 * each); }, 20ms));
   std::vector<std::int64_t> order;
   for (const auto& entry : read_ledger(ledger_path()))
     if (entry.what == 'S') order.push_back(entry.n);
@@ -78,7 +79,7 @@ TEST_F(Delivery, workers_killed_again_and_again_lose_nothing_and_repeat_only_wha
   std::mt19937 random(seed);
   {
     RedisMessageQueue queue(config());
-    sync_wait(produce_numbers(&queue, kTopic, 0, messages, 500));
+    sync_wait(produce_numbers(&queue, order_topic, 0, messages, 500));
   }
   std::vector<ChildProcess> workers;
   for (int i = 0; i < 3; ++i) workers.push_back(start_worker(environment, 2000));
@@ -95,7 +96,7 @@ TEST_F(Delivery, workers_killed_again_and_again_lose_nothing_and_repeat_only_wha
   }
   EXPECT_GE(killed.size(), 3u) << "vacuous: too few were killed";
   ASSERT_TRUE(wait_for(
-      kLong, [&] { return settled(messages); }, 20ms))
+      long_enough, [&] { return settled(messages); }, 20ms))
       << stat("completed") << " of " << messages;
   EXPECT_EQ(stat("dead"), 0);
   const auto runs = runs_of(read_ledger(ledger_path()));
@@ -145,7 +146,7 @@ TEST_F(DeliveryOnDisk, a_server_killed_and_restarted_under_load_loses_nothing) {
         while (go) {
           const std::int64_t n = next++;
           try {
-            sync_wait(queue.produce(kTopic, numbered(n)));
+            sync_wait(queue.produce(order_topic, numbered(n)));
             const std::lock_guard lock(mutex);
             acknowledged.insert(n);
           } catch (const std::exception& e) {
@@ -168,7 +169,7 @@ TEST_F(DeliveryOnDisk, a_server_killed_and_restarted_under_load_loses_nothing) {
   EXPECT_TRUE(errors.empty()) << errors.size() << " produces failed, first: " << errors.front();
   const auto expected = static_cast<std::int64_t>(acknowledged.size());
   ASSERT_TRUE(wait_for(
-      kLong, [&] { return settled(expected); }, 20ms))
+      long_enough, [&] { return settled(expected); }, 20ms))
       << stat("completed") << " of " << expected;
   const auto runs = runs_of(read_ledger(ledger_path()));
   std::int64_t lost = 0;
@@ -199,12 +200,12 @@ TEST_F(Delivery, flushing_the_scripts_all_the_time_is_felt_by_nobody) {
     // However fast it is: until the fault has been there.
     RedisMessageQueue queue(config());
     do {
-      EXPECT_NO_THROW(sync_wait(produce_numbers(&queue, kTopic, messages, part, 20)));
+      EXPECT_NO_THROW(sync_wait(produce_numbers(&queue, order_topic, messages, part, 20)));
       messages += part;
     } while (flushes <= 5 && !HasFailure());
   }
   EXPECT_TRUE(wait_for(
-      kLong, [&] { return settled(messages); }, 20ms))
+      long_enough, [&] { return settled(messages); }, 20ms))
       << stat("completed");
   go = false;
   flusher.join();
@@ -224,7 +225,7 @@ TEST_F(Delivery, a_message_that_kills_its_worker_takes_none_of_its_neighbours_wi
     for (std::int64_t n = 0; n < 14; ++n) {
       auto payload = numbered(n);
       if (n == 6) payload["kill"] = true;
-      messages.emplace_back(kTopic, std::move(payload));
+      messages.emplace_back(order_topic, std::move(payload));
     }
     sync_wait(queue.produce_batch(std::move(messages)));
   }
@@ -248,7 +249,7 @@ TEST_F(Delivery, a_message_that_kills_its_worker_takes_none_of_its_neighbours_wi
   EXPECT_EQ(stat("completed"), 13);
   EXPECT_EQ(restarts, 4);  // MQConfig::max_recoveries is 3, and one more
   RedisMessageQueue queue(config());
-  const auto dead = sync_wait(queue.dead_letters().list(kTopic));
+  const auto dead = sync_wait(queue.dead_letters().list(order_topic));
   ASSERT_EQ(dead.size(), 1u);
   EXPECT_EQ(dead[0].reason, "poison");
   EXPECT_EQ(dead[0].message.payload.at("n"), 6);

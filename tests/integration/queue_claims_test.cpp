@@ -1,4 +1,5 @@
-// Claims that are not answered, and what a consumer owes to others when it stops in the middle of one.
+// Claims that are not answered, and what a consumer owes to others when it stops in the middle of
+// one.
 #include <atomic>
 #include <thread>
 
@@ -87,7 +88,7 @@ TEST_F(QueueClaims, AClaimThatIsNotAnsweredBeforeTheStopHandsOnMarkerAndAlarm) {
 
 // --- replies that are too large ---
 
-constexpr std::size_t kKibibyte = 1024;
+constexpr std::size_t kibibyte = 1024;
 
 RedisOptions small_replies() {
   RedisOptions options;
@@ -97,7 +98,7 @@ RedisOptions small_replies() {
 
 // `count` messages of `kibibytes` each.
 void produce_large(RedisMessageQueue& queue, int count, std::size_t kibibytes) {
-  const std::string text(kibibytes * kKibibyte, 'x');
+  const std::string text(kibibytes * kibibyte, 'x');
   for (int i = 0; i < count; ++i) sync_wait(queue.produce("t", text));
 }
 

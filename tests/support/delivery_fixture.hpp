@@ -19,7 +19,7 @@ namespace mx_rmq::test {
 
 class Delivery : public ::testing::Test {
  protected:
-  static constexpr const char* kTopic = "orders";
+  static constexpr const char* order_topic = "orders";
 
   explicit Delivery(RedisOptions options = {}) : server(std::move(options)) {}
 
@@ -27,7 +27,7 @@ class Delivery : public ::testing::Test {
 
   ChildProcess start_worker(std::vector<std::string> environment = {}, int pause_us = 0) {
     ChildOptions options;
-    options.arguments = {ledger_path(), kTopic, std::to_string(pause_us)};
+    options.arguments = {ledger_path(), order_topic, std::to_string(pause_us)};
     options.environment = std::move(environment);
     options.environment.push_back("REDIS_URL=" + server.url());
     options.output_file = server.directory() + "/worker.log";
@@ -42,7 +42,7 @@ class Delivery : public ::testing::Test {
 
   std::int64_t stat(const std::string& name) {
     const Value value =
-        server.try_command({"HGET", std::string("mx:{") + kTopic + "}:stats", name});
+        server.try_command({"HGET", std::string("mx:{") + order_topic + "}:stats", name});
     return value.kind == Value::Kind::string ? value.num() : 0;
   }
   bool settled(std::int64_t messages) {

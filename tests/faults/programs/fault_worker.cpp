@@ -5,15 +5,12 @@
 //                [block=share] [block_ms=n]
 //
 // The first topic has a coroutine for a handler, the others one that blocks. What a run does is
-// drawn from the seed, the message and its delivery, so a seed repeats it; or a payload says it with
-// "do":
-//   abort       the process dies
-//   stop_begin, stop_middle, stop_end   the process stops (SIGSTOP) at its first delivery: before
-//               the run is noted, in its middle, after its end was noted
-//   block       holds up the loop thread for "ms", at its first delivery
-//   wait        takes "ms", looking at the stop token
-// SIGTERM ends it. It waits for a Redis that is not there. With MX_RMQ_FAULTS_CLOCK its wall clock
-// jumps every 50 ms, by up to a hundred years.
+// drawn from the seed, the message and its delivery, so a seed repeats it; or a payload says it
+// with "do": abort       the process dies stop_begin, stop_middle, stop_end   the process stops
+// (SIGSTOP) at its first delivery: before the run is noted, in its middle, after its end was noted
+// block       holds up the loop thread for "ms", at its first delivery wait        takes "ms",
+// looking at the stop token SIGTERM ends it. It waits for a Redis that is not there. With
+// MX_RMQ_FAULTS_CLOCK its wall clock jumps every 50 ms, by up to a hundred years.
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
