@@ -15,12 +15,12 @@
 #include <vector>
 
 #include "faults/checker.hpp"
-#include "faults/fault_proxy.hpp"
-#include "faults/ledger.hpp"
 #include "faults/programs/program.hpp"
+#include "faults/support.hpp"
 #include "faults/tail.hpp"
 #include "mx_rmq/mx_rmq.hpp"
 #include "support/child_process.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/redis_server.hpp"
 #include "support/wait.hpp"
 

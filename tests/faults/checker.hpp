@@ -6,8 +6,7 @@
 #include <map>
 #include <string>
 #include <vector>
-
-#include "faults/record.hpp"
+#include "faults/support.hpp"
 
 namespace mx_rmq::faults {
 

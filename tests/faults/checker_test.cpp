@@ -1,12 +1,11 @@
 // The checker finds each kind of fault that it is for: a ledger that shows it is doctored for each.
 #include "faults/checker.hpp"
+#include "faults/support.hpp"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
-
-#include "faults/ledger.hpp"
 
 namespace mx_rmq::faults {
 namespace {

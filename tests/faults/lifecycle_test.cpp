@@ -11,10 +11,11 @@
 #include <random>
 #include <thread>
 
-#include "faults/fault_proxy.hpp"
 #include "faults/programs/program.hpp"
+#include "faults/support.hpp"
 #include "runtime/frames.hpp"
 #include "support/build_kind.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/queue_fixture.hpp"
 
 namespace mx_rmq::faults {

@@ -4,8 +4,8 @@
 #include <charconv>
 
 #include "faults/dial.hpp"
-#include "faults/ledger.hpp"
 #include "faults/load.hpp"
+#include "faults/support.hpp"
 
 namespace mx_rmq::faults {
 namespace {

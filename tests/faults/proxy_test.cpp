@@ -3,8 +3,9 @@
 
 #include <atomic>
 
-#include "faults/fault_proxy.hpp"
-#include "faults/proxy_stream.hpp"
+#include "faults/support.hpp"
+#include "support/fault_proxy.hpp"
+#include "support/proxy_stream.hpp"
 #include "support/redis_server.hpp"
 #include "support/wait.hpp"
 

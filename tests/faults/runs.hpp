@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "faults/checker.hpp"
-#include "faults/record.hpp"
+#include "faults/support.hpp"
 
 namespace mx_rmq::faults {
 

@@ -5,8 +5,8 @@
 #include <stdexcept>
 #include <unordered_map>
 
-#include "faults/ledger.hpp"
 #include "faults/stored.hpp"
+#include "faults/support.hpp"
 
 namespace mx_rmq::faults {
 namespace {

@@ -7,7 +7,8 @@
 #include <map>
 #include <stdexcept>
 
-#include "faults/fault_proxy.hpp"
+#include "faults/support.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/queue_fixture.hpp"
 
 namespace mx_rmq::faults {

@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "faults/ledger.hpp"
+#include "faults/support.hpp"
 #include "mx_rmq_scripts.hpp"
 
 namespace mx_rmq::faults {

@@ -4,8 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
-
-#include "faults/record.hpp"
+#include "faults/support.hpp"
 
 namespace mx_rmq::faults {
 

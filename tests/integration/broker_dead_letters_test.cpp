@@ -9,7 +9,7 @@
 #include "broker/dead_letter_store.hpp"
 #include "broker/topic_set.hpp"
 #include "integration/broker_fixture.hpp"
-#include "integration/script_proxy.hpp"
+#include "support/fault_proxy.hpp"
 
 namespace mx_rmq::test {
 namespace {
@@ -155,15 +155,16 @@ TEST(BrokerDeadLetters, AreRequeuedAndPurgedInSteps) {
   EXPECT_EQ(server.command({"EXISTS", rig.keys.dlq, rig.keys.dlq_data}).num(), 0);
 }
 
-void lose_one(ScriptProxy& proxy, const std::string& script, Fate fate = Fate::lose_reply) {
-  proxy.judge([script, fate, left = 1](const SeenCall& call) mutable {
-    return call.script == script && left-- > 0 ? fate : Fate::pass;
+void lose_one(FaultProxy& proxy, const std::string& script,
+              CommandFate fate = CommandFate::lose_reply) {
+  proxy.judge_commands([script, fate, left = 1](const SeenCommand& call) mutable {
+    return call.script == script && left-- > 0 ? fate : CommandFate::pass;
   });
 }
 
 TEST(BrokerDeadLetters, ARepeatedCallThatFindsNothingIsUnknown) {
   RedisServer server;
-  ScriptProxy proxy(server.socket_path(), server.directory() + "/proxy.sock");
+  FaultProxy proxy(server.socket_path(), server.directory() + "/proxy.sock");
   Rig rig(proxy.url());
   Letters letters(rig);
   rig.produce_all({message("a"), message("b"), message("c"), message("d")});
@@ -175,7 +176,7 @@ TEST(BrokerDeadLetters, ARepeatedCallThatFindsNothingIsUnknown) {
   EXPECT_THROW(letters.remove("b"), OutcomeUnknown);
   EXPECT_EQ(letters.count(), 2);
   // Lost before Redis had it: the copy finds its letter, so that the answer is clear.
-  lose_one(proxy, "dlq_remove", Fate::lose_call);
+  lose_one(proxy, "dlq_remove", CommandFate::lose);
   EXPECT_TRUE(letters.remove("c"));
   lose_one(proxy, "dlq_purge");
   EXPECT_THROW(letters.purge(), OutcomeUnknown);
@@ -220,34 +221,35 @@ TEST(BrokerCanceller, FindsDelayedAndWaitingMessages) {
 
 TEST(BrokerCanceller, ARepeatedSearchThatFindsNothingIsUnknown) {
   RedisServer server;
-  ScriptProxy proxy(server.socket_path(), server.directory() + "/proxy.sock");
+  FaultProxy proxy(server.socket_path(), server.directory() + "/proxy.sock");
   Rig rig(proxy.url());
   OutgoingEnvelope delayed = message("later");
   delayed.delay = 1h;
   rig.produce_all({message("a"), delayed});
   lose_one(proxy, "cancel");
   EXPECT_THROW(cancel(rig, "later"), OutcomeUnknown);
-  proxy.judge([page = 0](const SeenCall& call) mutable {  // the second page finds it
-    return call.script == "cancel_page" && ++page == 2 ? Fate::lose_reply : Fate::pass;
+  proxy.judge_commands([page = 0](const SeenCommand& call) mutable {  // the second page finds it
+    return call.script == "cancel_page" && ++page == 2 ? CommandFate::lose_reply
+                                                       : CommandFate::pass;
   });
   EXPECT_THROW(cancel(rig, "a"), OutcomeUnknown);
   EXPECT_EQ(ids_in(server, rig.keys.ready(List::normal)), (Strings{"?"}));  // emptied
-  lose_one(proxy, "cancel", Fate::lose_call);
+  lose_one(proxy, "cancel", CommandFate::lose);
   EXPECT_THROW(cancel(rig, "none"), OutcomeUnknown);
 }
 
 TEST(BrokerCanceller, AfterALostReplyARefusalDoesNotMeanThatNothingWasDone) {
   RedisServer server;
-  ScriptProxy proxy(server.socket_path(), server.directory() + "/proxy.sock");
+  FaultProxy proxy(server.socket_path(), server.directory() + "/proxy.sock");
   Rig rig(proxy.url());
   OutgoingEnvelope delayed = message("later");
   delayed.delay = 1h;
   rig.produce_all({delayed});
-  proxy.judge([&server, calls = 0](const SeenCall& call) mutable {
-    if (call.script == "cancel" && ++calls == 1) return Fate::lose_reply;
+  proxy.judge_commands([&server, calls = 0](const SeenCommand& call) mutable {
+    if (call.script == "cancel" && ++calls == 1) return CommandFate::lose_reply;
     if (call.script == "cancel_page")
       server.command({"ACL", "SETUSER", "default", "-evalsha", "-eval"});
-    return Fate::pass;
+    return CommandFate::pass;
   });
   EXPECT_THROW(cancel(rig, "later"), OutcomeUnknown);
   EXPECT_EQ(server.command({"ZCARD", rig.keys.delayed}).num(), 0) << "it was cancelled";

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "integration/broker_fixture.hpp"
-#include "integration/script_proxy.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/wait.hpp"
 
 namespace mx_rmq::test {
@@ -104,16 +104,18 @@ TEST(BrokerOverlap, BatchesRefusedTogetherGoAgainInTheOrderOfSubmission) {
 
 TEST(BrokerOverlap, LostCallsAndRepliesOfAllSendersEnqueueOnce) {
   RedisServer server;
-  ScriptProxy proxy(server.socket_path(), server.directory() + "/proxy.sock");
+  FaultProxy proxy(server.socket_path(), server.directory() + "/proxy.sock");
   redis::ConnectionOptions quick;
   quick.backoff_min = 1ms;
   quick.backoff_max = 20ms;
   Rig rig(proxy.url(), small_batches(), "t", quick);
   std::atomic<int> seen = 0;
-  proxy.judge([&seen](const SeenCall& call) {
-    if (call.script != "produce") return Fate::pass;
+  proxy.judge_commands([&seen](const SeenCommand& call) {
+    if (call.script != "produce") return CommandFate::pass;
     const int n = ++seen;
-    return n % 7 == 3 ? Fate::lose_reply : n % 7 == 5 ? Fate::lose_call : Fate::pass;
+    return n % 7 == 3   ? CommandFate::lose_reply
+           : n % 7 == 5 ? CommandFate::lose
+                        : CommandFate::pass;
   });
   constexpr int count = 5'000;
   const auto pending = rig.start(messages(count), {60s});

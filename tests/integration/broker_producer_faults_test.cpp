@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "integration/broker_fixture.hpp"
-#include "integration/script_proxy.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/wait.hpp"
 
 namespace mx_rmq::test {
@@ -22,9 +22,9 @@ std::string normal(const Rig& rig) { return rig.keys.ready(broker::List::normal)
 std::string proxy_path(const RedisServer& server) { return server.directory() + "/proxy.sock"; }
 
 // Loses the next `count` calls of produce, the one way or the other.
-ScriptProxy::Judge lose_next(int count, Fate fate) {
-  return [left = count, fate](const SeenCall& call) mutable {
-    if (call.script != "produce" || left == 0) return Fate::pass;
+FaultProxy::CommandJudge lose_next(int count, CommandFate fate) {
+  return [left = count, fate](const SeenCommand& call) mutable {
+    if (call.script != "produce" || left == 0) return CommandFate::pass;
     --left;
     return fate;
   };
@@ -39,10 +39,10 @@ redis::ConnectionOptions quick() {
 
 TEST(BrokerProducerFaults, ALostReplyEnqueuesOnce) {
   RedisServer server;
-  ScriptProxy proxy(server.socket_path(), proxy_path(server));
+  FaultProxy proxy(server.socket_path(), proxy_path(server), {.keep_calls = true});
   Rig rig(proxy.url(), {}, "t", quick());
   rig.produce(message("first"));
-  proxy.judge(lose_next(3, Fate::lose_reply));
+  proxy.judge_commands(lose_next(3, CommandFate::lose_reply));
   std::vector<OutgoingEnvelope> batch;
   batch.push_back(message("a"));
   batch.push_back(chosen("b"));
@@ -61,15 +61,15 @@ TEST(BrokerProducerFaults, ALostReplyEnqueuesOnce) {
   // All copies had one number and the same bytes.
   const auto calls = proxy.calls();
   ASSERT_EQ(calls.size(), 5U);
-  for (std::size_t i = 2; i < calls.size(); ++i) EXPECT_EQ(calls[i].argv, calls[1].argv);
+  for (std::size_t i = 2; i < calls.size(); ++i) EXPECT_EQ(calls[i].argv(), calls[1].argv());
 }
 
 TEST(BrokerProducerFaults, ALostReplyTellsTheDuplicatesAllTheSame) {
   RedisServer server;
-  ScriptProxy proxy(server.socket_path(), proxy_path(server));
+  FaultProxy proxy(server.socket_path(), proxy_path(server), {.keep_calls = true});
   Rig rig(proxy.url(), {}, "t", quick());
   EXPECT_EQ(rig.produce(chosen("b")), Produced::enqueued);
-  proxy.judge(lose_next(2, Fate::lose_reply));
+  proxy.judge_commands(lose_next(2, CommandFate::lose_reply));
   std::vector<OutgoingEnvelope> batch;
   for (const char* id : {"a", "b", "c", "a"}) batch.push_back(chosen(id));
   batch.push_back(message("d"));
@@ -83,23 +83,25 @@ TEST(BrokerProducerFaults, ALostReplyTellsTheDuplicatesAllTheSame) {
 
 TEST(BrokerProducerFaults, ALostCallIsSentAgain) {
   RedisServer server;
-  ScriptProxy proxy(server.socket_path(), proxy_path(server));
+  FaultProxy proxy(server.socket_path(), proxy_path(server), {.keep_calls = true});
   Rig rig(proxy.url(), {}, "t", quick());
   rig.produce(message("first"));
-  proxy.judge(lose_next(2, Fate::lose_call));
+  proxy.judge_commands(lose_next(2, CommandFate::lose));
   EXPECT_EQ(rig.produce(message("a")), Produced::enqueued);
   EXPECT_EQ(ids_in(server, normal(rig)), (Strings{"first", "a"}));
 }
 
 TEST(BrokerProducerFaults, NumbersNeverGoBackAndEachBatchIsOfOneContent) {
   RedisServer server;
-  ScriptProxy proxy(server.socket_path(), proxy_path(server));
+  FaultProxy proxy(server.socket_path(), proxy_path(server), {.keep_calls = true});
   Rig rig(proxy.url(), {}, "t", quick());
   std::atomic<int> seen = 0;
-  proxy.judge([&seen](const SeenCall& call) {
-    if (call.script != "produce") return Fate::pass;
+  proxy.judge_commands([&seen](const SeenCommand& call) {
+    if (call.script != "produce") return CommandFate::pass;
     const int n = ++seen;
-    return n % 7 == 3 ? Fate::lose_reply : n % 7 == 5 ? Fate::lose_call : Fate::pass;
+    return n % 7 == 3   ? CommandFate::lose_reply
+           : n % 7 == 5 ? CommandFate::lose
+                        : CommandFate::pass;
   });
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
@@ -113,13 +115,13 @@ TEST(BrokerProducerFaults, NumbersNeverGoBackAndEachBatchIsOfOneContent) {
   for (std::thread& thread : threads) thread.join();
   long last = 0;
   std::map<long, Strings> content;
-  for (const SeenCall& call : proxy.calls()) {
+  for (const SeenCommand& call : proxy.calls()) {
     if (call.script != "produce") continue;
-    const long number = std::stol(call.argv[0]);
+    const long number = std::stol(call.argv()[0]);
     EXPECT_GE(number, last);
     last = number;
-    const auto [at, first] = content.emplace(number, call.argv);
-    EXPECT_TRUE(first || at->second == call.argv) << number;
+    const auto [at, first] = content.emplace(number, call.argv());
+    EXPECT_TRUE(first || at->second == call.argv()) << number;
   }
   const Strings ids = ids_in(server, normal(rig));
   EXPECT_EQ(ids.size(), 200U);
@@ -162,7 +164,7 @@ TEST(BrokerProducerFaults, AMissingRightIsATypedErrorAtOnce) {
 
 TEST(BrokerProducerFaults, AnErrorInsideTheScriptIsUnknownAndNotRepeated) {
   RedisServer server;
-  ScriptProxy proxy(server.socket_path(), proxy_path(server));
+  FaultProxy proxy(server.socket_path(), proxy_path(server), {.keep_calls = true});
   Rig rig(proxy.url());
   server.command({"SET", normal(rig), "not a list"});
   const auto out = rig.produce_all({message("a"), message("b")}, 20s);

@@ -8,7 +8,7 @@
 #include "broker/data/history.hpp"
 #include "broker/topic_stats.hpp"
 #include "integration/broker_fixture.hpp"
-#include "integration/script_proxy.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/wait.hpp"
 
 namespace mx_rmq::test {
@@ -287,17 +287,17 @@ TEST(BrokerTopic, TheMarkerIsTakenByAWaitAndArmedAgain) {
 
 TEST(BrokerTopic, AClaimWhoseReplyIsLostIsNeverSentTwiceAndASettleIs) {
   RedisServer server;
-  ScriptProxy proxy(server.socket_path(), server.directory() + "/proxy.sock");
+  FaultProxy proxy(server.socket_path(), server.directory() + "/proxy.sock", {.keep_calls = true});
   Rig rig(proxy.url());
   rig.produce_all({message("a"), message("b")});
   const auto lose_one = [&proxy](std::string script) {
-    proxy.judge([script, left = 1](const SeenCall& call) mutable {
-      return call.script == script && left-- > 0 ? Fate::lose_reply : Fate::pass;
+    proxy.judge_commands([script, left = 1](const SeenCommand& call) mutable {
+      return call.script == script && left-- > 0 ? CommandFate::lose_reply : CommandFate::pass;
     });
   };
   const auto count = [&proxy](const std::string& script) {
     int n = 0;
-    for (const SeenCall& call : proxy.calls()) n += call.script == script ? 1 : 0;
+    for (const SeenCommand& call : proxy.calls()) n += call.script == script ? 1 : 0;
     return n;
   };
   Consumer me(rig, "me.1");

@@ -2,7 +2,7 @@
 #include <atomic>
 #include <set>
 
-#include "support/proxy.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/queue_fixture.hpp"
 
 namespace mx_rmq::test {
@@ -11,7 +11,9 @@ namespace {
 class Defects : public QueueTest {};
 
 // Not of the set-up of a connection, and no waiting: what a queue is made of.
-bool counts(const Strings& command) { return command[0] == "EVALSHA" || command[0] == "BZPOPMIN"; }
+bool counts(const SeenCommand& command) {
+  return !command.script.empty() || command.arguments[0] == "BZPOPMIN";
+}
 
 TEST_F(Defects, F01_every_script_loads) {
   for (const lua::Script* script : lua::all()) {
@@ -58,10 +60,10 @@ auto treat_each_kind(std::shared_ptr<Journal> journal) {
 }
 
 // The whole life of a few messages, with the k-th command lost; false if there were fewer than k.
-bool survives(RedisServer& server, Proxy& proxy, int k, CommandFate fate) {
+bool survives(RedisServer& server, FaultProxy& proxy, int k, CommandFate fate) {
   server.command({"FLUSHALL"});
   std::atomic<int> seen{0};
-  proxy.judge([&seen, k, fate](const Strings& command) {
+  proxy.judge_commands([&seen, k, fate](const SeenCommand& command) {
     if (!counts(command)) return CommandFate::pass;
     return ++seen == k ? fate : CommandFate::pass;
   });
@@ -75,7 +77,7 @@ bool survives(RedisServer& server, Proxy& proxy, int k, CommandFate fate) {
     EXPECT_TRUE(wait_drained(server, "t")) << "k=" << k;
     sync_wait(queue.cleanup());
   }
-  proxy.judge(nullptr);
+  proxy.judge_commands(nullptr);
   EXPECT_TRUE(sound(audit(server, "t"))) << "k=" << k;
   EXPECT_EQ(stat(server, "t", "produced"), 6) << "k=" << k;
   // Redis itself decides what expired: a slow start of the worker may lose the short ttl only.
@@ -87,14 +89,14 @@ bool survives(RedisServer& server, Proxy& proxy, int k, CommandFate fate) {
 }
 
 TEST_F(Defects, F02_F11_a_cut_before_any_command_loses_nothing) {
-  Proxy proxy(server().socket_path(), server().directory() + "/p1.sock");
+  FaultProxy proxy(server().socket_path(), server().directory() + "/p1.sock");
   int k = 1;
-  while (survives(server(), proxy, k, CommandFate::lose_command) && !HasFailure()) ++k;
+  while (survives(server(), proxy, k, CommandFate::lose) && !HasFailure()) ++k;
   EXPECT_GT(k, 8) << "the scenario is larger than that";
 }
 
 TEST_F(Defects, F02_F11_a_cut_after_any_command_loses_nothing) {
-  Proxy proxy(server().socket_path(), server().directory() + "/p2.sock");
+  FaultProxy proxy(server().socket_path(), server().directory() + "/p2.sock");
   int k = 1;
   while (survives(server(), proxy, k, CommandFate::lose_reply) && !HasFailure()) ++k;
   EXPECT_GT(k, 8) << "the scenario is larger than that";
@@ -102,12 +104,11 @@ TEST_F(Defects, F02_F11_a_cut_after_any_command_loses_nothing) {
 
 TEST_F(Defects, F15_a_lost_reply_to_an_acknowledgement_runs_nothing_again) {
   std::atomic<int> acks{0};
-  Proxy proxy(server().socket_path(), server().directory() + "/p3.sock");
-  proxy.judge([&acks](const Strings& command) {
-    const bool ack = command[0] == "EVALSHA" && command[1] == lua::ack.sha1;
-    if (!ack) return CommandFate::pass;
+  FaultProxy proxy(server().socket_path(), server().directory() + "/p3.sock");
+  proxy.judge_commands([&acks](const SeenCommand& command) {
+    if (command.script != "ack") return CommandFate::pass;
     const int number = ++acks;
-    if (number == 1) return CommandFate::lose_command;
+    if (number == 1) return CommandFate::lose;
     return number == 2 ? CommandFate::lose_reply : CommandFate::pass;
   });
   const auto journal = std::make_shared<Journal>();

@@ -62,8 +62,8 @@ TEST_F(Delivery, one_worker_takes_high_before_normal_before_low_and_each_in_orde
   ASSERT_TRUE(wait_for(
       long_enough, [&] { return settled(3 * each); }, 20ms));
   std::vector<std::int64_t> order;
-  for (const auto& entry : read_ledger(ledger_path()))
-    if (entry.what == 'S') order.push_back(entry.n);
+  for (const Record& record : read_ledger(ledger_path()))
+    if (record.op == Op::run_begins) order.push_back(static_cast<std::int64_t>(record.key));
   std::vector<std::int64_t> expected;
   for (std::int64_t level = 0; level < 3; ++level)
     for (std::int64_t n = 0; n < each; ++n) expected.push_back(1000 * level + n);

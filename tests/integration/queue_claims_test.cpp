@@ -3,7 +3,7 @@
 #include <atomic>
 #include <thread>
 
-#include "integration/script_proxy.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/queue_fixture.hpp"
 
 namespace mx_rmq::test {
@@ -12,7 +12,9 @@ namespace {
 class QueueClaims : public QueueTest {
  protected:
   // A consumer behind a proxy, of which nobody else does the work: no sweep heals what it forgets.
-  QueueClaims() : proxy_(server().socket_path(), server().directory() + "/claims.sock") {}
+  QueueClaims()
+      : proxy_(server().socket_path(), server().directory() + "/claims.sock",
+               {.keep_calls = true}) {}
 
   MQConfig alone() {
     MQConfig made = config();
@@ -25,7 +27,7 @@ class QueueClaims : public QueueTest {
   }
   std::size_t claims() {
     std::size_t count = 0;
-    for (const SeenCall& call : proxy_.calls()) count += call.script == "claim" ? 1 : 0;
+    for (const SeenCommand& call : proxy_.calls()) count += call.script == "claim" ? 1 : 0;
     return count;
   }
   static bool waits() {
@@ -35,9 +37,13 @@ class QueueClaims : public QueueTest {
   static bool armed() { return server().command({"ZCARD", key_of("t", "wake")}).num() == 1; }
   static void arm() { server().command({"ZADD", key_of("t", "wake"), "0", "0"}); }
   void hold_claims() {
-    proxy_.judge([](const SeenCall& call) {
-      return call.script == "claim" ? Fate::hold_reply : Fate::pass;
+    proxy_.judge_replies([](const SeenCommand& call, std::string_view) {
+      return call.script == "claim" ? ReplyFate::hold : ReplyFate::pass;
     });
+  }
+  void let_go() {
+    proxy_.judge_replies(nullptr);
+    proxy_.release_held();
   }
   // Idle: the claim at the beginning has found nothing, and its connections wait.
   void start_idle(RedisMessageQueue& queue) {
@@ -45,7 +51,7 @@ class QueueClaims : public QueueTest {
     ASSERT_TRUE(wait_for(patience, [&] { return claims() >= 1 && waits(); }));
   }
 
-  ScriptProxy proxy_;
+  FaultProxy proxy_;
 };
 
 const auto nothing = [](const json&) -> Task<> { co_return; };
@@ -63,7 +69,7 @@ TEST_F(QueueClaims, AMarkerThatComesDuringAClaimIsHandedOnByAStop) {
   ASSERT_TRUE(wait_for(patience, [&] { return !armed() && waits(); })) << "the marker was taken";
   std::thread stopping([&] { stop(queue); });
   EXPECT_TRUE(wait_for(patience, [&] { return queue.status().shutting_down && !waits(); }));
-  proxy_.let_go();
+  let_go();
   stopping.join();
   EXPECT_TRUE(armed()) << "another worker has to learn of the message";
   EXPECT_EQ(server().command({"LLEN", key_of("t", "ready:normal")}).num(), 1);
@@ -83,7 +89,7 @@ TEST_F(QueueClaims, AClaimThatIsNotAnsweredBeforeTheStopHandsOnMarkerAndAlarm) {
   stop(queue);
   EXPECT_TRUE(armed());
   EXPECT_EQ(stat(server(), "t", "alarm"), 0) << "or nobody would look when the message falls due";
-  proxy_.let_go();
+  let_go();
 }
 
 // --- replies that are too large ---

@@ -2,7 +2,7 @@
 // upkeep.
 #include <atomic>
 
-#include "support/proxy.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/queue_fixture.hpp"
 
 namespace mx_rmq::test {
@@ -88,12 +88,12 @@ TEST_F(QueueConnection, ReconnectBackoffPacesTheAttempts) {
   const std::string path = server().directory() + "/backoff.sock";
   std::atomic<int> attempts{0};
   std::atomic<bool> refuse{false};
-  Proxy proxy(server().socket_path(), path);
+  FaultProxy proxy(server().socket_path(), path);
   // Each new connection begins with a set-up; losing its first command refuses it.
-  proxy.judge([&](const Strings&) {
+  proxy.judge_commands([&](const SeenCommand&) {
     if (!refuse) return CommandFate::pass;
     ++attempts;
-    return CommandFate::lose_command;
+    return CommandFate::lose;
   });
   MQConfig paced = quick_config(proxy.url());
   paced.connection_pool_size = 1;
@@ -103,7 +103,7 @@ TEST_F(QueueConnection, ReconnectBackoffPacesTheAttempts) {
   produce(queue, "t", 1);
   refuse = true;
   const auto began = WaitClock::now();
-  proxy.cut_all();
+  proxy.end_all(End::fin);
   ASSERT_TRUE(wait_for(patience, [&] { return attempts >= 6; }));
   // Six attempts have five pauses between them, with jitter.
   EXPECT_GE(WaitClock::now() - began, 500ms);

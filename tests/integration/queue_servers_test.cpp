@@ -12,7 +12,7 @@
 
 #include "mx_rmq/log.hpp"
 #include "support/fake_port.hpp"
-#include "support/proxy.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/queue_fixture.hpp"
 
 namespace mx_rmq::test {
@@ -139,7 +139,7 @@ TEST(QueueServers, AnIdleQueueWhoseMasterIsDemotedIsRedSoonAndTriesWithinThePaus
   RedisServer other(one_of_a_pair());
   const std::string path = server.directory() + "/name.sock";
   std::atomic<int> attempts{0};
-  Proxy name(server.socket_path(), path);
+  FaultProxy name(server.socket_path(), path);
   MQConfig config = quick_config(name.url());
   config.reconnect_backoff_min = 200ms;
   config.reconnect_backoff_max = 200ms;
@@ -152,8 +152,8 @@ TEST(QueueServers, AnIdleQueueWhoseMasterIsDemotedIsRedSoonAndTriesWithinThePaus
   sync_wait(queue.produce("t", 1));
   ASSERT_TRUE(journal->wait_size(1));
   ASSERT_TRUE(sync_wait(queue.health_check()).healthy);
-  name.judge([&](const Strings& command) {
-    if (command[0] == "ROLE") ++attempts;
+  name.judge_commands([&](const SeenCommand& command) {
+    if (command.arguments[0] == "ROLE") ++attempts;
     return CommandFate::pass;
   });
   follow(server, other);
@@ -222,7 +222,7 @@ class Pair {
 
  private:
   RedisServer servers_[2] = {RedisServer(one_of_a_pair()), RedisServer(one_of_a_pair())};
-  Proxy name_;
+  FaultProxy name_;
   int master_ = 0;
 };
 

@@ -3,8 +3,8 @@
 #include <thread>
 
 #include "integration/broker_fixture.hpp"
-#include "integration/script_proxy.hpp"
 #include "queue/topic_ports.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/queue_fixture.hpp"
 
 namespace mx_rmq::test {
@@ -123,15 +123,15 @@ TEST_F(QueueTopics, TellingOfADuplicateNeedsAnId) {
 }
 
 TEST_F(QueueTopics, AfterALostReplyADuplicateIsToldAndNoCallIsOneOfItself) {
-  ScriptProxy proxy(server().socket_path(), server().directory() + "/duplicates.sock");
+  FaultProxy proxy(server().socket_path(), server().directory() + "/duplicates.sock");
   MQConfig through = config();
   through.redis_url = proxy.url();
   RedisMessageQueue queue(through);
   const auto lose = [&](int replies) {
-    proxy.judge([left = replies](const SeenCall& call) mutable {
-      if (call.script != "produce" || left == 0) return Fate::pass;
+    proxy.judge_commands([left = replies](const SeenCommand& call) mutable {
+      if (call.script != "produce" || left == 0) return CommandFate::pass;
       --left;
-      return Fate::lose_reply;
+      return CommandFate::lose_reply;
     });
   };
   for (const char* id : {"a", "b"}) {

@@ -2,47 +2,51 @@
 //
 //   delivery_worker <ledger> <topic> [pause_us] [killer]
 //
-// Configured by REDIS_URL and MQ_*. The ledger gets a line at the start and at the end of each run,
-// in one write() each, so it survives a SIGKILL: "S <n> <pid>" and "E <n> <pid>". A payload
-// {"kill": true} ends the process. SIGTERM stops it.
-#include <fcntl.h>
+// Configured by REDIS_URL and MQ_*. The ledger gets a record at the start and at the end of each run; its key
+// is the payload's number. A payload {"kill": true} ends the process. SIGTERM stops it.
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <string>
 
 #include "mx_rmq/mx_rmq.hpp"
+#include "support/ledger.hpp"
 
 namespace {
 
-void write_line(int file, char what, long long n) {
-  char line[64];
-  const int length = std::snprintf(line, sizeof line, "%c %lld %d\n", what, n, getpid());
-  if (::write(file, line, static_cast<std::size_t>(length)) != length) std::abort();
+using mx_rmq::test::Ledger;
+using mx_rmq::test::Op;
+using mx_rmq::test::Record;
+
+void note(const Ledger& ledger, Op op, std::uint64_t n) {
+  Record record;
+  record.op = op;
+  record.key = n;
+  ledger.write(record);
 }
 
-mx_rmq::Task<> handle(int file, std::chrono::microseconds pause, nlohmann::json payload) {
-  const long long n = payload.at("n").get<long long>();
-  write_line(file, 'S', n);
+mx_rmq::Task<> handle(const Ledger* ledger, std::chrono::microseconds pause,
+                      nlohmann::json payload) {
+  const auto n = payload.at("n").get<std::uint64_t>();
+  note(*ledger, Op::run_begins, n);
   if (payload.contains("kill")) ::_exit(9);
   if (pause.count() > 0) co_await mx_rmq::sleep_for(pause);
-  write_line(file, 'E', n);
+  note(*ledger, Op::run_ends, n);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3) return 2;
-  const int file = ::open(argv[1], O_WRONLY | O_APPEND | O_CREAT, 0644);
-  if (file < 0) return 2;
   const std::chrono::microseconds pause(argc > 3 ? std::atoll(argv[3]) : 0);
   try {
+    const Ledger ledger(argv[1]);
     mx_rmq::RedisMessageQueue queue(mx_rmq::MQConfig::from_env());
-    queue.register_handler(argv[2], [file, pause](const nlohmann::json& payload) {
-      return handle(file, pause, payload);
+    queue.register_handler(argv[2], [&ledger, pause](const nlohmann::json& payload) {
+      return handle(&ledger, pause, payload);
     });
     queue.run();
   } catch (const std::exception& e) {

@@ -42,20 +42,20 @@ void Simulation::fault() {
       return server_->swallow_next(*link);
     }
     tell("a connection of node " + std::to_string(link->node().index()) + " breaks");
-    ledger_.saw("cut");
+    books_.saw("cut");
     link->cut(some_delay(), lateness());
   });
   add(faults.silences, [&] {
     const auto link = some_link();
     if (!link) return;
     tell("a connection of node " + std::to_string(link->node().index()) + " falls silent");
-    ledger_.saw("silence");
+    books_.saw("silence");
     link->silence();
   });
   add(faults.holds, [&] {
     const auto link = some_link();
     if (!link) return;
-    ledger_.saw("hold");
+    books_.saw("hold");
     const TimePoint until = now + random_.span(20ms, command * 2);
     if (random_.chance(50)) {
       tell("a connection of node " + std::to_string(link->node().index()) + " stands still");
@@ -65,7 +65,7 @@ void Simulation::fault() {
     link->node().cut_off(now + random_.span(20ms, lease * 2));
   });
   add(faults.refusals, [&] {
-    ledger_.saw("refusal");
+    books_.saw("refusal");
     tell("connections are refused for a while");
     refuses_until_ = now + random_.span(50ms, 1s);
     if (const auto link = some_link()) link->cut(some_delay(), lateness());
@@ -87,7 +87,7 @@ void Simulation::fault() {
     if (all.empty()) return;
     Node* const node = random_.one_of(all);
     tell("node " + std::to_string(node->index()) + " stands still");
-    ledger_.saw("pause");
+    books_.saw("pause");
     const Duration span = random_.span(10ms, lease * 3);
     if (random_.chance(50)) return node->pause_before_reply(span);
     node->pause(now + span);
@@ -97,7 +97,7 @@ void Simulation::fault() {
   add(faults.restarts, [&] {
     if (!server_->accepts()) return;
     tell("the server restarts");
-    ledger_.saw("restart");
+    books_.saw("restart");
     server_->crash();
     scheduler_.after(random_.span(1ms, 1s), [this] { server_->start(); });
   });
@@ -106,7 +106,7 @@ void Simulation::fault() {
     scheduler_.after(random_.span(1ms, 300ms), [this] {
       if (!chaos_ || !server_->accepts()) return;
       tell("failover: the server's last commands are lost");
-      ledger_.saw("failover");
+      books_.saw("failover");
       server_->crash();
       server_->fall_back();
       if (random_.chance(50)) server_->set_clock(random_.span(-500ms, 500ms));
@@ -115,7 +115,7 @@ void Simulation::fault() {
   });
   add(faults.flushes, [&] {
     tell("SCRIPT FLUSH");
-    ledger_.saw("flush");
+    books_.saw("flush");
     server_->flush_scripts();
     for (std::uint64_t i = random_.below(10); i > 0; --i) {
       scheduler_.after(random_.span(1ms, 300ms), [this] { server_->flush_scripts(); });
@@ -124,17 +124,17 @@ void Simulation::fault() {
   add(faults.clock_steps, [&] {
     const Duration by = random_.span(-lease * 2, lease * 2);
     tell("the server's clock is set by " + std::to_string(by.count() / 1'000'000) + " ms");
-    ledger_.saw("clock step");
+    books_.saw("clock step");
     server_->set_clock(by);
   });
   add(faults.wall_clocks, [&] {
     tell("the processes' wall clocks are set");
-    ledger_.saw("wall clocks set");
+    books_.saw("wall clocks set");
     for (Node* const node : alive()) node->set_wall(random_.span(-1h, 1h));
   });
   add(faults.server_pauses, [&] {
     tell("the server stands still");
-    ledger_.saw("server pause");
+    books_.saw("server pause");
     server_->pause(now + random_.span(10ms, command * 3));
   });
   possible[random_.below(possible.size())]();

@@ -179,7 +179,7 @@ void Link::cut(Duration told, std::optional<Duration> late) {
     up_->send({}, world_.scheduler().now(), true);
     up_->hold(world_.scheduler().now() + *late);
     world_.expect(world_.scheduler().now() + *late);
-    world_.ledger().saw("late");
+    world_.books().saw("late");
   } else {
     up_->drop();
     drop_at_server();

@@ -36,7 +36,7 @@ void Simulation::plan_messages() {
     if (!random_.chance(40)) at += random_.span(0ms, mean * 3);
     const auto number = static_cast<std::uint64_t>(i);
     open_message(number);
-    const Record& record = ledger_.records().at(number);
+    const Record& record = books_.records().at(number);
     const Duration when = std::min(at, plan_.chaos);
     later(when, [this, number] { produce(number); });
     // The same chosen id once more, perhaps from elsewhere.
@@ -50,7 +50,7 @@ void Simulation::plan_messages() {
 }
 
 void Simulation::open_message(std::uint64_t number) {
-  Record& record = ledger_.open(number);
+  Record& record = books_.open(number);
   record.topic = random_.one_of(plan_.topics);
   record.body = body_of(number, random_);
   record.kills = plan_.kills(number);
@@ -58,7 +58,7 @@ void Simulation::open_message(std::uint64_t number) {
 }
 
 void Simulation::produce_one_more() {
-  const std::uint64_t number = ledger_.records().rbegin()->first + 1;
+  const std::uint64_t number = books_.records().rbegin()->first + 1;
   open_message(number);
   produce(number);
 }
@@ -69,7 +69,7 @@ Node* Simulation::producer() {
 }
 
 void Simulation::produce(std::uint64_t number) {
-  Record& record = ledger_.records().at(number);
+  Record& record = books_.records().at(number);
   Node* const node = producer();
   if (node == nullptr) return;
   broker::OutgoingEnvelope envelope;
@@ -94,14 +94,14 @@ void Simulation::produce(std::uint64_t number) {
 
 // What the documentation tells users to do.
 void Simulation::again_if_unknown(std::uint64_t number) {
-  const Record& record = ledger_.records().at(number);
+  const Record& record = books_.records().at(number);
   if (record.accepted == 0 && record.open == 0 && record.unknown > 0 && record.calls < 5) {
     produce(number);
   }
 }
 
 void Simulation::cancel(std::uint64_t number) {
-  if (Node* const node = producer()) node->cancel(ledger_.records().at(number));
+  if (Node* const node = producer()) node->cancel(books_.records().at(number));
 }
 
 }  // namespace mx_rmq::sim

@@ -67,7 +67,7 @@ Node::Node(Simulation& world, int index, bool works)
     try {
       std::rethrow_exception(std::move(error));
     } catch (const std::exception& e) {
-      world_.ledger().violate("ESCAPED", std::string("an exception reached the loop: ") + e.what());
+      world_.books().violate("ESCAPED", std::string("an exception reached the loop: ") + e.what());
     }
   };
   loop.set_error_handler(escaped);
@@ -128,14 +128,14 @@ void Node::run() {
   }
   if (now != spinning_since_) spins_ = 0;
   spinning_since_ = now;
-  if (++spins_ > most_spins) world_.ledger().violate("SPIN", "a loop turns and turns");
+  if (++spins_ > most_spins) world_.books().violate("SPIN", "a loop turns and turns");
   if (const auto next = runtime_->event_loop().next_timer()) wake(*next - boot_);
 }
 
 void Node::turn_all() {
   for (std::uint64_t i = 0; runtime_->event_loop().turn(); ++i) {
     if (i < most_spins) continue;
-    world_.ledger().violate("SPIN", "a loop turns and turns");
+    world_.books().violate("SPIN", "a loop turns and turns");
     return;
   }
 }
@@ -184,7 +184,7 @@ void Node::script_ran() {
 
 void Node::crash() {
   if (!alive_ || finished_) return;
-  world_.ledger().saw("crash");
+  world_.books().saw("crash");
   world_.tell("node " + std::to_string(index_) + " dies");
   alive_ = false;
   for (const auto& link : world_.links_of(this)) link->die();
@@ -201,7 +201,7 @@ void Node::bury() {
     if (cleaned_up_ && loop.live_tasks() == 0) break;
     const auto next = loop.next_timer();
     if (!next || afterlife_ > longest_afterlife) {
-      world_.ledger().violate("HANG", "a process without a network does not come to its end");
+      world_.books().violate("HANG", "a process without a network does not come to its end");
       break;
     }
     afterlife_ += std::max(*next - clock_.now(), Duration(0));

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "books.hpp"
 #include "broker/data/outgoing_envelope.hpp"
-#include "ledger.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "plan.hpp"
 #include "queue/core.hpp"

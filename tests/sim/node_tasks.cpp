@@ -35,7 +35,7 @@ Task<> Node::run_start(Node* self) {
 void Node::stop(std::optional<Duration> pause) {
   wanted_ = false;
   changing_ = true;
-  world_.ledger().saw("stop");
+  world_.books().saw("stop");
   spawn(run_stop(this, pause));
 }
 
@@ -45,8 +45,8 @@ Task<> Node::run_stop(Node* self, std::optional<Duration> pause) {
   const Duration took = self->clock_.now() - began;
   const Duration bound = Duration(self->world_.plan().config.shutdown_timeout) * 3 + 10s;
   if (self->alive_ && took > bound && self->paused_until_ == TimePoint()) {
-    self->world_.ledger().violate(
-        "HANG", "stop() took " + std::to_string(took.count() / 1'000'000) + " ms");
+    self->world_.books().violate("HANG",
+                                 "stop() took " + std::to_string(took.count() / 1'000'000) + " ms");
   }
   self->changing_ = false;
   if (!pause || !self->alive_ || self->finishing_) co_return;
@@ -74,19 +74,19 @@ Task<> Node::handle(Node* self, Context* context) {
   Simulation& world = self->world_;
   const Message& message = context->message();
   if (!self->alive_) co_return;  // nobody sees it
-  Ledger::Start start;
+  Books::Start start;
   start.id = message.id;
   start.topic = message.topic;
   start.body = message.payload.dump();
   start.attempt = context->attempt();
   start.server_ms = world.server().now_us() / 1000;
-  Record* record = world.ledger().find(message.id);
+  Record* record = world.books().find(message.id);
   const Watcher& watcher = world.server().watcher();
   if (record != nullptr) {
     start.holds = watcher.owner(record->holder) == self->index_;
   }
   start.strict = world.strict();
-  record = world.ledger().started(start);
+  record = world.books().started(start);
   if (world.tracing()) {
     world.tell("node " + std::to_string(self->index_) + " starts " + message.id + " attempt " +
                std::to_string(context->attempt()));
@@ -112,7 +112,7 @@ Task<> Node::handle(Node* self, Context* context) {
     co_return;
   }
   const bool ok = !interrupted && behaviour.end == Behaviour::End::ok;
-  world.ledger().ended(*record, ok);
+  world.books().ended(*record, ok);
   if (world.tracing()) {
     world.tell("node " + std::to_string(self->index_) + " ends " + record->id +
                (ok            ? " well"
@@ -135,18 +135,18 @@ Task<> Node::handle(Node* self, Context* context) {
 // --- producing ---
 
 void Node::produce(Record& record, broker::OutgoingEnvelope envelope) {
-  world_.ledger().call_began(record);
+  world_.books().call_began(record);
   spawn(run_produce(this, &record, std::move(envelope)));
 }
 
 Task<> Node::run_produce(Node* self, Record* record, broker::OutgoingEnvelope envelope) {
-  Ledger& ledger = self->world_.ledger();
+  Books& books = self->world_.books();
   std::string rejection;
   bool unknown = false;
   try {
     const std::string topic = record->topic;
     const std::string id = co_await self->core_->produce(topic, std::move(envelope));
-    if (id != record->id) ledger.violate("CORRUPT", "produce gave another id: " + id);
+    if (id != record->id) books.violate("CORRUPT", "produce gave another id: " + id);
   } catch (const OutcomeUnknown&) {
     unknown = true;
   } catch (const Error& e) {
@@ -156,23 +156,23 @@ Task<> Node::run_produce(Node* self, Record* record, broker::OutgoingEnvelope en
     unknown = true;  // nobody was told
   }
   if (unknown) {
-    ledger.call_unknown(*record);
+    books.call_unknown(*record);
   } else if (!rejection.empty()) {
-    ledger.call_rejected(*record, rejection);
+    books.call_rejected(*record, rejection);
   } else {
-    ledger.call_accepted(*record);
+    books.call_accepted(*record);
   }
 }
 
 void Node::produce_batch(std::vector<Record*> records,
                          std::vector<broker::OutgoingEnvelope> envelopes) {
-  for (Record* const record : records) world_.ledger().call_began(*record);
+  for (Record* const record : records) world_.books().call_began(*record);
   spawn(run_batch(this, std::move(records), std::move(envelopes)));
 }
 
 Task<> Node::run_batch(Node* self, std::vector<Record*> records,
                        std::vector<broker::OutgoingEnvelope> envelopes) {
-  Ledger& ledger = self->world_.ledger();
+  Books& books = self->world_.books();
   std::vector<std::string> topics;
   for (const Record* const record : records) topics.push_back(record->topic);
   bool failed = false;
@@ -183,9 +183,9 @@ Task<> Node::run_batch(Node* self, std::vector<Record*> records,
   }
   for (Record* const record : records) {
     if (failed || !self->alive_) {
-      ledger.call_unknown(*record);
+      books.call_unknown(*record);
     } else {
-      ledger.call_accepted(*record);
+      books.call_accepted(*record);
     }
   }
 }
@@ -201,7 +201,7 @@ Task<> Node::run_cancel(Node* self, Record* record) {
     co_return;
   }
   if (gone && self->alive_ && !record->ever_cancelled && record->plain()) {
-    self->world_.ledger().violate(
+    self->world_.books().violate(
         "GHOST", "cancel says that it took " + record->id + ", but the server did not");
   }
 }

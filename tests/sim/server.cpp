@@ -24,7 +24,7 @@ std::string text_of(const Value& value) {
 Server::Server(Simulation& world, LuaHost& lua)
     : world_(world),
       redis_(lua, [this] { return now_us(); }),
-      watcher_(world.ledger(), world.scheduler(), redis_) {}
+      watcher_(world.books(), world.scheduler(), redis_) {}
 
 std::int64_t Server::now_us() const {
   const Duration now = world_.scheduler().now().time_since_epoch() + offset_;
@@ -82,12 +82,12 @@ void Server::execute(Connection& connection, const Arguments& command) {
   const Value reply = redis_.run(command).value();
   watcher_.after(command, reply, node);
   world_.trace(node, command, &reply);
-  if (reply.is_error()) world_.ledger().saw("error " + reply.text.substr(0, reply.text.find(' ')));
+  if (reply.is_error()) world_.books().saw("error " + reply.text.substr(0, reply.text.find(' ')));
   serve_blocked();
   const std::string_view script = watcher_.script_of(command);
   if (!script.empty()) world_.script_ran(connection.link->node(), script);
   if (connection.swallow && !script.empty()) {
-    world_.ledger().saw("swallowed " + std::string(script));
+    world_.books().saw("swallowed " + std::string(script));
     world_.tell("the reply is swallowed, the connection breaks");
     connection.link->cut(world_.some_delay(), std::nullopt);
     return;

@@ -30,12 +30,12 @@ Simulation::Simulation(Plan plan, LuaHost& lua, Trace trace)
     : plan_(std::move(plan)),
       trace_(std::move(trace)),
       random_(mixed(plan_.seed, 2)),
-      ledger_(scheduler_) {
+      books_(scheduler_) {
   server_ = std::make_unique<Server>(*this, lua);
-  ledger_.set_window(Duration(plan_.config.produce_timeout) * 2);
-  if (plan_.only_killers) ledger_.condemn_only_killers();
-  if (plan_.calm) ledger_.forbid_lapses();
-  if (plan_.quick) ledger_.forbid_lateness(latest_start);
+  books_.set_window(Duration(plan_.config.produce_timeout) * 2);
+  if (plan_.only_killers) books_.condemn_only_killers();
+  if (plan_.calm) books_.forbid_lapses();
+  if (plan_.quick) books_.forbid_lateness(latest_start);
 }
 
 Simulation::~Simulation() = default;
@@ -49,23 +49,23 @@ Outcome Simulation::run() {
   run_until(TimePoint(plan_.chaos));
   heal();
   const TimePoint limit = scheduler_.now() + longest_drain;
-  while (!ledger_.violation() && !drained() && scheduler_.now() < limit) {
+  while (!books_.violation() && !drained() && scheduler_.now() < limit) {
     run_until(scheduler_.now() + 100ms);
   }
-  if (!drained()) ledger_.violate("STUCK", "not everything was handled in time");
+  if (!drained()) books_.violate("STUCK", "not everything was handled in time");
   finish();
   audit();
   nodes_.clear();
-  if (runtime::live_frames() != frames && !ledger_.violation()) {
-    ledger_.violate("LEAK",
-                    std::to_string(runtime::live_frames() - frames) + " coroutine frames are left");
+  if (runtime::live_frames() != frames && !books_.violation()) {
+    books_.violate("LEAK",
+                   std::to_string(runtime::live_frames() - frames) + " coroutine frames are left");
   }
 
   Outcome out;
-  out.violation = ledger_.violation();
+  out.violation = books_.violation();
   out.plan = plan_.text();
-  out.sightings = ledger_.sightings();
-  for (const auto& [number, record] : ledger_.records()) {
+  out.sightings = books_.sightings();
+  for (const auto& [number, record] : books_.records()) {
     ++out.messages;
     out.accepted += record.accepted > 0;
     out.starts += static_cast<std::uint64_t>(record.starts);
@@ -73,12 +73,12 @@ Outcome Simulation::run() {
   out.commands = server_->commands();
   out.events = scheduler_.events();
   out.virtual_seconds = std::chrono::duration<double>(scheduler_.now().time_since_epoch()).count();
-  if (plan_.quick) out.latest = ledger_.latest();
+  if (plan_.quick) out.latest = books_.latest();
   return out;
 }
 
 void Simulation::run_until(TimePoint limit) {
-  while (!ledger_.violation() && scheduler_.step(limit)) {
+  while (!books_.violation() && scheduler_.step(limit)) {
   }
 }
 
@@ -111,7 +111,7 @@ void Simulation::populate() {
 bool Simulation::drained() {
   if (planned_ > 0 || scheduler_.now() < quiet_from_) return false;
   if (!server_->watcher().drained()) return false;
-  for (const auto& [number, record] : ledger_.records()) {
+  for (const auto& [number, record] : books_.records()) {
     if (record.open > 0) return false;
   }
   return std::ranges::all_of(alive(), [](const Node* node) { return node->idle(); });
@@ -121,7 +121,7 @@ void Simulation::look_again() {
   server_->watcher().check_places();
   if (plan_.calm) look_for_idlers();
   scheduler_.after(700ms, [this] {
-    if (!ledger_.violation()) look_again();
+    if (!books_.violation()) look_again();
   });
 }
 
@@ -129,7 +129,7 @@ void Simulation::look_for_idlers() {
   const TimePoint now = scheduler_.now();
   std::set<int> busy;
   const Record* waiting = nullptr;
-  for (const auto& [number, record] : ledger_.records()) {
+  for (const auto& [number, record] : books_.records()) {
     if (!record.holder.empty()) {
       busy.insert(server_->watcher().owner(record.holder));
     } else if (record.live && now - record.ready_at > longest_idle) {
@@ -143,8 +143,8 @@ void Simulation::look_for_idlers() {
     }
     const TimePoint since = idle_since_.emplace(node.get(), now).first->second;
     if (waiting == nullptr || now - since < longest_idle) continue;
-    ledger_.violate("IDLE", waiting->id + " waits in vain, and node " +
-                                std::to_string(node->index()) + " has nothing to do");
+    books_.violate("IDLE", waiting->id + " waits in vain, and node " +
+                               std::to_string(node->index()) + " has nothing to do");
   }
 }
 
@@ -155,13 +155,13 @@ void Simulation::finish() {
   while (!alive().empty() && scheduler_.now() < limit) {
     if (!scheduler_.step(limit)) break;
   }
-  if (!alive().empty()) ledger_.violate("HANG", "a process does not come to its end");
+  if (!alive().empty()) books_.violate("HANG", "a process does not come to its end");
 }
 
 void Simulation::audit() {
-  if (ledger_.violation()) return;
+  if (books_.violation()) return;
   server_->watcher().check_places();
-  ledger_.check_outcomes();
+  books_.check_outcomes();
   server_->watcher().audit(plan_.topics, plan_.calm);
 }
 
@@ -179,13 +179,13 @@ bool Simulation::refuses() { return scheduler_.now() < refuses_until_; }
 
 std::optional<std::size_t> Simulation::break_write(const Link&, std::size_t bytes) {
   if (!chaos_ || !plan_.faults.cuts || random_.below(150) != 0) return std::nullopt;
-  ledger_.saw("cut in a write");
+  books_.saw("cut in a write");
   return random_.below(bytes + 1);
 }
 
 std::optional<std::size_t> Simulation::break_reply(const Link&, std::size_t bytes) {
   if (!chaos_ || !plan_.faults.cuts || random_.below(150) != 0) return std::nullopt;
-  ledger_.saw("cut in a reply");
+  books_.saw("cut in a reply");
   return random_.below(bytes + 1);
 }
 

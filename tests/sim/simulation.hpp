@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ledger.hpp"
+#include "books.hpp"
 #include "link.hpp"
 #include "plan.hpp"
 #include "random.hpp"
@@ -48,7 +48,7 @@ class Simulation {
   // --- for its parts ---
   Scheduler& scheduler() noexcept { return scheduler_; }
   Random& random() noexcept { return random_; }
-  Ledger& ledger() noexcept { return ledger_; }
+  Books& books() noexcept { return books_; }
   Server& server() noexcept { return *server_; }
   const Plan& plan() const noexcept { return plan_; }
 
@@ -101,7 +101,7 @@ class Simulation {
   const Trace trace_;
   Scheduler scheduler_;
   Random random_;
-  Ledger ledger_;
+  Books books_;
   std::unique_ptr<Server> server_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::weak_ptr<Link>> links_;

@@ -36,8 +36,8 @@ bool refused(const Value& reply) {
 
 }  // namespace
 
-Watcher::Watcher(Ledger& ledger, const Scheduler& scheduler, MiniRedis& redis)
-    : ledger_(ledger), scheduler_(scheduler), redis_(redis) {
+Watcher::Watcher(Books& books, const Scheduler& scheduler, MiniRedis& redis)
+    : books_(books), scheduler_(scheduler), redis_(redis) {
   for (const lua::Script* const script : lua::all()) scripts_.emplace(script->sha1, script->name);
 }
 
@@ -60,7 +60,7 @@ int Watcher::owner(std::string_view consumer) const {
 
 Record* Watcher::record_of(std::string_view envelope) const {
   const auto view = broker::parse_envelope(envelope);
-  return view ? ledger_.find(view->id) : nullptr;
+  return view ? books_.find(view->id) : nullptr;
 }
 
 Watcher::Held Watcher::held_at(const std::string& key) const {
@@ -110,7 +110,7 @@ void Watcher::before(const Arguments& command, std::int64_t now_ms, bool sure) {
 
 void Watcher::after(const Arguments& command, const Value& reply, int node) {
   if (script_.empty() || reply.is_error()) return;
-  ledger_.saw("script " + script_);
+  books_.saw("script " + script_);
   if (script_ == "produce") {
     produced(command, reply);
   } else if (script_ == "claim" || script_ == "suspect") {
@@ -118,11 +118,11 @@ void Watcher::after(const Arguments& command, const Value& reply, int node) {
   } else if (script_ == "sweep") {
     swept(reply, argument(command, 5) == "drop");
   } else if (script_ == "cancel") {
-    Record* const record = ledger_.find(argument(command, 1));
-    if (reply.integer == 1 && record != nullptr) ledger_.cancelled(*record);
+    Record* const record = books_.find(argument(command, 1));
+    if (reply.integer == 1 && record != nullptr) books_.cancelled(*record);
   } else if (script_ == "cancel_page") {
-    Record* const record = ledger_.find(argument(command, 1));
-    if (reply.elements.at(0).integer == 1 && record != nullptr) ledger_.cancelled(*record);
+    Record* const record = books_.find(argument(command, 1));
+    if (reply.elements.at(0).integer == 1 && record != nullptr) books_.cancelled(*record);
   } else if (!held_.empty()) {
     taken(command, argument(command, 1));
   }
@@ -130,27 +130,27 @@ void Watcher::after(const Arguments& command, const Value& reply, int node) {
 
 void Watcher::enqueue(std::string_view envelope, std::int64_t due_ms) {
   const auto view = broker::parse_envelope(envelope);
-  Record* const record = view ? ledger_.find(view->id) : nullptr;
+  Record* const record = view ? books_.find(view->id) : nullptr;
   if (record == nullptr) {
-    ledger_.violate("CORRUPT", "the server got an envelope of no message: " +
-                                   std::string(envelope.substr(0, 60)));
+    books_.violate("CORRUPT", "the server got an envelope of no message: " +
+                                  std::string(envelope.substr(0, 60)));
     return;
   }
   const auto wait = std::chrono::milliseconds(due_ms - redis_.now_us() / 1000);
   const bool later = due_ms != 0 && wait.count() > 0;
-  ledger_.enqueued(*record, scheduler_.now() + (later ? Duration(wait) : Duration(0)),
-                   redis_.now_us() / 1000, view->expire_at);
+  books_.enqueued(*record, scheduler_.now() + (later ? Duration(wait) : Duration(0)),
+                  redis_.now_us() / 1000, view->expire_at);
 }
 
 void Watcher::produced(const Arguments& command, const Value& reply) {
   if (refused(reply)) {
-    ledger_.saw("produce again");
+    books_.saw("produce again");
     return;
   }
   std::set<std::int64_t> duplicates;
   for (std::size_t i = 2; i < reply.elements.size(); ++i) {
     duplicates.insert(reply.elements[i].integer);
-    ledger_.saw("duplicate");
+    books_.saw("duplicate");
   }
   const std::int64_t lists = number(argument(command, 3));
   std::size_t at = 6;
@@ -169,13 +169,13 @@ void Watcher::claimed(const Arguments& command, const Value& reply, int node, bo
   const std::string& consumer = argument(command, suspect ? 1 : 2);
   owners_.emplace(without_incarnation(consumer), node);
   if (refused(reply)) {
-    ledger_.saw("claim lost");
+    books_.saw("claim lost");
     return;
   }
   for (std::size_t i = suspect ? 3 : 6; i < reply.elements.size(); ++i) {
     if (reply.elements[i].kind != Value::Kind::string) continue;
     if (Record* const record = record_of(reply.elements[i].text)) {
-      ledger_.given(*record, consumer);
+      books_.given(*record, consumer);
     }
   }
 }
@@ -195,28 +195,28 @@ void Watcher::taken(const Arguments& command, const std::string& consumer) {
     if (still.contains(tag)) continue;
     if (script_ == "ack") {
       if (argument(command, 3) == "expired") expire(*record);
-      ledger_.acked(*record, consumer, argument(command, 2) != "completed");
+      books_.acked(*record, consumer, argument(command, 2) != "completed");
     } else if (script_ == "retry") {
       const auto delay = std::chrono::milliseconds(number(argument_after(tag, 1)));
-      ledger_.retried(*record, consumer, scheduler_.now() + delay);
+      books_.retried(*record, consumer, scheduler_.now() + delay);
     } else if (script_ == "dead") {
       const std::string& line = argument_after(tag, 2);
       const std::string_view reason = std::string_view(line).substr(0, line.find('\t'));
       if (reason == "expired") expire(*record);
-      ledger_.buried(*record, reason);
+      books_.buried(*record, reason);
     } else if (script_ == "release") {
-      ledger_.released(*record, consumer, !argument_after(tag, 2).empty());
+      books_.released(*record, consumer, !argument_after(tag, 2).empty());
     } else if (script_ == "tend") {
-      ledger_.released(*record, consumer, false);
-      ledger_.saw("given back by tend");
+      books_.released(*record, consumer, false);
+      books_.saw("given back by tend");
     } else {
       const auto found = redis_.keys().find(key(command, 10));
       const bool dead =
           found != redis_.keys().end() && std::get<Hash>(found->second.data).contains(record->id);
       if (dead) {
-        ledger_.buried(*record, "poison");
+        books_.buried(*record, "poison");
       } else {
-        ledger_.recovered(*record);
+        books_.recovered(*record);
       }
     }
   }
@@ -224,7 +224,7 @@ void Watcher::taken(const Arguments& command, const std::string& consumer) {
 
 // Clocks that were set of late excuse a wrong estimate.
 void Watcher::expire(const Record& record) {
-  if (sure_) ledger_.expired(record, redis_.now_us() / 1000);
+  if (sure_) books_.expired(record, redis_.now_us() / 1000);
 }
 
 void Watcher::swept(const Value& reply, bool dropped) {
@@ -234,7 +234,7 @@ void Watcher::swept(const Value& reply, bool dropped) {
       expired_[i]->live = false;
       expired_[i]->discarded = true;
     } else {
-      ledger_.buried(*expired_[i], "expired");
+      books_.buried(*expired_[i], "expired");
     }
   }
 }
@@ -272,7 +272,7 @@ void Watcher::audit(const std::vector<std::string>& topics, bool alone) {
       for (const auto& [name, score] : set->scores) consumers.push_back(name);
     }
     if (alone && !consumers.empty()) {
-      ledger_.violate("CONSERVATION", "a consumer did not leave: " + consumers.front());
+      books_.violate("CONSERVATION", "a consumer did not leave: " + consumers.front());
     }
     Arguments command{"EVAL", std::string(lua::audit.source), ""};
     for (const broker::List list : broker::all_lists) command.push_back(keys.ready(list));
@@ -286,39 +286,39 @@ void Watcher::audit(const std::vector<std::string>& topics, bool alone) {
     command.insert(command.end(), consumers.begin(), consumers.end());
     const Value reply = redis_.run(command).value();
     if (reply.is_error() || reply[0].str() != "ok") {
-      ledger_.violate("CONSERVATION", "audit says " + reply.dump());
+      books_.violate("CONSERVATION", "audit says " + reply.dump());
       return;
     }
     std::int64_t excused = 0;  // a copy that the server could not know may be there, too
-    for (const auto& [number, record] : ledger_.records()) {
+    for (const auto& [number, record] : books_.records()) {
       if (record.topic == topic) excused += record.excuses;
     }
     for (std::size_t i = 1; i + 1 < reply.elements.size(); i += 2) {
       const std::string& name = reply[i].str();
       if (name == "dead" || reply[i + 1].num() == 0) continue;
       if (name == "twice" && reply[i + 1].num() <= excused) continue;
-      ledger_.violate("CONSERVATION", "audit of " + topic + ": " + name + " is " +
-                                          std::to_string(reply[i + 1].num()));
+      books_.violate("CONSERVATION", "audit of " + topic + ": " + name + " is " +
+                                         std::to_string(reply[i + 1].num()));
     }
   }
 }
 
 void Watcher::check_places() const {
   const Places there = places();
-  for (auto& [number, record] : ledger_.records()) {
+  for (auto& [number, record] : books_.records()) {
     if (record.excuses > 0) continue;  // there may be two of it
     const auto found = there.count(&record);
-    if (found > 1) ledger_.violate("TWIN", record.id + " is in more than one place");
+    if (found > 1) books_.violate("TWIN", record.id + " is in more than one place");
     if (record.live && found == 0) {
-      ledger_.violate(
+      books_.violate(
           "LOST", record.id + " vanished from the server; it was held by '" + record.holder + "'");
     }
     if (!record.live && found > 0) {
-      ledger_.violate("CONSERVATION", record.id + " is at the server though it had left");
+      books_.violate("CONSERVATION", record.id + " is at the server though it had left");
     }
     if (found == 1 && there.find(&record)->second != record.holder) {
-      ledger_.violate("CONSERVATION", record.id + " is held by '" + there.find(&record)->second +
-                                          "', not by '" + record.holder + "'");
+      books_.violate("CONSERVATION", record.id + " is held by '" + there.find(&record)->second +
+                                         "', not by '" + record.holder + "'");
     }
   }
 }
@@ -330,11 +330,11 @@ void Watcher::rolled_back() {
   for (const auto& [name, entry] : redis_.keys()) {
     if (after_tag(name) == "dlq:data") {
       for (const auto& [id, value] : std::get<Hash>(entry.data)) {
-        if (Record* const record = ledger_.find(id)) dead.insert(record);
+        if (Record* const record = books_.find(id)) dead.insert(record);
       }
     }
   }
-  for (auto& [number, record] : ledger_.records()) {
+  for (auto& [number, record] : books_.records()) {
     if (record.calls == 0) continue;
     ++record.rollbacks;
     const auto found = place.find(&record);
@@ -350,7 +350,7 @@ void Watcher::rolled_back() {
     } else if (record.live || record.ever_enqueued) {
       // It was not there yet, or had left already.
       record.rolled_away = record.rolled_away || record.live || !record.acked;
-      if (record.live) ledger_.saw("rolled away");
+      if (record.live) books_.saw("rolled away");
       record.live = false;
       record.holder.clear();
       record.enqueued = 0;

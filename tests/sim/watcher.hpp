@@ -1,4 +1,4 @@
-// Sees each script that the server runs, and tells the ledger what it did to which message.
+// Sees each script that the server runs, and tells the books what it did to which message.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,14 @@
 #include <unordered_map>
 #include <vector>
 
-#include "ledger.hpp"
+#include "books.hpp"
 #include "mini_redis.hpp"
 
 namespace mx_rmq::sim {
 
 class Watcher {
  public:
-  Watcher(Ledger& ledger, const Scheduler& scheduler, MiniRedis& redis);
+  Watcher(Books& books, const Scheduler& scheduler, MiniRedis& redis);
 
   // Around each command that is carried out for `node`. `sure`: no clock was set of late.
   void before(const Arguments& command, std::int64_t now_ms, bool sure);
@@ -33,7 +33,7 @@ class Watcher {
   // When that was last so; before the beginning: never.
   TimePoint epoch() const noexcept { return epoch_; }
 
-  // Is each message exactly where the ledger thinks that it is?
+  // Is each message exactly where the books say that it is?
   void check_places() const;
   // The script audit of each topic, at the end; with `alone` nobody may be registered any more.
   void audit(const std::vector<std::string>& topics, bool alone);
@@ -64,7 +64,7 @@ class Watcher {
   void expire(const Record& record);
   void enqueue(std::string_view envelope, std::int64_t due_ms);
 
-  Ledger& ledger_;
+  Books& books_;
   const Scheduler& scheduler_;
   MiniRedis& redis_;
   std::unordered_map<std::string, std::string> scripts_;  // sha -> name

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -51,6 +53,21 @@ class Delivery : public ::testing::Test {
 
   RedisServer server;
 };
+
+// Begun and ended runs of a message.
+struct Runs {
+  std::vector<int> begun;  // pids
+  int ended = 0;
+};
+inline std::map<std::int64_t, Runs> runs_of(const std::vector<Record>& ledger) {
+  std::map<std::int64_t, Runs> runs;
+  for (const Record& record : ledger) {
+    Runs& one = runs[static_cast<std::int64_t>(record.key)];
+    if (record.op == Op::run_begins) one.begun.push_back(static_cast<int>(record.pid));
+    if (record.op == Op::run_ends) ++one.ended;
+  }
+  return runs;
+}
 
 // {"n": n}
 inline nlohmann::json numbered(std::int64_t n) {

@@ -1,28 +1,39 @@
-// What worker processes wrote down about their runs.
+// The ledgers of a fault test: files of records, one a process, that outlive its SIGKILL.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "support/record.hpp"
 
 namespace mx_rmq::test {
 
-struct LedgerEntry {
-  char what = 0;  // S: a run began, E: it ended
-  std::int64_t n = 0;
-  int pid = 0;
+// Appends records to a file, each by one write(): what was written before a SIGKILL is there. Any
+// thread. Throws std::runtime_error if the file cannot be opened; a failed write ends the process,
+// since a test that cannot see is none.
+class Ledger {
+ public:
+  explicit Ledger(const std::string& path);
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  // Fills in time, pid (unless set) and check.
+  void write(Record record) const;
+
+ private:
+  int file_ = -1;
 };
 
-// Lines "S <n> <pid>" and "E <n> <pid>", in the order they were written. A last line without its end is left
-// out.
-std::vector<LedgerEntry> read_ledger(const std::string& path);
+// The records of one file. A last record that is not whole is left out; any other damage throws.
+std::vector<Record> read_ledger(const std::string& path);
+// Those of all files of a directory that end in ".ledger", in the order of time.
+std::vector<Record> read_ledgers(const std::string& directory);
 
-// Begun runs and ended runs by message.
-struct Runs {
-  std::vector<int> begun;  // pids
-  int ended = 0;
-};
-std::map<std::int64_t, Runs> runs_of(const std::vector<LedgerEntry>& ledger);
+std::uint64_t monotonic_ns();
+std::uint32_t crc32(std::string_view bytes);
+std::uint64_t hash64(std::string_view bytes);
 
 }  // namespace mx_rmq::test

@@ -17,8 +17,8 @@
 #include <string>
 #include <vector>
 
-#include "faults/ledger.hpp"
 #include "faults/programs/program.hpp"
+#include "faults/support.hpp"
 #include "mx_rmq/mx_rmq.hpp"
 
 namespace mx_rmq::faults {

@@ -28,8 +28,8 @@
 #include <string_view>
 #include <thread>
 
-#include "faults/ledger.hpp"
 #include "faults/programs/program.hpp"
+#include "faults/support.hpp"
 #include "mx_rmq/mx_rmq.hpp"
 
 // In place of libc's, for everything in this process.

@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "faults/fault_proxy.hpp"
+#include "support/fault_proxy.hpp"
 
-namespace mx_rmq::faults {
+namespace mx_rmq::test {
 
 using ProxyClock = std::chrono::steady_clock;
 
@@ -65,4 +65,4 @@ class ProxyStream {
   std::size_t offset_ = 0;  // of the first piece
 };
 
-}  // namespace mx_rmq::faults
+}  // namespace mx_rmq::test

@@ -1,9 +1,9 @@
-#include "faults/proxy_stream.hpp"
+#include "support/proxy_stream.hpp"
 
 #include <algorithm>
 #include <charconv>
 
-namespace mx_rmq::faults {
+namespace mx_rmq::test {
 namespace {
 
 constexpr std::size_t not_yet = 0;
@@ -141,4 +141,4 @@ std::optional<ProxyClock::time_point> ProxyStream::next_due() const {
   return pieces_.front().due;
 }
 
-}  // namespace mx_rmq::faults
+}  // namespace mx_rmq::test

@@ -1,4 +1,4 @@
-#include "ledger.hpp"
+#include "books.hpp"
 
 #include <algorithm>
 
@@ -16,7 +16,7 @@ std::string shown(const Record& r) {
 
 }  // namespace
 
-Record& Ledger::open(std::uint64_t number) {
+Record& Books::open(std::uint64_t number) {
   Record& record = records_[number];
   record.number = number;
   record.id = "m" + std::to_string(number);
@@ -24,23 +24,23 @@ Record& Ledger::open(std::uint64_t number) {
   return record;
 }
 
-Record* Ledger::find(std::string_view id) {
+Record* Books::find(std::string_view id) {
   const auto found = numbers_.find(std::string(id));
   return found == numbers_.end() ? nullptr : &records_.at(found->second);
 }
 
-void Ledger::violate(std::string rule, std::string what) {
+void Books::violate(std::string rule, std::string what) {
   if (!violation_) violation_ = Violation{std::move(rule), std::move(what), scheduler_.now()};
 }
 
 // --- producing ---
 
-void Ledger::call_began(Record& record) {
+void Books::call_began(Record& record) {
   ++record.calls;
   ++record.open;
 }
 
-void Ledger::call_accepted(Record& record) {
+void Books::call_accepted(Record& record) {
   --record.open;
   ++record.accepted;
   saw("produce accepted");
@@ -49,13 +49,13 @@ void Ledger::call_accepted(Record& record) {
   }
 }
 
-void Ledger::call_unknown(Record& record) {
+void Books::call_unknown(Record& record) {
   --record.open;
   ++record.unknown;
   saw("produce unknown");
 }
 
-void Ledger::call_rejected(Record& record, std::string_view why) {
+void Books::call_rejected(Record& record, std::string_view why) {
   --record.open;
   ++record.rejected;
   saw("produce rejected");
@@ -67,7 +67,7 @@ void Ledger::call_rejected(Record& record, std::string_view why) {
 
 // --- handling ---
 
-Record* Ledger::started(const Start& start) {
+Record* Books::started(const Start& start) {
   Record* const found = find(start.id);
   if (found == nullptr || found->topic != start.topic) {
     violate("UNEXPECTED", "a handler of " + std::string(start.topic) + " got " +
@@ -105,15 +105,15 @@ Record* Ledger::started(const Start& start) {
   return &record;
 }
 
-void Ledger::ended(Record& record, bool ok) {
+void Books::ended(Record& record, bool ok) {
   --record.running;
   if (ok) ++record.handled;
 }
 
 // --- what the server did ---
 
-void Ledger::enqueued(Record& record, TimePoint ready_at, std::int64_t now_ms,
-                      std::int64_t expires_ms) {
+void Books::enqueued(Record& record, TimePoint ready_at, std::int64_t now_ms,
+                     std::int64_t expires_ms) {
   const auto age = std::chrono::milliseconds(now_ms - record.enqueued_ms);
   if (record.enqueued > 0 && !record.chosen && age >= window_) {
     ++record.excuses;
@@ -143,21 +143,21 @@ void Ledger::enqueued(Record& record, TimePoint ready_at, std::int64_t now_ms,
   }
 }
 
-void Ledger::given(Record& record, const std::string& consumer) {
+void Books::given(Record& record, const std::string& consumer) {
   if (!record.holder.empty() && record.plain()) {
     violate("ZOMBIE", "given to " + consumer + " while somebody holds it: " + shown(record));
   }
   record.holder = consumer;
 }
 
-void Ledger::leave(Record& record, const std::string& consumer, const char* how) {
+void Books::leave(Record& record, const std::string& consumer, const char* how) {
   if (record.holder != consumer && record.plain()) {
     violate("ZOMBIE", consumer + " " + how + " what it does not hold: " + shown(record));
   }
   record.holder.clear();
 }
 
-void Ledger::acked(Record& record, const std::string& consumer, bool discarded) {
+void Books::acked(Record& record, const std::string& consumer, bool discarded) {
   leave(record, consumer, "acknowledged");
   record.live = false;
   if (discarded) {
@@ -170,21 +170,21 @@ void Ledger::acked(Record& record, const std::string& consumer, bool discarded) 
   }
 }
 
-void Ledger::retried(Record& record, const std::string& consumer, TimePoint due) {
+void Books::retried(Record& record, const std::string& consumer, TimePoint due) {
   leave(record, consumer, "retried");
   ++record.retries;
   record.ready_at = due;
   saw("retry");
 }
 
-void Ledger::released(Record& record, const std::string& consumer, bool interrupted) {
+void Books::released(Record& record, const std::string& consumer, bool interrupted) {
   leave(record, consumer, "gave back");
   if (interrupted) ++record.interruptions;
   record.ready_at = scheduler_.now();
   saw(interrupted ? "interrupted" : "given back");
 }
 
-void Ledger::recovered(Record& record) {
+void Books::recovered(Record& record) {
   if (no_lapses_) {
     violate("LAPSE", "the lease of '" + record.holder +
                          "' ran out, though nothing went wrong: " + shown(record));
@@ -195,7 +195,7 @@ void Ledger::recovered(Record& record) {
   saw("recovered");
 }
 
-void Ledger::buried(Record& record, std::string_view reason) {
+void Books::buried(Record& record, std::string_view reason) {
   record.holder.clear();
   record.live = false;
   record.dead = true;
@@ -206,13 +206,13 @@ void Ledger::buried(Record& record, std::string_view reason) {
   if (reason == "decode") violate("CORRUPT", "did not decode: " + shown(record));
 }
 
-void Ledger::cancelled(Record& record) {
+void Books::cancelled(Record& record) {
   record.live = false;
   record.cancelled = record.ever_cancelled = true;
   saw("cancelled");
 }
 
-void Ledger::expired(const Record& record, std::int64_t now_ms) {
+void Books::expired(const Record& record, std::int64_t now_ms) {
   // A retry that would come too late counts as expired at once.
   if (record.starts > 0 || !record.plain() || now_ms + 100 >= record.expires_ms) return;
   violate("EXPIRED", "taken for expired " + std::to_string(record.expires_ms - now_ms) +
@@ -221,7 +221,7 @@ void Ledger::expired(const Record& record, std::int64_t now_ms) {
 
 // --- the end ---
 
-void Ledger::check_outcomes() {
+void Books::check_outcomes() {
   for (const auto& [number, record] : records_) {
     if (record.open > 0) violate("HANG", "a produce call has not ended: " + shown(record));
     if (record.live) violate("STUCK", "still at the server: " + shown(record));

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace mx_rmq::faults {
+namespace mx_rmq::test {
 
 enum class Direction : std::uint8_t { to_server, to_client };
 
@@ -44,6 +44,9 @@ struct SeenCommand {
   std::uint64_t number = 0;      // on its connection, from 0
   std::string script;            // name of the script, if it is an EVALSHA of one of the library's
   std::vector<std::string> arguments;
+
+  // What an EVALSHA hands to its script, without the keys.
+  std::vector<std::string> argv() const;
 };
 
 enum class CommandFate : std::uint8_t {
@@ -60,7 +63,8 @@ enum class ReplyFate : std::uint8_t {
 };
 
 struct ProxyOptions {
-  bool tcp = false;  // listen on a free port of 127.0.0.1 instead of a unix socket
+  bool tcp = false;         // listen on a free port of 127.0.0.1 instead of a unix socket
+  bool keep_calls = false;  // for calls(), which takes memory for each
 };
 
 // A thread with poll(). Members may be called from any thread; judges are called on the proxy's and
@@ -99,6 +103,9 @@ class FaultProxy {
   void slice(std::size_t bytes);  // at most so many bytes a piece; 0: as they come
   void end_all(End how);
   void refuse(bool on);  // new connections end at once
+  // New connections lead to this server; those there are stay with theirs. As a name that a failover
+  // has moved.
+  void lead_to(std::string server_socket);
 
   // Back to passing everything: judges, plans, stalls, delays, slices; what is held goes on.
   void heal();
@@ -112,10 +119,12 @@ class FaultProxy {
     std::uint64_t spoiled = 0;  // byte faults carried out
   };
   Counts counts() const;
+  // All calls of scripts so far that were not lost before they came, in their order; see keep_calls.
+  std::vector<SeenCommand> calls() const;
 
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace mx_rmq::faults
+}  // namespace mx_rmq::test

@@ -1,10 +1,10 @@
+#include "support/record.hpp"
+
 #include <array>
 #include <stdexcept>
 #include <string>
 
-#include "faults/record.hpp"
-
-namespace mx_rmq::faults {
+namespace mx_rmq::test {
 namespace {
 
 constexpr std::array names{
@@ -51,4 +51,4 @@ const FaultKind& kind_of(Fault fault) {
   return names[place];
 }
 
-}  // namespace mx_rmq::faults
+}  // namespace mx_rmq::test

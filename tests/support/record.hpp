@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace mx_rmq::faults {
+namespace mx_rmq::test {
 
 enum class Op : std::uint8_t {
   // A producer.
@@ -33,7 +33,7 @@ enum class Op : std::uint8_t {
 
 enum class Outcome : std::uint8_t { none, ok, thrown, cancelled };
 
-// Kinds of injected faults; `names` in fault.cpp has a row for each.
+// Kinds of injected faults; `names` in record.cpp has a row for each.
 enum class Fault : std::uint8_t {
   kill_worker = 1,
   pause_worker,
@@ -96,4 +96,4 @@ struct Record {
 };
 static_assert(sizeof(Record) == 48);
 
-}  // namespace mx_rmq::faults
+}  // namespace mx_rmq::test

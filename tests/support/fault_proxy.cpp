@@ -1,4 +1,4 @@
-#include "faults/fault_proxy.hpp"
+#include "support/fault_proxy.hpp"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -19,10 +19,10 @@
 #include <thread>
 #include <utility>
 
-#include "faults/proxy_stream.hpp"
 #include "mx_rmq_scripts.hpp"
+#include "support/proxy_stream.hpp"
 
-namespace mx_rmq::faults {
+namespace mx_rmq::test {
 namespace {
 
 constexpr std::size_t most_waiting = 4U << 20;  // bytes a direction, then the source is not read
@@ -49,10 +49,17 @@ std::string script_name(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
+std::vector<std::string> SeenCommand::argv() const {
+  if (script.empty() || arguments.size() < 3) return {};
+  const auto keys = std::stoul(arguments[2]);
+  if (arguments.size() < 3 + keys) return {};
+  return {arguments.begin() + 3 + static_cast<std::ptrdiff_t>(keys), arguments.end()};
+}
+
 class FaultProxy::Impl {
  public:
   Impl(std::string server, std::string own, ProxyOptions options)
-      : server_(std::move(server)), path_(std::move(own)), tcp_(options.tcp) {
+      : path_(std::move(own)), options_(options), server_(std::move(server)) {
     listen_on();
     if (::pipe2(wake_, O_CLOEXEC | O_NONBLOCK) != 0) throw std::runtime_error("proxy: no pipe");
     thread_ = std::thread([this] { serve(); });
@@ -64,7 +71,7 @@ class FaultProxy::Impl {
     ::close(listener_);
     ::close(wake_[0]);
     ::close(wake_[1]);
-    if (!tcp_) ::unlink(path_.c_str());
+    if (!options_.tcp) ::unlink(path_.c_str());
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -96,11 +103,19 @@ class FaultProxy::Impl {
   }
 
   std::string url() const {
-    return tcp_ ? "redis://127.0.0.1:" + std::to_string(port_) : "unix://" + path_;
+    return options_.tcp ? "redis://127.0.0.1:" + std::to_string(port_) : "unix://" + path_;
   }
   Counts counts() const {
     const std::lock_guard lock(mutex_);
     return counts_;
+  }
+  std::vector<SeenCommand> calls() const {
+    const std::lock_guard lock(mutex_);
+    return calls_;
+  }
+  void lead_to(std::string server) {
+    const std::lock_guard lock(mutex_);
+    server_ = std::move(server);
   }
 
  private:
@@ -121,9 +136,10 @@ class FaultProxy::Impl {
   static std::size_t place(Direction direction) { return static_cast<std::size_t>(direction); }
 
   void listen_on() {
-    listener_ = ::socket(tcp_ ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    listener_ =
+        ::socket(options_.tcp ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool good = listener_ >= 0;
-    if (tcp_) {
+    if (options_.tcp) {
       sockaddr_in address{};
       address.sin_family = AF_INET;
       address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -183,7 +199,7 @@ class FaultProxy::Impl {
         continue;
       }
       const int on = 1;
-      if (tcp_) ::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      if (options_.tcp) ::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       if (state_.planner) {
         const auto fault = state_.planner(link.number);
         if (fault) link.stream[place(fault->direction)] = ProxyStream(fault);
@@ -224,6 +240,7 @@ class FaultProxy::Impl {
       if (fate == CommandFate::lose) return end_soon(link);
       ++link.commands;
       ++counts_.commands;
+      if (options_.keep_calls && !seen.script.empty()) calls_.push_back(seen);
       link.asked.push_back(std::move(seen));
       pass(link, 0, std::string_view(stream.inbox).substr(0, size), 1);
       stream.inbox.erase(0, size);
@@ -378,15 +395,16 @@ class FaultProxy::Impl {
     }
   }
 
-  const std::string server_;
   const std::string path_;
-  const bool tcp_;
+  const ProxyOptions options_;
   int port_ = 0;
   int listener_ = -1;
   int wake_[2] = {-1, -1};
   mutable std::mutex mutex_;  // of all below; judges are called under it
+  std::string server_;
   State state_;
   Counts counts_;
+  std::vector<SeenCommand> calls_;
   std::list<Link> links_;
   std::mt19937_64 random_{1};
   std::thread thread_;
@@ -397,6 +415,8 @@ FaultProxy::FaultProxy(std::string server_socket, std::string own_socket, ProxyO
 FaultProxy::~FaultProxy() = default;
 std::string FaultProxy::url() const { return impl_->url(); }
 FaultProxy::Counts FaultProxy::counts() const { return impl_->counts(); }
+std::vector<SeenCommand> FaultProxy::calls() const { return impl_->calls(); }
+void FaultProxy::lead_to(std::string server_socket) { impl_->lead_to(std::move(server_socket)); }
 
 void FaultProxy::judge_commands(CommandJudge judge) {
   impl_->change([&](auto& state) { state.commands = std::move(judge); });
@@ -451,4 +471,4 @@ void FaultProxy::heal() {
   });
 }
 
-}  // namespace mx_rmq::faults
+}  // namespace mx_rmq::test

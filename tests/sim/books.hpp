@@ -73,9 +73,9 @@ struct Record {
 // What was seen at least once, so that a run without faults does not pass for one with them.
 using Sightings = std::map<std::string, std::uint64_t>;
 
-class Ledger {
+class Books {
  public:
-  explicit Ledger(const Scheduler& scheduler) : scheduler_(scheduler) {}
+  explicit Books(const Scheduler& scheduler) : scheduler_(scheduler) {}
 
   Record& open(std::uint64_t number);
   Record* find(std::string_view id);
