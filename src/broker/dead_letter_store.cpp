@@ -9,8 +9,7 @@
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq_scripts.hpp"
-#include "redis/wire/protocol_error.hpp"
-#include "redis/wire/script_error.hpp"
+#include "redis/wire/call_end.hpp"
 
 namespace mx_rmq::broker {
 
@@ -70,22 +69,22 @@ Task<std::vector<DeadLetterRecord>> DeadLetterStore::list(std::int64_t offset, s
 // asked for, and of the pages after it.
 Task<DlqListResult> DeadLetterStore::page(DlqListArgs* bounds) {
   const TimePoint limit = deadline();
-  ResendPause pause;
+  runtime::Backoff pauses = resend_pauses();
   for (;;) {
     DlqListResult found;
-    std::exception_ptr error;
+    redis::CallEnd end;
     redis::Command command = make_dlq_list(broker_->keys(), *bounds);
     try {
       found = co_await broker_->caller().call(lua::dlq_list, std::move(command), read_dlq_list,
                                               limit, Resend::if_not_executed);
-    } catch (const redis::ScriptError&) {
-      throw;
-    } catch (const OutcomeUnknown&) {
-      error = std::current_exception();
+    } catch (...) {
+      end = redis::CallEnd::caught();
     }
-    if (error == nullptr) co_return found;
-    const Duration wait = pause.next();
-    if (broker_->loop().now() + wait >= limit) std::rethrow_exception(error);
+    if (end.answered()) co_return found;
+    const Duration wait = pauses.next();
+    if (end.kind() != redis::CallEnd::Kind::no_reply || broker_->loop().now() + wait >= limit) {
+      end.rethrow();
+    }
     bounds->most = std::max(1, bounds->most / 2);
     bounds->bytes = std::max<std::size_t>(1, bounds->bytes / 2);
     co_await sleep_for(wait);

@@ -1,11 +1,27 @@
 #include "queue/client_options.hpp"
 
 #include <algorithm>
+#include <span>
+#include <vector>
 
 #include "broker/topic_broker.hpp"
 #include "mx_rmq_scripts.hpp"
 
 namespace mx_rmq::queue {
+
+namespace {
+
+// All but audit, which only tests and operators call: it is loaded when it is called.
+std::span<const lua::Script* const> loaded_at_set_up() {
+  static const std::vector<const lua::Script*> scripts = [] {
+    std::vector<const lua::Script*> all(lua::all().begin(), lua::all().end());
+    std::erase(all, &lua::audit);
+    return all;
+  }();
+  return scripts;
+}
+
+}  // namespace
 
 redis::ClientOptions client_options(const MQConfig& config, std::size_t lanes) {
   redis::ClientOptions options;
@@ -23,7 +39,7 @@ redis::ClientOptions client_options(const MQConfig& config, std::size_t lanes) {
   options.connection.max_queued_bytes =
       std::max(options.connection.max_queued_bytes, 4 * config.max_payload_bytes);
   options.pool_size = std::max<std::size_t>(1, lanes);
-  options.scripts = lua::all();
+  options.scripts = loaded_at_set_up();
   return options;
 }
 

@@ -1,13 +1,13 @@
 #include "queue/core.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include "api/checks.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "queue/client_options.hpp"
+#include "redis/wire/call_end.hpp"
 #include "runtime/blocking_pool.hpp"
 #include "runtime/log.hpp"
 
@@ -158,15 +158,15 @@ void QueueCore::note(const std::string& topic, queue::TopicPort& port) {
 }
 
 Task<> QueueCore::note_topic(std::string topic) {
-  std::string error;
+  redis::CallEnd end;
   try {
     co_await topic_set_->note(topic, loop_.now() + Duration(config_.command_timeout));
-  } catch (const Error& e) {
-    error = e.what();
+  } catch (const Error&) {
+    end = redis::CallEnd::caught();
   }
-  if (error.empty()) co_return;
+  if (end.answered()) co_return;
   // Only tools read the set: the next message tries again.
-  log::debug("topic not noted", "topic", topic, "error", error);
+  log::debug("topic not noted", "topic", topic, "error", end.what());
   const queue::TopicPorts::Use used = ports_->use(topic);
   used->noted.reset();
 }
@@ -175,21 +175,21 @@ Task<> QueueCore::ping(TimePoint deadline, Unfit what) {
   open();
   for (;;) {
     const TimePoint until = std::min(deadline, loop_.now() + Duration(config_.command_timeout));
-    std::exception_ptr error;
-    bool again = false;
+    redis::CallEnd end;
     try {
       co_await client_->check(until);
-    } catch (const OutcomeUnknown&) {
-      // The connection was lost or silent: there is another one, while there is time.
-      error = std::current_exception();
-      again = true;
-    } catch (const ConnectionError&) {
-      error = std::current_exception();
+    } catch (...) {
+      end = redis::CallEnd::caught();
+    }
+    if (end.answered()) co_return;
+    bool again = false;
+    if (end.kind() == redis::CallEnd::Kind::no_reply) {
+      again = true;  // the connection was lost or silent: there is another one, while there is time
+    } else if (end.kind() == redis::CallEnd::Kind::not_sent) {
       // Health waits for what may still come, not for something better than what is there.
       again = what == Unfit::wait || unfit().empty();
     }
-    if (!error) co_return;
-    if (!again || loop_.now() + kAskAgain >= deadline) std::rethrow_exception(error);
+    if (!again || loop_.now() + kAskAgain >= deadline) end.rethrow();
     co_await sleep_for(kAskAgain);
   }
 }

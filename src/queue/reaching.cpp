@@ -1,11 +1,10 @@
 #include <algorithm>
-#include <exception>
 #include <memory>
 #include <string>
 
 #include "mx_rmq/errors.hpp"
 #include "queue/core.hpp"
-#include "redis/wire/classify.hpp"
+#include "redis/wire/call_end.hpp"
 #include "runtime/event.hpp"
 #include "runtime/log.hpp"
 
@@ -22,7 +21,7 @@ struct QueueCore::Attempt {
 
   runtime::Event over;  // set when it has ended, or nobody waits for it any more
   bool ended = false;
-  std::exception_ptr error;
+  redis::CallEnd end;  // of the try
 };
 
 void QueueCore::give_up_reaching() {
@@ -35,7 +34,7 @@ Task<> QueueCore::try_to_reach(std::shared_ptr<QueueCore> self, std::shared_ptr<
   try {
     co_await self->ping(deadline, Unfit::wait);
   } catch (...) {
-    attempt->error = std::current_exception();
+    attempt->end = redis::CallEnd::caught();
   }
   attempt->ended = true;
   attempt->over.set();
@@ -44,17 +43,12 @@ Task<> QueueCore::try_to_reach(std::shared_ptr<QueueCore> self, std::shared_ptr<
 namespace {
 
 /// The text of an error that says that Redis is not there yet; others are rethrown.
-std::string why_not_there(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const ServerError& e) {
-    if (!redis::passing(e.code())) throw;
-    return e.what();
-  } catch (const ShutdownError&) {
-    throw;
-  } catch (const Error& e) {
-    return e.what();
+std::string why_not_there(const redis::CallEnd& end) {
+  using Kind = redis::CallEnd::Kind;
+  if (end.kind() == Kind::refused || end.kind() == Kind::shut_down || end.kind() == Kind::broken) {
+    end.rethrow();
   }
+  return end.what();
 }
 
 }  // namespace
@@ -78,11 +72,11 @@ Task<> QueueCore::reach(Patience patience) {
     scope_->spawn(try_to_reach(shared_from_this(), attempt, deadline));
     co_await attempt->over.wait_until(deadline + one_try);
     if (!attempt->ended) continue;
-    if (!attempt->error) {
+    if (attempt->end.answered()) {
       if (!first) log::info("Redis is there");
       co_return;
     }
-    why = why_not_there(attempt->error);
+    why = why_not_there(attempt->end);
     log::warn(gate, "waiting for Redis", "error", why);
     attempt->over.reset();
     if (stops_ != patience.stops) continue;

@@ -88,8 +88,8 @@ void write(LogLevel level, std::string_view sentence, std::span<const Field> fie
 
 /// Lets one event through per interval and counts the others, for failures that may repeat
 /// thousands of times a second. Thread-safe. Keep one per place and per thing (a connection, a
-/// topic), as a member or static: `log::Every gate_ = log::every(10s); ... log::warn(gate_,
-/// "refused", "code", code);`
+/// topic), as a member or static: `log::Every gate_{10s}; ... log::warn(gate_, "refused", "code",
+/// code);`
 class Every {
  public:
   using Clock = std::chrono::steady_clock;
@@ -114,8 +114,6 @@ class Every {
   std::atomic<std::int64_t> last_{kNever};
   std::atomic<std::uint64_t> suppressed_{0};
 };
-
-inline Every every(std::chrono::nanoseconds interval) noexcept { return Every(interval); }
 
 namespace detail {
 

@@ -14,6 +14,7 @@
 #include "runtime/scope.hpp"
 #include "support/redis_server.hpp"
 #include "support/wait.hpp"
+#include "unit/redis/evalsha.hpp"
 
 namespace mx_rmq::test {
 namespace {

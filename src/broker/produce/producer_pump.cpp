@@ -7,56 +7,40 @@
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq_scripts.hpp"
-#include "redis/wire/classify.hpp"
-#include "redis/wire/script_error.hpp"
+#include "redis/wire/call_end.hpp"
 #include "runtime/log.hpp"
 
 // Making batches of what waits, and sending each until it is answered or given up.
 namespace mx_rmq::broker {
 
+using redis::CallEnd;
+
 namespace {
 
-std::exception_ptr unknown(const std::exception_ptr& cause) {
-  std::string text = "produce: the message was sent, no reply came, and then: ";
-  try {
-    std::rethrow_exception(cause);
-  } catch (const std::exception& error) {
-    text += error.what();
-  } catch (...) {
-    text += "an unknown error";
-  }
-  return std::make_exception_ptr(OutcomeUnknown(text));
+std::exception_ptr unknown(const CallEnd& cause) {
+  return std::make_exception_ptr(
+      OutcomeUnknown("produce: the message was sent, no reply came, and then: " + cause.what()));
 }
 
 }  // namespace
 
 /// How one sending of a batch ended.
 struct Producer::Core::Attempt {
-  enum class End {
-    answered,
-    not_sent,   // no connection, or not written in time
-    refused,    // for good
-    not_now,    // refused, but that may pass
-    no_reply,   // perhaps executed
-    half_done,  // raised inside the script
-    ended       // the connection was closed for good
-  };
-  End end = End::not_sent;
+  CallEnd end;
   ProduceReply reply;
-  std::exception_ptr error;
   TimePoint sent{};
 };
 
 Task<> Producer::Core::pump(std::shared_ptr<Core> self, Sender* sender) {
-  std::exception_ptr error;
+  CallEnd end;
   try {
     co_await pump_until_empty(self, sender);
   } catch (...) {
-    error = std::current_exception();
+    end = CallEnd::caught();
   }
-  if (error != nullptr) {  // the loop ends, or memory is short
-    self->fail_batch(*sender, unknown(error));
-    self->fail_waiting(error);
+  if (!end.answered()) {  // the loop ends, or memory is short
+    self->fail_batch(*sender, unknown(end));
+    self->fail_waiting(end.error());
   }
   sender->end_batch();
   sender->running = false;
@@ -64,7 +48,7 @@ Task<> Producer::Core::pump(std::shared_ptr<Core> self, Sender* sender) {
 }
 
 Task<> Producer::Core::pump_until_empty(std::shared_ptr<Core> self, Sender* sender) {
-  ResendPause pause;
+  runtime::Backoff pauses = resend_pauses();
   for (;;) {
     // Whoever is ready now may have a message for this batch, unless it is full anyway.
     if (self->waiting_.size() < self->options_.max_batch_messages) co_await self->loop().yield();
@@ -76,9 +60,9 @@ Task<> Producer::Core::pump_until_empty(std::shared_ptr<Core> self, Sender* send
       went_well = co_await deliver(self, sender);
     }
     if (went_well) {
-      pause = ResendPause();
+      pauses.reset();
     } else if (!self->waiting_.empty()) {
-      const Duration wait = pause.next();
+      const Duration wait = pauses.next();
       co_await sleep_for(wait);
     }
   }
@@ -90,24 +74,32 @@ Task<bool> Producer::Core::connect(std::shared_ptr<Core> self) {
   const TimePoint soon = self->loop().now() + self->options_.attempt_timeout;
   const TimePoint deadline = std::min(self->waiting_.front()->deadline, soon);
   redis::Command time = redis::Command::of("TIME");
+  CallEnd end;
   try {
     co_await self->lane().send(std::move(time), deadline);
-    co_return true;
-  } catch (const ServerError&) {
-    self->fail_waiting(std::current_exception());
-  } catch (const ShutdownError&) {
-    self->fail_waiting(std::current_exception());
-  } catch (const TimeoutError&) {
-    self->expire();
-    co_return true;
-  } catch (const OutcomeUnknown&) {
-    // A batch sent there would be in doubt for nothing.
-    if (deadline == soon) self->lane().reconnect(self->lane().epoch(), "it does not answer");
-    self->expire();
-  } catch (const Error&) {
-    self->expire();
+  } catch (...) {
+    end = CallEnd::caught();
   }
-  co_return false;
+  using End = CallEnd::Kind;
+  switch (end.kind()) {
+    case End::answered:
+      co_return true;
+    case End::refused:
+    case End::not_now:
+    case End::shut_down:
+      self->fail_waiting(end.error());
+      co_return false;
+    case End::broken:
+      end.rethrow();
+    case End::no_reply:
+      // A batch sent there would be in doubt for nothing.
+      if (deadline == soon) self->lane().reconnect(self->lane().epoch(), "it does not answer");
+      break;
+    default:
+      break;
+  }
+  self->expire();
+  co_return end.kind() == End::too_late;
 }
 
 // Takes into the batch what waits and has time left.
@@ -150,7 +142,7 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
       encoded.build(self->keys_, sender->key, ++sender->number, 2 * options.longest_timeout);
   sender->envelopes = encoded.release();
 
-  ResendPause pause;
+  runtime::Backoff pauses = resend_pauses();
   for (;;) {
     // Nothing executed yet: up to the first deadline, so that its owner gets a clear answer. Else whoever is
     // late has been told already.
@@ -158,7 +150,7 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
         sender->maybe_applied ? sender->last_deadline() : sender->first_deadline();
     const TimePoint soon = self->loop().now() + options.attempt_timeout;
     Attempt attempt = co_await try_once(self, command.command, std::min(limit, soon));
-    if (attempt.end == Attempt::End::answered) {
+    if (attempt.end.answered()) {
       self->trouble_ = nullptr;
       if (attempt.reply.again && !sender->maybe_applied) {
         // The number was taken, though no copy of this batch was sent before: the id is not ours alone.
@@ -172,11 +164,11 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
       co_return true;
     }
     if (self->give_up(*sender, attempt)) {
-      const bool again = !self->waiting_.empty() && attempt.end != Attempt::End::no_reply;
+      const bool again = !self->waiting_.empty() && attempt.end.kind() != CallEnd::Kind::no_reply;
       co_return !again;
     }
     ++self->counts_.resent;
-    const Duration wait = pause.next();
+    const Duration wait = pauses.next();
     co_await sleep_for(wait);
     if (!sender->batch_open()) break;
   }
@@ -186,36 +178,15 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
 
 Task<Producer::Core::Attempt> Producer::Core::try_once(std::shared_ptr<Core> self,
                                                        redis::Command command, TimePoint deadline) {
-  using End = Attempt::End;
   Attempt out;
   out.sent = self->loop().now();
   try {
     redis::Reply reply = co_await self->lane().eval(lua::produce, command, deadline);
     out.reply = read_produce(std::move(reply));
-    out.end = End::answered;
-  } catch (const redis::ScriptError&) {
-    out.end = End::half_done;
-    out.error = std::current_exception();
-  } catch (const OutcomeUnknown&) {
-    out.end = End::no_reply;
-    out.error = std::current_exception();
-  } catch (const ConnectionError&) {
-    out.end = End::not_sent;
-    out.error = std::current_exception();
-  } catch (const TimeoutError&) {
-    out.end = End::not_sent;
-    out.error = std::current_exception();
-  } catch (const ServerError& error) {
-    out.end = redis::passing(error.code()) ? End::not_now : End::refused;
-    out.error = std::current_exception();
-  } catch (const ShutdownError&) {
-    out.end = End::ended;
-    out.error = std::current_exception();
   } catch (...) {
-    out.end = End::half_done;  // a reply of another shape: Redis did something
-    out.error = std::current_exception();
+    out.end = CallEnd::caught();
   }
-  if (out.end == End::answered) {
+  if (out.end.answered()) {
     self->caller_.clock().observe(out.reply.now, out.sent, self->loop().now());
   }
   co_return out;
@@ -238,33 +209,26 @@ void Producer::Core::apply(Sender& sender, const ProduceReply& reply,
 
 // After an attempt that was not answered: true if the batch is done with, false if it is to be sent again.
 bool Producer::Core::give_up(Sender& sender, const Attempt& attempt) {
-  using End = Attempt::End;
-  switch (attempt.end) {
+  using End = CallEnd::Kind;
+  switch (attempt.end.kind()) {
     case End::no_reply:
       sender.maybe_applied = true;
       expire();
       arm_timer();
       break;
     case End::not_sent:
-      if (!sender.maybe_applied) {
-        dissolve(sender, attempt.error);
-        return true;
-      }
-      expire();
-      break;
+    case End::too_late:
     case End::not_now:
       if (!sender.maybe_applied) {
-        trouble_ = attempt.error;
-        dissolve(sender, attempt.error);
+        if (attempt.end.kind() == End::not_now) trouble_ = attempt.end.error();
+        dissolve(sender, attempt.end.error());
         return true;
       }
       expire();
       break;
-    case End::half_done:
-      fail_batch(sender, unknown(attempt.error));
-      break;
-    default:
-      fail_batch(sender, sender.maybe_applied ? unknown(attempt.error) : attempt.error);
+    default:  // half done, refused for good, the end: no copy is sent
+      sender.maybe_applied = sender.maybe_applied || attempt.end.maybe_executed();
+      fail_batch(sender, sender.maybe_applied ? unknown(attempt.end) : attempt.end.error());
       break;
   }
   if (sender.batch_open()) return false;

@@ -1,28 +1,39 @@
 #include "broker/scripts/script_caller.hpp"
 
-#include <exception>
 #include <string>
 
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq_scripts.hpp"
 #include "redis/connection/role.hpp"
-#include "redis/wire/classify.hpp"
-#include "redis/wire/script_error.hpp"
+#include "redis/wire/call_end.hpp"
 
 namespace mx_rmq::broker {
 
+using redis::CallEnd;
+
 namespace {
 
-[[noreturn]] void throw_unknown(const lua::Script& script, const std::exception_ptr& last) {
-  std::string text = "script ";
-  text.append(script.name).append(": sent, no reply came; and again: ");
-  try {
-    std::rethrow_exception(last);
-  } catch (const std::exception& error) {
-    text += error.what();
+// An earlier copy of the call may have been executed, whatever became of the last one.
+[[noreturn]] void throw_unknown(const lua::Script& script, const CallEnd& last) {
+  throw OutcomeUnknown("script " + std::string(script.name) +
+                       ": sent, no reply came; and again: " + last.what());
+}
+
+// Whether another copy is worth sending. `last`: there is no time for one.
+bool worth_a_copy(const CallEnd& end, Resend resend, bool last, std::uint64_t only_epoch) {
+  if (resend == Resend::never) return false;
+  switch (end.kind()) {
+    case CallEnd::Kind::no_reply:
+      return resend == Resend::until_deadline;
+    case CallEnd::Kind::not_sent:
+      return only_epoch == 0;  // with it, there will be no other connection
+    case CallEnd::Kind::too_late:
+    case CallEnd::Kind::not_now:
+      return !last;
+    default:
+      return false;
   }
-  throw OutcomeUnknown(text);
 }
 
 }  // namespace
@@ -31,83 +42,57 @@ Task<ScriptCaller::Answer> ScriptCaller::ask(ScriptCaller self, const lua::Scrip
                                              redis::Command command, TimePoint deadline,
                                              Resend resend, std::uint64_t only_epoch) {
   Answer answer;
-  ResendPause pause;
+  runtime::Backoff pauses = resend_pauses();
   for (;;) {
-    std::exception_ptr error;
-    bool again = resend != Resend::never;
-    bool unknown = false;
+    CallEnd end;
     answer.sent = self.loop_->now();
-    const bool last = !again || deadline - answer.sent <= self.attempt_timeout_;
+    const bool last = resend == Resend::never || deadline - answer.sent <= self.attempt_timeout_;
     const TimePoint limit = last ? deadline : answer.sent + self.attempt_timeout_;
     try {
       answer.reply = co_await self.lane_->eval(*script, command, limit, only_epoch);
-    } catch (const redis::ScriptError&) {
-      throw;
-    } catch (const OutcomeUnknown&) {
-      error = std::current_exception();
-      unknown = true;
-      again = resend == Resend::until_deadline;
-    } catch (const ConnectionError&) {
-      error = std::current_exception();
-      again = again && only_epoch == 0;  // with it, there will be no other connection
-    } catch (const TimeoutError&) {
-      error = std::current_exception();
-      again = !last;
-    } catch (const ServerError& refusal) {
-      error = std::current_exception();
-      again = !last && redis::passing(refusal.code());
-    } catch (const Error&) {
-      error = std::current_exception();
-      again = false;
+    } catch (...) {
+      end = CallEnd::caught();
     }
     answer.received = self.loop_->now();
-    if (error == nullptr) co_return std::move(answer);
+    if (end.answered()) co_return std::move(answer);
+    if (end.kind() == CallEnd::Kind::half_done) end.rethrow();
 
-    const Duration wait = pause.next();
-    again = again && answer.received + wait < deadline;
-    if (!again) {
-      if (answer.repeated && !unknown) throw_unknown(*script, error);
-      std::rethrow_exception(error);
+    const Duration wait = pauses.next();
+    if (!worth_a_copy(end, resend, last, only_epoch) || answer.received + wait >= deadline) {
+      if (answer.repeated && !end.maybe_executed()) throw_unknown(*script, end);
+      end.rethrow();
     }
-    answer.repeated = answer.repeated || unknown;
-    bool stopped = false;
+    answer.repeated = answer.repeated || end.maybe_executed();
+    end = CallEnd();
     try {
       co_await sleep_for(wait);
-    } catch (const ShutdownError&) {
-      error = std::current_exception();
-      stopped = true;
+    } catch (...) {
+      end = CallEnd::caught();  // the loop ends
     }
-    if (stopped && answer.repeated) throw_unknown(*script, error);
-    if (stopped) std::rethrow_exception(error);
+    if (end.answered()) continue;
+    if (answer.repeated) throw_unknown(*script, end);
+    end.rethrow();
   }
 }
 
 Task<redis::Reply> ScriptCaller::ask_plain(ScriptCaller self, redis::Command command,
                                            TimePoint deadline) {
-  ResendPause pause;
+  runtime::Backoff pauses = resend_pauses();
   for (;;) {
-    std::exception_ptr error;
+    CallEnd end;
     redis::Reply reply;
     try {
       reply = co_await self.lane_->send(command, deadline);
-    } catch (const OutcomeUnknown&) {
-      error = std::current_exception();
-    } catch (const ConnectionError&) {
-      error = std::current_exception();
+      if (reply.is_error()) throw redis::refusal(command.name(), reply.error_text());
+    } catch (...) {
+      end = CallEnd::caught();
     }
-    if (error == nullptr && !reply.is_error()) co_return reply;
-    if (error == nullptr) {
-      const std::string& text = reply.error_text();
-      const redis::Verdict verdict = redis::classify(text);
-      error = std::make_exception_ptr(ServerError(
-          std::string(verdict.code), "Redis refused " + std::string(command.name()) + ": " + text +
-                                         std::string(redis::explained(text))));
-      const bool passes =
-          verdict.remedy == redis::Remedy::wait || verdict.remedy == redis::Remedy::reconnect;
-      if (!passes) std::rethrow_exception(error);
-    }
-    const Duration wait = pause.next();
-    if (self.loop_->now() + wait >= deadline) std::rethrow_exception(error);
+    if (end.answered()) co_return reply;
+    const bool again = end.kind() == CallEnd::Kind::no_reply ||
+                       end.kind() == CallEnd::Kind::not_sent ||
+                       end.kind() == CallEnd::Kind::not_now;
+    const Duration wait = pauses.next();
+    if (!again || self.loop_->now() + wait >= deadline) end.rethrow();
     co_await sleep_for(wait);
   }
 }

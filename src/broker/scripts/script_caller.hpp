@@ -10,6 +10,7 @@
 #include "redis/topology/server_clock.hpp"
 #include "redis/wire/command.hpp"
 #include "redis/wire/reply.hpp"
+#include "runtime/backoff.hpp"
 #include "runtime/event_loop.hpp"
 
 namespace mx_rmq::lua {
@@ -28,20 +29,11 @@ enum class Resend : std::uint8_t {
   until_deadline    ///< send the same call again until the deadline; only for what may happen twice
 };
 
-/// Pauses between copies of a call, 10 ms doubling to 500 ms: no hot loop where the connection dies at
-/// each copy. Without jitter, because the lane's reconnecting has it.
-class ResendPause {
- public:
-  [[nodiscard]] Duration next() noexcept {
-    const Duration pause = pause_;
-    pause_ = pause_ * 2 < longest ? pause_ * 2 : longest;
-    return pause;
-  }
-
- private:
-  static constexpr Duration longest = std::chrono::milliseconds(500);
-  Duration pause_ = std::chrono::milliseconds(10);
-};
+/// The pauses between copies of a call: no hot loop where the connection dies at each copy. To be used without
+/// jitter, because the lane's reconnecting has it.
+[[nodiscard]] inline runtime::Backoff resend_pauses() noexcept {
+  return {std::chrono::milliseconds(10), std::chrono::milliseconds(500)};
+}
 
 /// A result, and whether an earlier copy of the call may have been executed too.
 template <class R>

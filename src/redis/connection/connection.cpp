@@ -17,6 +17,9 @@ namespace {
 
 constexpr std::size_t feed_size = std::size_t{16} << 10;
 constexpr std::size_t write_at_once = std::size_t{32} << 10;
+// At most so much in one write.
+constexpr std::size_t write_buffers = 256;
+constexpr std::size_t write_bytes = std::size_t{1} << 20;
 constexpr std::chrono::seconds look_within{5};
 
 std::optional<Address> local_address(const ConnectOptions& options) {
@@ -198,10 +201,10 @@ void Connection::perform() {
 
 // What an error reply says about the server, whoever gets it.
 void Connection::note_error(const std::string& text) {
-  const Verdict verdict = classify(text);
-  if (verdict.remedy == Remedy::reconnect) {
+  const ErrorMeaning meaning = classify(text);
+  if (meaning.remedy == Remedy::reconnect) {
     demoted_ = text;
-  } else if (verdict.remedy == Remedy::follow || verdict.code == "CROSSSLOT") {
+  } else if (meaning.remedy == Remedy::follow || meaning.code == "CROSSSLOT") {
     context_->note_cluster(text);
   }
 }
@@ -364,6 +367,34 @@ void Connection::tell_ready(std::uint64_t epoch) {
     holding_ = false;
   }
   want_flush();
+}
+
+// --- writing: what was queued in a loop turn leaves in its flush hook ---
+
+void Connection::want_flush() {
+  if (dirty_ || transport_ == nullptr || blocked_ || !fsm_.wants_write()) return;
+  dirty_ = true;
+  context_->mark_dirty(*this);
+}
+
+void Connection::flush() {
+  dirty_ = false;
+  if (const TimePoint now = context_->loop.now(); now >= fsm_.next_wake()) {
+    fsm_.on_timer(now, actions_);
+    perform();
+  }
+  const bool held = holding_ && fsm_.state() != LaneState::setting_up;
+  while (transport_ != nullptr && !blocked_ && !held && fsm_.wants_write()) {
+    buffers_.clear();
+    const std::size_t skip = fsm_.gather(buffers_, write_buffers, write_bytes);
+    std::size_t offered = 0;
+    for (const SharedBytes& each : buffers_) offered += each.size;
+    const std::size_t taken = transport_->write(buffers_, skip);
+    fsm_.on_written(taken);
+    blocked_ = taken < offered - skip;
+  }
+  buffers_.clear();
+  arm_timer();
 }
 
 void Connection::arm_timer() {

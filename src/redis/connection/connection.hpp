@@ -114,11 +114,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   std::uint64_t last_callback_ = 0;
 };
 
-/// Lane::send, for whoever has a connection.
+/// Route::send, for whoever has a connection.
 Task<Reply> send_on(std::shared_ptr<Connection> connection, Command command, TimePoint deadline,
                     std::uint64_t only_epoch);
-/// Lane::eval.
-Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* script,
-                    Command evalsha, TimePoint deadline, std::uint64_t only_epoch);
 
 }  // namespace mx_rmq::redis

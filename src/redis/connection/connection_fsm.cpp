@@ -1,12 +1,18 @@
 #include "redis/connection/connection_fsm.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
-// Connecting, set-up and timers. How it ends: connection_end.cpp. Commands: connection_queue.cpp.
 namespace mx_rmq::redis {
 
 namespace {
+
+// A reply was worth something, but the connection did not last: begin the pauses a few doublings up,
+// so that a connection that keeps dying cannot be made anew all the time.
+constexpr int failures_after_short_life = 2;
+
+constexpr const char* connections_closed = "the connections to Redis are closed";
 
 std::string in_ms(std::chrono::milliseconds span) { return std::to_string(span.count()) + " ms"; }
 
@@ -42,13 +48,17 @@ ConnectionFsm::ConnectionFsm(ConnectionOptions options, std::optional<Address> l
       local_(std::move(local)),
       plan_(std::move(plan)),
       rng_(rng),
-      backoff_(options_.backoff_min, options_.backoff_max) {}
+      backoff_(options_.backoff_min, options_.backoff_max),
+      setup_(plan_, false) {}
+
+// --- an attempt to connect ---
 
 void ConnectionFsm::start(TimePoint now, Actions& out) {
   if (state_ == LaneState::idle) begin_attempt(now, out);
 }
 
 void ConnectionFsm::begin_attempt(TimePoint now, Actions& out) {
+  assert(commands_.in_flight() == 0 && "without a connection no reply is awaited");
   ++attempt_;
   attempt_deadline_ = now + options_.connect_timeout;
   if (local_) {
@@ -88,73 +98,29 @@ void ConnectionFsm::on_connected(TimePoint now, Actions&) {
   if (state_ != LaneState::connecting) return;
   state_ = LaneState::setting_up;
   attempt_deadline_ = now + options_.connect_timeout;
-  setup_written_ = 0;
-  setup_answered_ = 0;
-  heard_in_setup_ = false;
-  role_refusals_ = 0;
-  careful_ = unfit_;
-  auth_refused_.reset();
-  skip_ = 0;
-}
-
-// The last step asks for the role once more, and only where it was not told.
-std::size_t ConnectionFsm::setup_steps() const noexcept {
-  const bool ends_with_it =
-      !plan_->empty() && plan_->back().kind == SetupStep::Kind::replication_info;
-  return plan_->size() - (ends_with_it && role_refusals_ == 0 ? 1 : 0);
-}
-
-// Where there was no master the last time, what a master needs is not sent before it is known to be one.
-std::size_t ConnectionFsm::setup_sendable() const noexcept {
-  if (!careful_) return setup_steps();
-  const auto role = std::ranges::find(*plan_, SetupStep::Kind::role, &SetupStep::kind);
-  if (role == plan_->end()) return setup_steps();
-  const auto with_it = static_cast<std::size_t>(role - plan_->begin()) + 1;
-  return setup_answered_ < with_it ? with_it : setup_steps();
+  setup_ = SetupRun(plan_, unfit_);
 }
 
 void ConnectionFsm::on_setup_reply(TimePoint now, const Reply& reply, Actions& out) {
-  const SetupStep& step = (*plan_)[setup_answered_];
-  SetupVerdict verdict = judge_setup_reply(step, reply);
-  using Verdict = SetupVerdict::Kind;
-  // A server that is full says so, and closes, before it has read anything: not garbage.
-  if (verdict.kind == Verdict::go_on && setup_answered_ >= setup_written_) {
-    verdict.kind = Verdict::garbage;
-    verdict.text = "an answer to what was not sent: " + reply.describe();
-  }
-  // A Sentinel refuses the password of the servers that it watches: what is there tells more.
-  if (step.kind == SetupStep::Kind::auth && verdict.kind == Verdict::refuse) {
-    auth_refused_ = std::move(verdict);
-    ++setup_answered_;
-    return;
-  }
-  if (auth_refused_ && verdict.kind != Verdict::sentinel)
-    verdict = *std::exchange(auth_refused_, {});
+  SetupVerdict verdict = setup_.on_reply(reply, out);
   switch (verdict.kind) {
-    case Verdict::refuse:
-    case Verdict::sentinel:
-      setup_refused(now, std::move(verdict), out);
+    case SetupVerdict::Kind::refuse:
+    case SetupVerdict::Kind::sentinel:
+      return setup_refused(now, std::move(verdict), out);
+    case SetupVerdict::Kind::try_later:
+    case SetupVerdict::Kind::garbage:
+      return setup_failed(now, std::move(verdict.text), out);
+    case SetupVerdict::Kind::replica:
+      return setup_failed(now, std::move(verdict.text), out, Found::nothing_fit);
+    case SetupVerdict::Kind::go_on:
+      if (setup_.done()) become_ready(now, out);
       return;
-    case Verdict::try_later:
-    case Verdict::garbage:
-      setup_failed(now, std::move(verdict.text), out);
-      return;
-    case Verdict::replica:
-      setup_failed(now, std::move(verdict.text), out, Found::nothing_fit);
-      return;
-    case Verdict::go_on:
-      break;
   }
-  if (verdict.role_refused) ++role_refusals_;
-  if (step.kind == SetupStep::Kind::time) {
-    out.push_back({.kind = Action::Kind::server_time, .number = verdict.number});
-  } else if (step.kind == SetupStep::Kind::client_id) {
-    out.push_back({.kind = Action::Kind::client_id, .number = verdict.number});
-  }
-  if (++setup_answered_ == setup_steps()) become_ready(now, out);
 }
 
 void ConnectionFsm::become_ready(TimePoint now, Actions& out) {
+  assert(state_ == LaneState::setting_up && commands_.in_flight() == 0 &&
+         "a set-up makes a connection usable, and nothing else was sent on it");
   state_ = LaneState::ready;
   recycling_ = false;
   renewed_ = false;
@@ -164,16 +130,20 @@ void ConnectionFsm::become_ready(TimePoint now, Actions& out) {
   ready_since_ = now;
   useful_ = false;
   out.push_back({.kind = Action::Kind::ready, .number = static_cast<std::int64_t>(epoch_)});
-  drop_unsent(out, Failure::not_written, std::string(bound_and_over), [this](const Unsent& each) {
-    return each.only_epoch != 0 && each.only_epoch != epoch_;
-  });
+  commands_.drop_unsent(Failure::not_written, std::string(bound_and_over), out,
+                        [this](const CommandQueue::Unsent& each) {
+                          return each.only_epoch != 0 && each.only_epoch != epoch_;
+                        });
 }
 
 void ConnectionFsm::attempt_failed(TimePoint now, std::string why, Actions& out, Found found) {
-  const bool silent = state_ == LaneState::setting_up && !heard_in_setup_;
+  assert((state_ == LaneState::resolving || state_ == LaneState::connecting ||
+          state_ == LaneState::setting_up) &&
+         "only an attempt under way can fail");
+  const bool silent = state_ == LaneState::setting_up && setup_.silent();
   if (state_ != LaneState::resolving) out.push_back({.kind = Action::Kind::close});
   state_ = LaneState::backing_off;
-  retry_at_ = now + backoff_.next(rng_);
+  retry_at_ = now + backoff_.next(rng_.next());
   last_error_ = std::move(why);
   unfit_ = found == Found::nothing_fit;
   if (silent && !silence_.empty()) {
@@ -190,17 +160,16 @@ void ConnectionFsm::attempt_failed(TimePoint now, std::string why, Actions& out,
 
 // After one that connected and is of no use another address gets its chance.
 void ConnectionFsm::setup_failed(TimePoint now, std::string why, Actions& out, Found found) {
-  if (auth_refused_) {
-    setup_refused(now, *std::exchange(auth_refused_, {}), out);
-    return;
+  if (auto refusal = setup_.take_auth_refusal()) {
+    return setup_refused(now, std::move(*refusal), out);
   }
   ++first_address_;
   attempt_failed(now, std::move(why), out, found);
 }
 
 void ConnectionFsm::fail_only_fit(Actions& out) {
-  drop_unsent(out, Failure::not_written, last_error_,
-              [](const Unsent& each) { return each.only_fit; });
+  commands_.drop_unsent(Failure::not_written, last_error_, out,
+                        [](const CommandQueue::Unsent& each) { return each.only_fit; });
 }
 
 void ConnectionFsm::explain_silence(std::string why, Actions& out) {
@@ -227,9 +196,7 @@ void ConnectionFsm::setup_refused(TimePoint now, SetupVerdict verdict, Actions& 
   unfit_ = verdict.kind == SetupVerdict::Kind::sentinel;
   out.push_back(
       {.kind = Action::Kind::refused, .text = last_error_, .code = refused_code_, .unfit = unfit_});
-  for (Unsent& each : unsent_) fail(out, each.waiter, Failure::refused, last_error_, refused_code_);
-  unsent_.clear();
-  queued_bytes_ = 0;
+  commands_.fail_unsent(Failure::refused, last_error_, refused_code_, out);
 }
 
 void ConnectionFsm::on_lost(TimePoint now, std::string_view why, Actions& out) {
@@ -263,7 +230,7 @@ void ConnectionFsm::on_protocol_error(TimePoint now, std::string_view why, Actio
   const std::string text = "protocol error: " + std::string(why);
   if (state_ == LaneState::setting_up) {
     setup_failed(now, text, out);
-  } else if (state_ == LaneState::ready || state_ == LaneState::draining) {
+  } else if (connected()) {
     end_connection(now, text, out);
   }
 }
@@ -271,6 +238,188 @@ void ConnectionFsm::on_protocol_error(TimePoint now, std::string_view why, Actio
 void ConnectionFsm::on_no_redis(TimePoint now, std::string why, Actions& out) {
   if (state_ == LaneState::setting_up) setup_failed(now, std::move(why), out, Found::nothing_fit);
 }
+
+// --- commands ---
+
+void ConnectionFsm::submit(TimePoint now, WaiterToken waiter, Command command, TimePoint deadline,
+                           std::uint64_t only_epoch, Actions& out, bool only_fit) {
+  if (state_ == LaneState::closed || state_ == LaneState::draining) {
+    return add_failure(out, waiter, Failure::shut_down, connections_closed);
+  }
+  if (state_ == LaneState::refused) {
+    return add_failure(out, waiter, Failure::refused, last_error_, refused_code_);
+  }
+  if (only_epoch != 0 && (ready() ? only_epoch != epoch_ : only_epoch <= epoch_)) {
+    return add_failure(out, waiter, Failure::not_written, std::string(bound_and_over));
+  }
+  if (only_fit && unfit_ && !ready()) {
+    return add_failure(out, waiter, Failure::not_written, last_error_);
+  }
+  if (deadline <= now) {
+    return add_failure(out, waiter, Failure::timed_out,
+                       "the deadline had passed before it was sent");
+  }
+  if (!commands_.has_room(command.size(), options_.max_queued_bytes)) {
+    return add_failure(out, waiter, Failure::not_written,
+                       "the queue of the connection to Redis is full (" +
+                           std::to_string(commands_.queued_bytes()) + " bytes wait to be sent)");
+  }
+  commands_.push(
+      {std::move(command), waiter, deadline, only_epoch, ready() ? epoch_ : 0, only_fit});
+  start(now, out);
+}
+
+bool ConnectionFsm::wants_write() const noexcept {
+  if (state_ == LaneState::setting_up) return setup_.wants_write();
+  if (!connected()) return false;
+  return recycling_ ? commands_.begun() : commands_.unsent() > 0;
+}
+
+std::size_t ConnectionFsm::gather(std::vector<SharedBytes>& buffers, std::size_t max_buffers,
+                                  std::size_t max_bytes) const {
+  if (!wants_write()) return 0;
+  if (state_ == LaneState::setting_up) return setup_.gather(buffers, max_buffers, max_bytes);
+  return commands_.gather(buffers, max_buffers, max_bytes, recycling_);
+}
+
+void ConnectionFsm::on_written(std::size_t bytes) {
+  if (state_ == LaneState::setting_up) {
+    setup_.on_written(bytes);
+  } else {
+    commands_.on_written(bytes);
+  }
+}
+
+void ConnectionFsm::on_reply(TimePoint now, Reply reply, Actions& out) {
+  if (state_ == LaneState::setting_up) return on_setup_reply(now, reply, out);
+  if (!connected()) return;
+  const std::optional<WaiterToken> waiter = commands_.answered();
+  if (!waiter) {
+    return on_protocol_error(now, "a reply that nobody waits for: " + reply.describe(), out);
+  }
+  useful_ = true;
+  // An abandoned command's reply is swallowed.
+  if (*waiter != 0) {
+    out.push_back({.kind = Action::Kind::reply, .waiter = *waiter, .reply = std::move(reply)});
+  }
+  finish_if_answered(now, out);
+}
+
+// --- the end of a usable connection ---
+
+// What was written, wholly or partly, has an unknown outcome. What was handed over while this connection
+// was up and not written has none: its sender decides anew, seeing the new epoch. What waited for a
+// connection already goes on waiting.
+void ConnectionFsm::end_connection(TimePoint now, std::string_view why, Actions& out,
+                                   bool by_peer) {
+  assert(connected() && "only what was usable ends");
+  out.push_back({.kind = Action::Kind::close});
+  const bool draining = state_ == LaneState::draining;
+  const bool voluntary = recycling_ || draining;
+  const bool idle = by_peer && commands_.idle();
+  last_error_ = std::string(why);
+  const std::string text = "the connection to Redis ended: " + last_error_;
+  commands_.lose_written(text, out);
+  recycling_ = false;
+  if (draining) {
+    close_for_good(out);
+    return;
+  }
+  commands_.drop_unsent(Failure::not_written, text, out, [this](const CommandQueue::Unsent& each) {
+    return each.submitted_in == epoch_ || (each.only_epoch != 0 && each.only_epoch <= epoch_);
+  });
+  if (now - ready_since_ >= options_.useful_after) {
+    backoff_.reset();
+  } else if (useful_ && !renewed_) {
+    backoff_.soften(failures_after_short_life);
+  }
+  state_ = LaneState::backing_off;
+  retry_at_ = now + backoff_.next(rng_.next());
+  out.push_back(
+      {.kind = Action::Kind::lost, .number = voluntary ? 1 : 0, .text = last_error_, .idle = idle});
+}
+
+void ConnectionFsm::recycle(TimePoint now, std::uint64_t epoch, std::string_view why,
+                            Actions& out) {
+  if (state_ != LaneState::ready || epoch != epoch_ || recycling_) return;
+  recycling_ = true;
+  why_recycled_ = std::string(why);
+  finish_if_answered(now, out);
+}
+
+void ConnectionFsm::renew(TimePoint now, std::string_view why, bool at_once, Actions& out) {
+  if (state_ == LaneState::setting_up) {
+    attempt_failed(now, std::string(why), out);
+    return;
+  }
+  if (state_ != LaneState::ready) return;
+  renewed_ = true;
+  if (!recycling_) {
+    recycling_ = true;
+    why_recycled_ = std::string(why);
+  }
+  if (at_once) {
+    end_connection(now, why, out);
+  } else {
+    finish_if_answered(now, out);
+  }
+}
+
+void ConnectionFsm::drop(TimePoint now, std::uint64_t epoch, std::string_view why, Actions& out) {
+  if (connected() && epoch == epoch_) end_connection(now, why, out);
+}
+
+void ConnectionFsm::drain(TimePoint now, TimePoint deadline, Actions& out) {
+  if (state_ == LaneState::closed) return;
+  if (state_ == LaneState::draining) {
+    drain_deadline_ = std::min(drain_deadline_, deadline);
+    return;
+  }
+  if (state_ != LaneState::ready) {
+    abort(now, out);
+    return;
+  }
+  state_ = LaneState::draining;
+  drain_deadline_ = deadline;
+  if (recycling_) {
+    recycling_ = false;
+    commands_.drop_unsent(
+        Failure::shut_down, connections_closed, out,
+        [this](const CommandQueue::Unsent& each) { return each.submitted_in != epoch_; });
+  }
+  finish_if_answered(now, out);
+}
+
+void ConnectionFsm::abort(TimePoint now, Actions& out) {
+  if (state_ == LaneState::closed) return;
+  if (connected()) {
+    state_ = LaneState::draining;
+    end_connection(now, "closed", out);
+    return;
+  }
+  if (state_ == LaneState::connecting || state_ == LaneState::setting_up) {
+    out.push_back({.kind = Action::Kind::close});
+  }
+  close_for_good(out);
+}
+
+void ConnectionFsm::close_for_good(Actions& out) {
+  state_ = LaneState::closed;
+  commands_.fail_unsent(Failure::shut_down, connections_closed, {}, out);
+  assert(commands_.in_flight() == 0 && "nobody is left waiting");
+  out.push_back({.kind = Action::Kind::closed});
+}
+
+void ConnectionFsm::finish_if_answered(TimePoint now, Actions& out) {
+  if (commands_.in_flight() > 0) return;
+  if (recycling_) {
+    end_connection(now, why_recycled_, out);
+  } else if (state_ == LaneState::draining && commands_.unsent() == 0) {
+    end_connection(now, "closed", out);
+  }
+}
+
+// --- time ---
 
 TimePoint ConnectionFsm::next_wake() const noexcept {
   TimePoint wake = TimePoint::max();
@@ -297,11 +446,14 @@ TimePoint ConnectionFsm::next_wake() const noexcept {
       break;
   }
   if (const auto stalled = stalled_at()) wake = std::min(wake, *stalled);
-  return std::min(wake, earliest_);
+  return std::min(wake, commands_.next_deadline());
 }
 
 void ConnectionFsm::on_timer(TimePoint now, Actions& out) {
-  if (now >= earliest_) expire(now, out);
+  if (now >= commands_.next_deadline()) {
+    const bool none = !ready() && state_ != LaneState::draining && !last_error_.empty();
+    commands_.expire(now, none ? &last_error_ : nullptr, out);
+  }
   switch (state_) {
     case LaneState::resolving:
       if (now >= attempt_deadline_) {
@@ -335,6 +487,12 @@ void ConnectionFsm::on_timer(TimePoint now, Actions& out) {
                        " after a command's deadline",
                    out);
   }
+}
+
+std::optional<TimePoint> ConnectionFsm::stalled_at() const noexcept {
+  const auto due = connected() ? commands_.reply_due() : std::nullopt;
+  if (!due) return std::nullopt;
+  return std::max(*due, last_heard_.value_or(ready_since_)) + options_.stall_timeout;
 }
 
 }  // namespace mx_rmq::redis

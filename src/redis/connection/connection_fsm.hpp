@@ -2,25 +2,21 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "redis/connection/backoff.hpp"
+#include "redis/connection/action.hpp"
+#include "redis/connection/command_queue.hpp"
 #include "redis/connection/options.hpp"
 #include "redis/connection/seams.hpp"
-#include "redis/connection/setup.hpp"
-#include "redis/wire/command.hpp"
-#include "redis/wire/reply.hpp"
+#include "redis/connection/setup_run.hpp"
+#include "runtime/backoff.hpp"
 #include "runtime/mono_clock.hpp"
 
 namespace mx_rmq::redis {
-
-using runtime::TimePoint;
 
 /// How a connection is doing.
 enum class LaneState : std::uint8_t {
@@ -40,54 +36,12 @@ enum class LaneState : std::uint8_t {
 inline constexpr std::string_view bound_and_over =
     "not sent: its connection ended first, and it must not go over another one";
 
-/// Who awaits a reply; the machine only hands it back. 0 is nobody.
-using WaiterToken = std::uintptr_t;
-/// The connection itself, which looks what its server is by now.
-inline constexpr WaiterToken look_token = 1;
-
-/// How a command ended that got no reply.
-enum class Failure : std::uint8_t {
-  not_written,      ///< ConnectionError
-  timed_out,        ///< TimeoutError: not written by its deadline
-  outcome_unknown,  ///< OutcomeUnknown
-  refused,          ///< ServerError: set-up is refused
-  shut_down         ///< ShutdownError
-};
-
-/// What the machine wants done.
-struct Action {
-  enum class Kind : std::uint8_t {
-    resolve,         ///< look up the host; answer with on_resolved(number, ...)
-    connect,         ///< make a transport and connect it to `address`
-    close,           ///< drop the transport
-    reply,           ///< `waiter` gets `reply`
-    fail,            ///< `waiter` gets `failure` with `code` and `text`
-    server_time,     ///< `number`: unix ms the server told during set-up
-    client_id,       ///< `number`: this connection's id at the server; 0 = unknown
-    ready,           ///< usable: epoch `number` begins
-    lost,            ///< `text`: a usable connection ended (to be logged)
-    attempt_failed,  ///< `text`: could not connect (to be logged)
-    refused,         ///< `text`: credentials, rights, or no server for us (to be logged)
-    closed           ///< for good
-  };
-
-  Kind kind;
-  WaiterToken waiter = 0;
-  Failure failure = Failure::not_written;
-  std::int64_t number = 0;
-  Reply reply{};
-  std::string text{};
-  std::string code{};
-  Address address{};    ///< connect; attempt_failed in the set-up: where
-  bool unfit = false;   ///< attempt_failed, refused: what is there is no master
-  bool silent = false;  ///< attempt_failed: connected, and not a byte came
-  bool idle = false;    ///< lost: the other end closed it while nothing was under way
-};
-using Actions = std::vector<Action>;
-
 /// One connection slot as a pure state machine: it is told events with their time and answers with
 /// actions; it owns no socket, no timer and no coroutine. Every waiter that was submitted is
 /// answered by exactly one `reply` or `fail` action.
+///
+/// Its commands are a CommandQueue's, the pipeline that makes a connection usable is a SetupRun's; when there is a
+/// connection, and what its end means for both, is decided here.
 class ConnectionFsm {
  public:
   /// `rng` must outlive it.
@@ -130,7 +84,7 @@ class ConnectionFsm {
   /// Some bytes came (before their replies are told).
   void on_heard(TimePoint now) noexcept {
     last_heard_ = now;
-    heard_in_setup_ = true;
+    setup_.on_heard();
   }
   void on_reply(TimePoint now, Reply reply, Actions& out);
   void on_protocol_error(TimePoint now, std::string_view why, Actions& out);
@@ -163,30 +117,22 @@ class ConnectionFsm {
   /// Redis server, a port for TLS.
   [[nodiscard]] bool unfit() const noexcept { return unfit_; }
   /// The set-up's questions for the role that were refused: ROLE, then INFO replication.
-  [[nodiscard]] int role_refusals() const noexcept { return role_refusals_; }
+  [[nodiscard]] int role_refusals() const noexcept { return setup_.role_refusals(); }
   /// Nothing has been answered in the set-up under way.
   [[nodiscard]] bool setup_unanswered() const noexcept {
-    return state_ == LaneState::setting_up && setup_answered_ == 0;
+    return state_ == LaneState::setting_up && setup_.unanswered();
   }
   [[nodiscard]] std::optional<TimePoint> last_heard() const noexcept { return last_heard_; }
   /// Commands written, or partly written, and not answered; abandoned ones included.
-  [[nodiscard]] std::size_t in_flight() const noexcept;
-  [[nodiscard]] std::size_t unsent() const noexcept { return unsent_.size(); }
-  [[nodiscard]] std::size_t queued_bytes() const noexcept { return queued_bytes_; }
+  [[nodiscard]] std::size_t in_flight() const noexcept { return commands_.in_flight(); }
+  [[nodiscard]] std::size_t unsent() const noexcept { return commands_.unsent(); }
+  [[nodiscard]] std::size_t queued_bytes() const noexcept { return commands_.queued_bytes(); }
 
  private:
-  struct Unsent {
-    Command command;
-    WaiterToken waiter;  // 0: timed out when partly written
-    TimePoint deadline;
-    std::uint64_t only_epoch;
-    std::uint64_t submitted_in;  // the epoch it was submitted in; 0: while there was no connection
-    bool only_fit = false;
-  };
-  struct InFlight {
-    WaiterToken waiter;  // 0: abandoned, its reply is swallowed
-    TimePoint deadline;
-  };
+  /// There is a connection with commands on it: usable, or being closed in good order.
+  [[nodiscard]] bool connected() const noexcept {
+    return state_ == LaneState::ready || state_ == LaneState::draining;
+  }
 
   void begin_attempt(TimePoint now, Actions& out);
   void connect_next(TimePoint now, Actions& out);
@@ -197,28 +143,24 @@ class ConnectionFsm {
   void setup_failed(TimePoint now, std::string why, Actions& out, Found found = Found::something);
   void setup_refused(TimePoint now, SetupVerdict verdict, Actions& out);
   void fail_only_fit(Actions& out);
-  [[nodiscard]] std::size_t setup_steps() const noexcept;
-  [[nodiscard]] std::size_t setup_sendable() const noexcept;
   void end_connection(TimePoint now, std::string_view why, Actions& out, bool by_peer = false);
   void finish_if_answered(TimePoint now, Actions& out);
   void close_for_good(Actions& out);
-  void expire(TimePoint now, Actions& out);
   [[nodiscard]] std::optional<TimePoint> stalled_at() const noexcept;
-  /// Fails those that `gone` picks of what is not written at all.
-  template <class Predicate>
-  void drop_unsent(Actions& out, Failure failure, const std::string& why, Predicate gone);
-  void fail(Actions& out, WaiterToken waiter, Failure failure, std::string text,
-            std::string code = {}) const;
 
   const ConnectionOptions options_;
   const std::optional<Address> local_;
   const std::shared_ptr<const SetupPlan> plan_;
   Rng& rng_;
-  Backoff backoff_;
+  runtime::Backoff backoff_;
 
   LaneState state_ = LaneState::idle;
-  bool recycling_ = false;
   std::uint64_t epoch_ = 0;
+  std::string last_error_;
+  std::optional<TimePoint> last_heard_;
+  CommandQueue commands_;
+
+  // An attempt to connect.
   std::int64_t attempt_ = 0;
   std::vector<Address> addresses_;
   std::size_t address_ = 0;        // the one being tried
@@ -226,40 +168,18 @@ class ConnectionFsm {
   TimePoint attempt_deadline_{};   // of resolving and connecting, then of the set-up
   TimePoint address_deadline_{};
   TimePoint retry_at_{};
-  TimePoint drain_deadline_{};
-  TimePoint ready_since_{};
-  bool useful_ = false;
-  bool unfit_ = false;
-  bool renewed_ = false;  // ended by renew()
-  std::string silence_;   // see explain_silence()
-  std::string why_recycled_;
+  SetupRun setup_;       // of the present connection, or the last one
+  bool unfit_ = false;   // see unfit()
+  std::string silence_;  // see explain_silence()
   std::string refused_code_;
-  std::string last_error_;
-  std::optional<TimePoint> last_heard_;
 
-  std::size_t setup_written_ = 0;  // buffers
-  std::size_t setup_answered_ = 0;
-  bool heard_in_setup_ = false;
-  int role_refusals_ = 0;
-  bool careful_ = false;  // nothing is sent behind the question for the role before its answer
-  std::optional<SetupVerdict> auth_refused_;  // kept until the role is known
-  std::deque<Unsent> unsent_;
-  std::size_t skip_ = 0;  // bytes of the first buffer to write that are written
-  std::size_t queued_bytes_ = 0;
-  std::deque<InFlight> in_flight_;
-  TimePoint earliest_ = TimePoint::max();  // no deadline of a waiter is before this
+  // A usable connection.
+  TimePoint ready_since_{};
+  bool useful_ = false;     // a command was answered on it
+  bool recycling_ = false;  // it ends once what was written is answered
+  bool renewed_ = false;    // ended by renew()
+  std::string why_recycled_;
+  TimePoint drain_deadline_{};
 };
-
-template <class Predicate>
-void ConnectionFsm::drop_unsent(Actions& out, Failure failure, const std::string& why,
-                                Predicate gone) {
-  bool partly_written = skip_ > 0 && (state_ == LaneState::ready || state_ == LaneState::draining);
-  std::erase_if(unsent_, [&](const Unsent& each) {
-    if (std::exchange(partly_written, false) || !gone(each)) return false;
-    queued_bytes_ -= each.command.size();
-    fail(out, each.waiter, failure, why);
-    return true;
-  });
-}
 
 }  // namespace mx_rmq::redis

@@ -123,13 +123,19 @@ std::string unfit_bytes_text(std::string_view address, std::string_view bytes) {
 }
 
 std::string_view explained(std::string_view error_text) noexcept {
-  const Verdict verdict = classify(error_text);
-  if (verdict.remedy == Remedy::reconnect) return on_a_replica;
-  if (verdict.remedy == Remedy::follow) return in_a_cluster;
+  const ErrorMeaning meaning = classify(error_text);
+  if (meaning.remedy == Remedy::reconnect) return on_a_replica;
+  if (meaning.remedy == Remedy::follow) return in_a_cluster;
   for (const std::string_view code : {"CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN"}) {
-    if (verdict.code == code) return in_a_cluster;
+    if (meaning.code == code) return in_a_cluster;
   }
   return {};
+}
+
+ServerError refusal(std::string_view what, std::string_view error_text) {
+  std::string text = "Redis refused ";
+  text.append(what).append(": ").append(error_text).append(explained(error_text));
+  return {std::string(classify(error_text).code), text};
 }
 
 }  // namespace mx_rmq::redis

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "mx_rmq/errors.hpp"
 #include "redis/wire/reply.hpp"
 
 namespace mx_rmq::redis {
@@ -38,5 +39,8 @@ struct ServerRole {
 /// What an error reply tells about the place it came from, to be put behind its text: " (...)"; empty if it
 /// tells nothing. A replica (READONLY, UNBLOCKED), a node of a Redis Cluster (MOVED and its like).
 [[nodiscard]] std::string_view explained(std::string_view error_text) noexcept;
+/// The error of a call that Redis answered with an error reply: "Redis refused `what`: ...", explained, with the
+/// reply's code.
+[[nodiscard]] ServerError refusal(std::string_view what, std::string_view error_text);
 
 }  // namespace mx_rmq::redis

@@ -41,7 +41,7 @@ std::string_view name(Kind kind) noexcept {
 }
 
 SetupVerdict judge_error(const SetupStep& step, const std::string& text) {
-  const Verdict what = classify(text);
+  const ErrorMeaning what = classify(text);
   SetupVerdict verdict;
   verdict.code = std::string(what.code);
   verdict.text = std::string(name(step.kind)) + " refused: " + text;

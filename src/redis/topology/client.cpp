@@ -106,9 +106,9 @@ Task<> Client::check_on(std::shared_ptr<Connection> connection, TimePoint deadli
     const Reply reply = co_await answer.wait();
     if (reply.is_error()) {
       const std::string& text = reply.error_text();
-      const Verdict verdict = classify(text);
-      if (question != Question::ping && verdict.remedy == Remedy::fatal) continue;
-      throw ServerError(std::string(verdict.code), "Redis refuses to answer: " + text);
+      const ErrorMeaning meaning = classify(text);
+      if (question != Question::ping && meaning.remedy == Remedy::fatal) continue;
+      throw refusal("to answer", text);
     }
     const std::string unfit =
         unfit_text(question == Question::role ? read_role(reply) : read_replication_info(reply));

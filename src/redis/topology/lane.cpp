@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "redis/connection/connection.hpp"
+#include "redis/connection/eval.hpp"
 
 namespace mx_rmq::redis {
 

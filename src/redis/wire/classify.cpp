@@ -85,7 +85,7 @@ std::string_view inner_code(std::string_view text, std::string_view first) noexc
 
 }  // namespace
 
-Verdict classify(std::string_view text) noexcept {
+ErrorMeaning classify(std::string_view text) noexcept {
   const std::string_view first = text.substr(0, text.find(' '));
   const std::string_view rest =
       text.substr(first.size() < text.size() ? first.size() + 1 : text.size());
@@ -106,11 +106,6 @@ Verdict classify(std::string_view text) noexcept {
     return {Executed::no, Remedy::refuse, first};
   }
   return {Executed::no, remedy_of(first), first};
-}
-
-bool passing(std::string_view code) noexcept {
-  const Remedy remedy = classify(code).remedy;
-  return remedy == Remedy::wait || remedy == Remedy::reconnect || remedy == Remedy::load_script;
 }
 
 }  // namespace mx_rmq::redis

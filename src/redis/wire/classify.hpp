@@ -19,11 +19,12 @@ enum class Remedy : std::uint8_t {
   reconcile     ///< raised inside a script: look at what it did
 };
 
-struct Verdict {
+/// What an error reply means.
+struct ErrorMeaning {
   Executed executed;
   Remedy remedy;
   std::string_view code;  ///< first word, or the inner code of an error that a script passed on
-  friend bool operator==(const Verdict&, const Verdict&) = default;
+  friend bool operator==(const ErrorMeaning&, const ErrorMeaning&) = default;
 };
 
 /// The one table of error replies. `text` is the reply without its '-'; `code` points into it.
@@ -31,9 +32,11 @@ struct Verdict {
 /// It relies on a rule that the scripts keep: nothing is written before the script's first write
 /// has been let through. So OOM, READONLY, MISCONF and NOREPLICAS raised inside a script mean that
 /// nothing was done: Redis raises each of them only at a first write.
-[[nodiscard]] Verdict classify(std::string_view text) noexcept;
+[[nodiscard]] ErrorMeaning classify(std::string_view text) noexcept;
 
-/// Whether what is refused with this code may work a moment later.
-[[nodiscard]] bool passing(std::string_view code) noexcept;
+/// Whether what is refused so may work a moment later.
+[[nodiscard]] constexpr bool passing(Remedy remedy) noexcept {
+  return remedy == Remedy::wait || remedy == Remedy::reconnect || remedy == Remedy::load_script;
+}
 
 }  // namespace mx_rmq::redis

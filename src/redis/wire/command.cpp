@@ -71,16 +71,6 @@ void CommandBuilder::begin_evalsha(CommandBuilder& builder, const lua::Script& s
   builder.add("EVALSHA").add(script.sha1).add(keys);
 }
 
-Command evalsha(const lua::Script& script, std::span<const std::string_view> keys,
-                std::span<const std::string_view> arguments) {
-  CommandBuilder builder;
-  builder.reserve(3 + keys.size() + arguments.size());
-  CommandBuilder::begin_evalsha(builder, script, keys.size());
-  for (const std::string_view key : keys) builder.add(key);
-  for (const std::string_view argument : arguments) builder.add(argument);
-  return builder.build();
-}
-
 Command eval_instead(const lua::Script& script, const Command& evalsha) {
   // "*<n>\r\n$7\r\nEVALSHA\r\n$40\r\n<sha1>\r\n" and what follows: taken apart again, so that callers
   // need not keep the arguments for a case that hardly ever comes.

@@ -86,11 +86,7 @@ class CommandBuilder {
   std::deque<std::string> numbers_;  // a deque: its elements stay where they are
 };
 
-/// EVALSHA of `script`.
-[[nodiscard]] Command evalsha(const lua::Script& script, std::span<const std::string_view> keys,
-                              std::span<const std::string_view> arguments);
-
-/// The EVAL that does the same as an EVALSHA made by the above; for servers that keep losing it.
+/// The EVAL that does the same as an EVALSHA; for servers that keep losing the script.
 [[nodiscard]] Command eval_instead(const lua::Script& script, const Command& evalsha);
 
 template <class... Args>

@@ -164,10 +164,9 @@ const std::vector<Bug>& bugs() {
        {{"src/broker/produce/producer_pump.cpp",
          "if (sender.batch_open()) return false; sender.end_batch();",
          R"(if (sender.batch_open()) return false;
-         if (planted::is("uses_a_batch_number_again") && attempt.end == End::no_reply) --sender.number;
+         if (planted::is("uses_a_batch_number_again") && attempt.end.kind() == End::no_reply) --sender.number;
          sender.end_batch();)"},
-        {"src/broker/produce/producer_pump.cpp",
-         "if (attempt.reply.again && !sender->maybe_applied) {",
+        {"src/broker/produce/producer_pump.cpp", "if (attempt.reply.again && !sender->maybe_applied) {",
          R"(if (attempt.reply.again && !sender->maybe_applied && !planted::is("uses_a_batch_number_again")) {)"}}},
       {"numbers_each_copy_of_a_batch",
        "a batch without a reply is sent again under another number",
@@ -196,63 +195,49 @@ const std::vector<Bug>& bugs() {
       // --- connections ---
       {"replays_after_reconnecting",
        "what was written to a connection that ended is written to the next one, too",
-       {{"src/redis/connection/connection_queue.cpp",
-         "in_flight_.push_back({front.waiter, front.deadline});",
+       {{"src/redis/connection/command_queue.cpp", "in_flight_.push_back({front.waiter, front.deadline});",
          R"(in_flight_.push_back({front.waiter, front.deadline});
          if (planted::is("replays_after_reconnecting")) planted_written()[this].push_back(front.command);)"},
-        {"src/redis/connection/connection_queue.cpp", "in_flight_.pop_front();",
+        {"src/redis/connection/command_queue.cpp", "in_flight_.pop_front();",
          R"(in_flight_.pop_front();
          if (planted::is("replays_after_reconnecting") && !planted_written()[this].empty()) {
            planted_written()[this].pop_front();
          })"},
-        {"src/redis/connection/connection_queue.cpp",
-         "void ConnectionFsm::fail(Actions& out, WaiterToken waiter, Failure failure, std::string "
-         "text, "
-         "std::string code) const {",
+        {"src/redis/connection/command_queue.cpp", "void CommandQueue::push(Unsent unsent) {",
          R"(std::map<const void*, std::deque<Command>>& planted_written() {
            static std::map<const void*, std::deque<Command>> written;
            return written;
          }
-         void ConnectionFsm::fail(Actions& out, WaiterToken waiter, Failure failure, std::string text,
-                                  std::string code) const {)"},
-        {"src/redis/connection/connection_queue.cpp", "#include <chrono>",
-         "#include <chrono>\n#include <deque>\n#include <map>\n"},
-        {"src/redis/connection/connection_end.cpp",
-         "for (const InFlight& each : in_flight_) fail(out, each.waiter, Failure::outcome_unknown, "
-         "text);",
-         R"(if (planted::is("replays_after_reconnecting") && !voluntary) {
+         void CommandQueue::push(Unsent unsent) {)"},
+        {"src/redis/connection/command_queue.cpp", "#include <chrono>",
+         "#include <chrono>\n#include <map>\n"},
+        {"src/redis/connection/command_queue.cpp",
+         "void CommandQueue::lose_written(const std::string& why, Actions& out) {",
+         R"(void CommandQueue::lose_written(const std::string& why, Actions& out) {
+         if (planted::is("replays_after_reconnecting")) {
            auto& written = planted_written()[this];
            while (!in_flight_.empty() && written.size() == in_flight_.size()) {
-             unsent_.push_front({written.back(), in_flight_.back().waiter, in_flight_.back().deadline, 0, 0});
              queued_bytes_ += written.back().size();
+             unsent_.push_front({written.back(), in_flight_.back().waiter, in_flight_.back().deadline, 0, 0});
              written.pop_back();
              in_flight_.pop_back();
            }
            skip_ = 0;
          }
-         planted_written()[this].clear();
-         for (const InFlight& each : in_flight_) fail(out, each.waiter, Failure::outcome_unknown, text);)"},
-        {"src/redis/connection/connection_end.cpp",
-         "constexpr int failures_after_short_life = 2; }  // namespace",
-         R"(constexpr int failures_after_short_life = 2;
-         }  // namespace
-         std::map<const void*, std::deque<Command>>& planted_written();)"},
-        {"src/redis/connection/connection_end.cpp", "#include <algorithm>",
-         "#include <algorithm>\n#include <deque>\n#include <map>\n"}}},
+         planted_written()[this].clear();)"}}},
       {"gives_a_late_reply_to_the_next_waiter",
        "a command that timed out is forgotten, and its late reply goes to the command after it",
-       {{"src/redis/connection/connection_queue.cpp",
-         "earliest_ = earliest == TimePoint::max() ? earliest",
+       {{"src/redis/connection/command_queue.cpp", "earliest_ = earliest == TimePoint::max() ? earliest",
          R"(if (planted::is("gives_a_late_reply_to_the_next_waiter")) {
            std::erase_if(in_flight_, [](const InFlight& each) { return each.waiter == 0; });
          }
          earliest_ = earliest == TimePoint::max() ? earliest)"}}},
       {"does_not_load_scripts",
        "NOSCRIPT is taken for a failure instead of loading the script",
-       {{"src/redis/wire/eval.cpp", "case Remedy::load_script: ++unknown;",
+       {{"src/redis/connection/eval.cpp", "case Remedy::load_script: unknown_to_server(sending);",
          R"(case Remedy::load_script:
-           if (planted::is("does_not_load_scripts")) std::rethrow_exception(error);
-           ++unknown;)"}}},
+           if (planted::is("does_not_load_scripts")) std::rethrow_exception(error_);
+           unknown_to_server(sending);)"}}},
 
       // --- wake-ups ---
       {"forgets_the_marker_when_stopping",

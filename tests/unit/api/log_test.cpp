@@ -225,19 +225,19 @@ TEST_F(LogTest, WithoutASinkLinesGoToStderrUnderTheLibrarysName) {
 }
 
 TEST_F(LogTest, AFloodIsOneLineAnIntervalWithTheNumberLeftOut) {
-  log::Every gate = log::every(1h);
+  log::Every gate(1h);
   for (int i = 0; i < 1000; ++i) log::warn(gate, "refused", "code", "OOM");
   EXPECT_EQ(lines_, Lines{"warn: refused code=OOM"});
   EXPECT_EQ(gate.take_suppressed(), 999U);
 
-  log::Every fast = log::every(0ns);
+  log::Every fast(0ns);
   log::info(fast, "a");
   log::error(fast, "b");
   EXPECT_EQ(lines_.size(), 3U);
 }
 
 TEST_F(LogTest, TheNextLineAfterAFloodTellsHowManyWereLeftOut) {
-  log::Every gate = log::every(50ms);
+  log::Every gate(50ms);
   log::warn(gate, "refused");
   log::warn(gate, "refused");
   log::warn(gate, "refused");
@@ -247,7 +247,7 @@ TEST_F(LogTest, TheNextLineAfterAFloodTellsHowManyWereLeftOut) {
 }
 
 TEST(LogEvery, AllowsOncePerIntervalByTheGivenTime) {
-  log::Every gate = log::every(10s);
+  log::Every gate(10s);
   const log::Every::Clock::time_point start{};
   EXPECT_TRUE(gate.allow_at(start));
   EXPECT_FALSE(gate.allow_at(start + 9'999ms));

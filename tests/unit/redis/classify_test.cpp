@@ -110,19 +110,19 @@ std::vector<Row> table() {
 TEST(Classify, HasARowForEveryReplyThatIsKnown) {
   for (const Row& row : table()) {
     SCOPED_TRACE(row.text);
-    const Verdict verdict = classify(row.text);
-    EXPECT_EQ(verdict.executed, row.executed);
-    EXPECT_EQ(verdict.remedy, row.remedy);
-    EXPECT_EQ(verdict.code, row.code);
+    const ErrorMeaning meaning = classify(row.text);
+    EXPECT_EQ(meaning.executed, row.executed);
+    EXPECT_EQ(meaning.remedy, row.remedy);
+    EXPECT_EQ(meaning.code, row.code);
   }
 }
 
 TEST(Classify, TheCodePointsIntoTheText) {
   for (const Row& row : table()) {
     SCOPED_TRACE(row.text);
-    const Verdict verdict = classify(row.text);
-    EXPECT_GE(verdict.code.data(), row.text.data());
-    EXPECT_LE(verdict.code.data() + verdict.code.size(), row.text.data() + row.text.size());
+    const ErrorMeaning meaning = classify(row.text);
+    EXPECT_GE(meaning.code.data(), row.text.data());
+    EXPECT_LE(meaning.code.data() + meaning.code.size(), row.text.data() + row.text.size());
   }
 }
 

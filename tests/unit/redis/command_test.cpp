@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mx_rmq_scripts.hpp"
+#include "unit/redis/evalsha.hpp"
 
 namespace mx_rmq::redis {
 namespace {

@@ -275,21 +275,21 @@ TEST(ConnectionFsm, PausesDoubleUpToTheCapAndAreJittered) {
   options.backoff_max = 1s;
   for (const bool longest : {false, true}) {
     FixedRng rng(longest);
-    Backoff backoff(options.backoff_min, options.backoff_max);
+    runtime::Backoff backoff(options.backoff_min, options.backoff_max);
     for (const auto full : {100ms, 200ms, 400ms, 800ms, 1000ms, 1000ms}) {
       rng.want(full - full / 2);
-      EXPECT_EQ(backoff.next(rng), longest ? full : full / 2);
+      EXPECT_EQ(backoff.next(rng.next()), longest ? full : full / 2);
     }
     backoff.soften(2);
     rng.want(200ms);
-    EXPECT_EQ(backoff.next(rng), longest ? 400ms : 200ms);
+    EXPECT_EQ(backoff.next(rng.next()), longest ? 400ms : 200ms);
     backoff.reset();
     rng.want(50ms);
-    EXPECT_EQ(backoff.next(rng), longest ? 100ms : 50ms);
+    EXPECT_EQ(backoff.next(rng.next()), longest ? 100ms : 50ms);
   }
   FixedRng rng(false);
-  Backoff for_ever(1ms, 24h);
-  for (int i = 0; i < 1000; ++i) EXPECT_LE(for_ever.next(rng), 24h);
+  runtime::Backoff for_ever(1ms, 24h);
+  for (int i = 0; i < 1000; ++i) EXPECT_LE(for_ever.next(rng.next()), 24h);
 }
 
 TEST(ConnectionFsm, AConnectionThatKeepsDyingIsNotMadeAnewWithoutEnd) {

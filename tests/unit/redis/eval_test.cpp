@@ -10,6 +10,7 @@
 #include "mx_rmq/errors.hpp"
 #include "runtime/scope.hpp"
 #include "support/wait.hpp"
+#include "unit/redis/evalsha.hpp"
 #include "unit/redis/machine.hpp"
 #include "unit/redis/scripted_server.hpp"
 

@@ -1,0 +1,198 @@
+#include "redis/connection/eval.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "mx_rmq/errors.hpp"
+#include "mx_rmq_scripts.hpp"
+#include "redis/connection/connection.hpp"
+#include "redis/connection/role.hpp"
+#include "redis/wire/call_end.hpp"
+#include "redis/wire/classify.hpp"
+#include "redis/wire/script_error.hpp"
+#include "runtime/backoff.hpp"
+#include "runtime/event.hpp"
+
+// Running a script to a clear end: what each error reply means is classify()'s to say.
+namespace mx_rmq::redis {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto shortest_pause = 10ms;
+constexpr auto longest_pause = 1s;
+constexpr auto longest_answer_time = 250ms;
+
+std::string called(const lua::Script& script) { return "the script " + std::string(script.name); }
+
+/// What came of sending the script once.
+struct Sending {
+  CallEnd end;
+  Reply reply;                      // if it was answered
+  std::uint64_t number = 0;         // of its submission
+  std::exception_ptr may_not_load;  // what SCRIPT LOAD was answered, when that cannot change
+};
+
+// Sends `command`, with SCRIPT LOAD in front of it in the same write if `load`.
+Task<Sending> send_once(std::shared_ptr<Connection> connection, const lua::Script* script,
+                        bool load, Command command, TimePoint deadline, std::uint64_t only_epoch) {
+  Sending sending;
+  Connection::Answer loaded(connection->context().loop);
+  Connection::Answer answer(connection->context().loop);
+  if (load) {
+    Command load_command = Command::of("SCRIPT", "LOAD", script->source);
+    const std::uint64_t number =
+        connection->submit(loaded, std::move(load_command), deadline, only_epoch);
+    connection->note_load(*script, number);
+  }
+  sending.number = connection->submit(answer, std::move(command), deadline, only_epoch);
+  if (load) {
+    try {
+      const Reply reply = co_await loaded.wait();
+      if (reply.is_error() && classify(reply.error_text()).remedy == Remedy::fatal) {
+        sending.may_not_load =
+            std::make_exception_ptr(refusal(called(*script), reply.error_text()));
+      }
+    } catch (const Error&) {
+      // The script itself, sent on the same connection, tells what to do.
+    }
+  }
+  try {
+    sending.reply = co_await answer.wait();
+  } catch (...) {
+    sending.end = CallEnd::caught();
+  }
+  co_return sending;
+}
+
+/// One run of a script: what has been tried, and what to try next. Its members throw what the run ends with.
+class ScriptRun {
+ public:
+  ScriptRun(const Connection& connection, const lua::Script& script, Command evalsha)
+      : connection_(connection),
+        script_(script),
+        evalsha_(std::move(evalsha)),
+        command_(evalsha_),
+        backoff_(shortest_pause, longest_pause) {}
+
+  // What to send next: a command, with the script's source in front of it or not.
+  [[nodiscard]] const Command& command() const noexcept { return command_; }
+  [[nodiscard]] bool load() const noexcept { return load_; }
+
+  /// It was not answered. Goes on only if it surely was not written, and may go over another connection.
+  void not_answered(const CallEnd& end, bool bound) {
+    plainly_again();
+    switch (end.kind()) {
+      case CallEnd::Kind::not_sent:
+        if (bound) end.rethrow();
+        // What the server said last tells more than that it is not there now.
+        error_ = refusal_ != nullptr ? refusal_ : end.error();
+        return;
+      case CallEnd::Kind::too_late:
+        std::rethrow_exception(refusal_ != nullptr ? refusal_ : end.error());
+      case CallEnd::Kind::no_reply:
+        throw OutcomeUnknown(called(script_) + ": " + end.what());
+      default:
+        end.rethrow();
+    }
+  }
+
+  /// It was answered with an error. Goes on if that can be mended, or passes.
+  void refused(const Sending& sending) {
+    const std::string& text = sending.reply.error_text();
+    const ErrorMeaning meaning = classify(text);
+    if (meaning.executed != Executed::no) {
+      throw ScriptError(called(script_) + " failed on its way: " + text);
+    }
+    plainly_again();
+    refusal_ = std::make_exception_ptr(refusal(called(script_), text));
+    error_ = refusal_;
+    switch (meaning.remedy) {
+      case Remedy::load_script:
+        unknown_to_server(sending);
+        return;
+      case Remedy::wait:
+      case Remedy::reconnect:  // the connection has seen to it, with all others of the queue
+        return;
+      case Remedy::fatal:
+        // EVAL may be forbidden where EVALSHA is not.
+        if (unknown_ != 2 || meaning.code != "NOPERM") std::rethrow_exception(error_);
+        ++unknown_;
+        load_ = true;
+        return;
+      default:
+        std::rethrow_exception(error_);
+    }
+  }
+
+  /// Until when to pause before the next try; none: not at all.
+  [[nodiscard]] std::optional<TimePoint> pause_until(TimePoint now, TimePoint deadline) {
+    if (at_once_) return std::nullopt;
+    const runtime::Duration rest = backoff_.next(connection_.context().seams.rng->next());
+    // A last try needs time for its answer: better the refusal that is known than an unknown outcome.
+    const runtime::Duration answer_time =
+        std::min<runtime::Duration>(rest / 2, longest_answer_time);
+    if (now + rest + answer_time >= deadline) std::rethrow_exception(error_);
+    return now + rest;
+  }
+
+ private:
+  void plainly_again() {
+    command_ = evalsha_;
+    load_ = false;
+    at_once_ = false;
+  }
+
+  // The first time it is loaded. The second time somebody keeps flushing, or we may not load: the source goes along.
+  // Then it is loaded again, with pauses.
+  void unknown_to_server(const Sending& sending) {
+    ++unknown_;
+    at_once_ = unknown_ <= 2;
+    if (unknown_ == 2) {
+      command_ = eval_instead(script_, evalsha_);
+    } else if (sending.may_not_load != nullptr) {
+      std::rethrow_exception(sending.may_not_load);
+    } else {
+      load_ = !connection_.load_queued_after(script_, sending.number);
+    }
+  }
+
+  const Connection& connection_;
+  const lua::Script& script_;
+  const Command evalsha_;
+  Command command_;
+  bool load_ = false;
+  bool at_once_ = false;
+  int unknown_ = 0;             // times that the server did not know the script
+  std::exception_ptr refusal_;  // the server's last
+  std::exception_ptr error_;    // what the run ends with if there is no time left
+  runtime::Backoff backoff_;
+};
+
+}  // namespace
+
+Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* script,
+                    Command evalsha, TimePoint deadline, std::uint64_t only_epoch) {
+  runtime::EventLoop& loop = connection->context().loop;
+  ScriptRun run(*connection, *script, std::move(evalsha));
+  runtime::Event never(loop);
+  for (;;) {
+    Sending sending =
+        co_await send_once(connection, script, run.load(), run.command(), deadline, only_epoch);
+    if (!sending.end.answered()) {
+      run.not_answered(sending.end, only_epoch != 0);
+    } else if (sending.reply.is_error()) {
+      run.refused(sending);
+    } else {
+      co_return std::move(sending.reply);
+    }
+    const auto until = run.pause_until(loop.now(), deadline);
+    if (until) co_await never.wait_until(*until);
+  }
+}
+
+}  // namespace mx_rmq::redis
