@@ -274,7 +274,8 @@ TEST_F(QueueBlocking, AStalledLoopIsSeenThoughAllThreadsAreBusy) {
   start(queue);
   produce(queue, "t", "hang");
   ASSERT_TRUE(journal->wait_size(1));
-  produce(queue, "loop", 1);
+  // Not waited for: the loop may stall before it has read the reply.
+  const auto produced = to_future(queue.produce("loop", 1));
   ASSERT_TRUE(wait_for(patience, [&] { return stalls->load(); }));
   const HealthReport report = health(queue);
   EXPECT_FALSE(report.healthy);
