@@ -23,6 +23,9 @@ inline constexpr std::chrono::milliseconds max_run_time = std::chrono::hours(24)
 /// Longest pause before a retry, where it is configured.
 inline constexpr std::chrono::milliseconds max_retry_delay = std::chrono::hours(24) * 365;
 inline constexpr int max_retry_limit = 1000;
+/// Longest lease. One that ends later than this from now was given by a server's clock that has
+/// been set back since.
+inline constexpr std::chrono::milliseconds max_lease = std::chrono::hours(1);
 
 /// [A-Za-z0-9._:-]{1,128}
 void validate_topic(std::string_view topic);

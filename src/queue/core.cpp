@@ -108,8 +108,8 @@ QueueStatus QueueCore::status() const {
   }
   const std::lock_guard lock(mutex_);
   if (visible_engine_ != nullptr) {
-    status.local_queue_size = visible_engine_->shared().not_started();
-    status.active_handlers = visible_engine_->shared().handlers_active();
+    status.local_queue_size = visible_engine_->runner().not_started();
+    status.active_handlers = visible_engine_->runner().active();
   }
   return status;
 }
@@ -136,8 +136,7 @@ std::shared_ptr<redis::Client> QueueCore::make_client(std::size_t lanes) const {
 void QueueCore::open() {
   if (closed_) throw ShutdownError("the queue was cleaned up; call initialize() or a start first");
   if (client_) return;
-  scope_ = std::make_unique<runtime::Scope>(
-      loop_, [loop = &loop_](std::exception_ptr error) { loop->report(std::move(error)); });
+  scope_ = std::make_unique<runtime::Scope>(loop_);
   client_ = make_client(facade_lanes(config_));
   ports_ =
       std::make_unique<queue::TopicPorts>(*client_, *scope_, config_, queue::TopicPorts::Limits());

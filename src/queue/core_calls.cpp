@@ -118,8 +118,7 @@ Task<> QueueCore::submit_part(Batch* batch, std::size_t from, std::size_t end) {
   for (std::size_t i = from; i < end; ++i) by_topic[batch->topics[i]].push_back(i);
   std::vector<queue::TopicPorts::Use> ports;
   ports.reserve(by_topic.size());
-  runtime::Scope scope(
-      loop_, [loop = &loop_](std::exception_ptr error) { loop->report(std::move(error)); });
+  runtime::Scope scope(loop_);
   for (auto& [topic, places] : by_topic) {
     ports.push_back(port(topic));
     note(topic, *ports.back());

@@ -183,9 +183,7 @@ Task<> QueueCore::run_start(std::shared_ptr<QueueCore> self,
     duration = std::clamp<std::chrono::milliseconds>(*duration, 0ms, api::max_delay);
     patience.until = self->loop_.now() + Duration(*duration);
   }
-  runtime::Scope scope(self->loop_, [loop = &self->loop_](std::exception_ptr error) {
-    loop->report(std::move(error));
-  });
+  runtime::Scope scope(self->loop_);
   scope.spawn(heed_signals(self, signals, &scope));
   std::exception_ptr error;
   try {

@@ -40,17 +40,17 @@ Task<MetricsSnapshot> collect(Core core, std::vector<std::string> topics) {
   }
   snapshot.reconnects = core->reconnects();
   if (core->engine()) {
-    worker::Shared& shared = core->engine()->shared();
-    for (const auto& topic : shared.topics) {
-      const auto found = snapshot.topics.find(topic->name);
+    worker::Runner& runner = core->engine()->runner();
+    for (const auto& source : core->engine()->sources()) {
+      const auto found = snapshot.topics.find(source->topic.name);
       if (found == snapshot.topics.end()) continue;
-      found->second.avg_time_ms = topic->times.average_ms();
-      found->second.max_time_ms = topic->times.longest_ms();
+      found->second.avg_time_ms = runner.times(*source).average_ms();
+      found->second.max_time_ms = runner.times(*source).longest_ms();
     }
-    snapshot.messages_per_minute = shared.completed.per_minute(core->loop().now());
-    snapshot.handlers_active = static_cast<std::int64_t>(shared.handlers_active());
-    snapshot.zombies = shared.zombies.load();
-    snapshot.local_queue_size = static_cast<std::int64_t>(shared.not_started());
+    snapshot.messages_per_minute = runner.completed_per_minute();
+    snapshot.handlers_active = static_cast<std::int64_t>(runner.active());
+    snapshot.zombies = runner.zombies();
+    snapshot.local_queue_size = static_cast<std::int64_t>(runner.not_started());
   }
   co_return snapshot;
 }

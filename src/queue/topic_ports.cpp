@@ -93,9 +93,7 @@ void TopicPorts::drop(const std::string& topic) {
 }
 
 Task<> TopicPorts::close(runtime::TimePoint deadline) {
-  runtime::Scope scope(client_.loop(), [loop = &client_.loop()](std::exception_ptr error) {
-    loop->report(std::move(error));
-  });
+  runtime::Scope scope(client_.loop());
   for (const auto& [topic, entry] : entries_) scope.spawn(entry->port->producer.close(deadline));
   co_await scope.join();
 }

@@ -93,6 +93,9 @@ Scope::Runner Scope::run(std::shared_ptr<State> state, Task<> task) {
   if (error) std::rethrow_exception(error);
 }
 
+Scope::Scope(EventLoop& loop)
+    : Scope(loop, [&loop](std::exception_ptr error) { loop.report(std::move(error)); }) {}
+
 Scope::Scope(EventLoop& loop, ErrorHandler on_error) {
   if (!on_error) throw std::invalid_argument("mx_rmq: Scope: on_error may not be empty");
   state_ = std::make_shared<State>(loop, std::move(on_error));
@@ -126,7 +129,8 @@ void Scope::close() noexcept { state_->closed = true; }
 Task<> Scope::join() { return wait_until_empty(state_); }
 
 Task<> Scope::wait_until_empty(std::shared_ptr<State> state) {
-  // The tasks are told of the loop's end themselves, and their owner waits until they have heard it.
+  // The tasks are told of the loop's end themselves, and their owner waits until they have heard
+  // it.
   while (state->size > 0) co_await state->empty.wait_to_the_end();
 }
 

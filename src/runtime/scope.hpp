@@ -24,6 +24,8 @@ class Scope {
  public:
   using ErrorHandler = std::function<void(std::exception_ptr)>;
 
+  /// Errors of its tasks go to the loop's report().
+  explicit Scope(EventLoop& loop);
   Scope(EventLoop& loop, ErrorHandler on_error);
   ~Scope();
   Scope(const Scope&) = delete;

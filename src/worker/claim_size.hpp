@@ -8,10 +8,11 @@ namespace mx_rmq::worker {
 
 /// How much a claim may ask for. Pure. Thread: one.
 ///
-/// A claim without an answer may have asked for more than Redis sends (client-output-buffer-limit closes the
-/// connection) or than comes in time; asked again, it would end the same way for ever. So the next one asks for half of
-/// that, down to one message. After a while in which claims were answered the bounds are doubled, until they are what
-/// they were. A size that fails as soon as it is tried again is tried ever more seldom.
+/// A claim without an answer may have asked for more than Redis sends (client-output-buffer-limit
+/// closes the connection) or than comes in time; asked again, it would end the same way for ever.
+/// So the next one asks for half of that, down to one message. After a while in which claims were
+/// answered the bounds are doubled, until they are what they were. A size that fails as soon as it
+/// is tried again is tried ever more seldom.
 class ClaimSize {
  public:
   struct Size {

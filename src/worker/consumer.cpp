@@ -1,15 +1,19 @@
 #include "worker/consumer.hpp"
 
 #include <algorithm>
-#include <exception>
+#include <cassert>
 #include <utility>
 
-#include "mx_rmq/errors.hpp"
-#include "redis/wire/protocol_error.hpp"
+#include "broker/produce/producer.hpp"
+#include "redis/wire/call_end.hpp"
+#include "runtime/backoff.hpp"
+#include "worker/send_settlements.hpp"
 
 namespace mx_rmq::worker {
 
 using broker::Tag;
+using redis::CallEnd;
+using runtime::Backoff;
 using runtime::Duration;
 using runtime::TimePoint;
 using namespace std::chrono_literals;
@@ -17,33 +21,38 @@ namespace log = runtime::log;
 
 namespace {
 
-runtime::Duration command_timeout(const Consumer::Options& options) {
-  return std::min<runtime::Duration>(options.command_timeout, Duration(options.lease) / 3);
-}
-
 // Claims that fail less often or for a shorter time are an ordinary loss of a connection.
-constexpr int kFewFailures = 3;
-constexpr Duration kShortTime = 3s;
+constexpr int few_failures = 3;
+constexpr Duration short_time = 3s;
+// By one tend.
+constexpr int most_given_back = 1000;
+constexpr std::int64_t many_dead_letters = 10'000;
+
+std::string_view id_of(const Delivery& delivery) {
+  return delivery.view ? delivery.view->id : std::string_view("?");
+}
 
 }  // namespace
 
-Consumer::Consumer(runtime::EventLoop& loop, redis::Lane& lane, broker::TopicBroker& broker,
-                   std::size_t topic, std::string id, Options options, Hooks hooks)
-    : loop_(loop),
-      lane_(lane),
+Consumer::Consumer(Source& source, broker::TopicBroker& broker, const MQConfig& config,
+                   Quarantine::Member& member, LookAgain& look_again, Lost lost)
+    : loop_(broker.loop()),
+      lane_(broker.lane()),
+      source_(source),
       broker_(broker),
-      topic_(topic),
+      config_(config),
+      look_again_(look_again),
+      lost_(std::move(lost)),
       topic_name_(broker.keys().topic()),
-      options_(options),
-      hooks_(std::move(hooks)),
-      command_timeout_(command_timeout(options)),
-      lease_(std::move(id), options.lease),
-      settler_(*this),
-      size_(ClaimSize::Size{options.batch_size, options.claim_bytes}),
-      open_(loop),
-      kick_(loop),
-      renewed_(loop),
-      idle_(loop) {
+      command_timeout_(std::min<Duration>(config.command_timeout, Duration(config.lease) / 3)),
+      lease_(broker::random_id(lane_.rng()), config.lease),
+      settler_(lease_),
+      size_(ClaimSize::Size{config.batch_size, config.claim_bytes}),
+      holding_(member),
+      open_(loop_),
+      kick_(loop_),
+      renewed_(loop_),
+      idle_(loop_) {
   idle_.set();
   last_answer_ = loop_.now();
   ready_hook_ = lane_.on_ready([this](std::uint64_t) { on_ready(); });
@@ -67,19 +76,16 @@ void Consumer::on_ready() {
   } else {
     open_.set();
   }
-  kick();
-  hooks_.connected();
-  hooks_.progress();
+  kick_.set();
+  look_again_.soon();
 }
-
-void Consumer::kick() { kick_.set(); }
 
 bool Consumer::gate_open() const { return open_.is_set() && open_epoch_ == lane_.epoch(); }
 
 TimePoint Consumer::command_deadline() const { return loop_.now() + command_timeout_; }
 
-void Consumer::failed(const char* what, const std::string& why) {
-  log::warn(failure_gate_, "a call of Redis did not go well; trying again", "call", what, "topic",
+void Consumer::failed(std::string_view call, std::string_view why) {
+  log::warn(failure_gate_, "a call of Redis did not go well; trying again", "call", call, "topic",
             topic_name_, "consumer", lease_.name(), "error", why);
 }
 
@@ -88,9 +94,6 @@ void Consumer::failed(const char* what, const std::string& why) {
 bool Consumer::may_claim() const {
   return !quiet_ && lease_.may_claim() && gate_open() && lane_.ready();
 }
-
-Task<Consumer::Claimed> Consumer::claim(int most) { return take(most, false); }
-Task<Consumer::Claimed> Consumer::claim_suspect() { return take(1, true); }
 
 // What a claim asked for, and under what name.
 struct Consumer::Asked {
@@ -103,58 +106,61 @@ struct Consumer::Asked {
   TimePoint sent{};
   TimePoint deadline{};
   std::uint64_t epoch = 0;
-  std::int64_t own_alarm = 0;
+  Alarm alarm;  // before it was sent
+};
+
+// A claim, until what it brought is held. Unless that or not_executed() is told, it may have taken
+// messages that nobody here knows, whatever threw what: the next tend gives them back.
+class Consumer::ClaimUnderWay {
+ public:
+  ClaimUnderWay(Consumer& consumer, Asked what) : asked(std::move(what)), consumer_(consumer) {
+    if (!asked.suspect) consumer_.alarm_.unknown = true;  // it may be handed to us
+  }
+  ~ClaimUnderWay() {
+    if (ended_) return;
+    consumer_.lease_.claim_unanswered(consumer_.loop_.now());
+    consumer_.alarm_.unknown = true;
+    consumer_.held_changed();
+    consumer_.kick_.set();
+  }
+  ClaimUnderWay(const ClaimUnderWay&) = delete;
+  ClaimUnderWay& operator=(const ClaimUnderWay&) = delete;
+
+  void not_executed() noexcept {
+    consumer_.lease_.claim_failed();
+    nothing_changed();
+  }
+  void nothing_changed() noexcept {
+    consumer_.alarm_ = asked.alarm;
+    ended_ = true;
+  }
+  void taken_in() noexcept { ended_ = true; }
+
+  const Asked asked;
+
+ private:
+  Consumer& consumer_;
+  bool ended_ = false;
 };
 
 Task<Consumer::Claimed> Consumer::take(int most, bool suspect) {
-  Claimed claimed;
-  if (!may_claim()) co_return claimed;
-  const Asked asked = ask(most, suspect);
-  const bool alarm_was_unknown = alarm_unknown_;
-  // Until it is answered: it may be handed to us.
-  if (!suspect) alarm_unknown_ = true;
-  bool unanswered = false;
-  std::string error;
+  if (!may_claim()) co_return Claimed();
+  ClaimUnderWay claim(*this, ask(most, suspect));
+  broker::ClaimResult result;
+  CallEnd end;
   try {
-    claimed.result = co_await send_claim(asked);
-  } catch (const OutcomeUnknown& e) {
-    unanswered = true;
-    error = e.what();
-  } catch (const redis::ProtocolError& e) {
-    unanswered = true;
-    error = e.what();
-  } catch (const Error& e) {
-    error = e.what();  // nothing was executed
+    result = co_await send_claim(claim.asked);
+  } catch (...) {
+    end = CallEnd::caught();
   }
-  if (!error.empty()) {
-    if (!unanswered) alarm_unknown_ = alarm_was_unknown;
-    claim_failed(asked, unanswered, error);
-    co_return claimed;
+  if (end.answered()) co_return accept(claim, std::move(result));
+  if (!end.maybe_executed()) {
+    claim.not_executed();
+  } else if (!suspect) {
+    size_.unanswered(claim.asked.size, loop_.now());
   }
-  failed_claims_ = 0;
-  if (!suspect) size_.answered(asked.size, loop_.now());
-  std::vector<std::string> envelopes = std::exchange(claimed.result.envelopes, {});
-  last_answer_ = loop_.now();
-  const bool ours = lease_.claim_answered(asked.incarnation, !envelopes.empty(), asked.sent);
-  if (claimed.result.lost) {
-    alarm_unknown_ = alarm_was_unknown;  // nothing was changed
-    lose(lease_.lost(asked.incarnation));
-    claimed.state = Claimed::State::lost;
-    co_return claimed;
-  }
-  claimed.state = Claimed::State::ok;
-  if (!suspect) {
-    alarm_unknown_ = false;
-    own_alarm_ = std::max<std::int64_t>(claimed.result.alarm, 0);
-  }
-  if (ours) {
-    claimed.deliveries = hold(asked, std::move(envelopes));
-    co_return claimed;
-  }
-  std::vector<Tag> strays;
-  for (std::uint32_t i = 1; i <= envelopes.size(); ++i) strays.push_back(Tag{asked.number, i});
-  if (!strays.empty()) scope_->spawn(give_back_strays(asked.name, std::move(strays)));
-  co_return claimed;
+  claim_failed(claim.asked, end.what());
+  co_return Claimed();
 }
 
 Consumer::Asked Consumer::ask(int most, bool suspect) {
@@ -162,13 +168,13 @@ Consumer::Asked Consumer::ask(int most, bool suspect) {
   asked.name = lease_.name();
   asked.incarnation = lease_.incarnation();
   asked.fresh = lease_.fresh();
-  asked.number = lease_.begin_claim();
   asked.size = suspect ? ClaimSize::Size{1, 0} : size_.of(most);
   asked.suspect = suspect;
   asked.sent = loop_.now();
   asked.deadline = command_deadline();
   asked.epoch = lane_.epoch();
-  asked.own_alarm = alarm_unknown_ ? -1 : own_alarm_;
+  asked.alarm = alarm_;
+  asked.number = lease_.begin_claim();
   return asked;
 }
 
@@ -177,7 +183,7 @@ Task<broker::ClaimResult> Consumer::send_claim(const Asked& asked) {
     broker::SuspectArgs args;
     args.consumer = asked.name;
     args.number = asked.number;
-    args.lease = options_.lease;
+    args.lease = config_.lease;
     args.fresh = asked.fresh;
     broker::SuspectResult suspect = co_await broker_.suspect(args, asked.deadline, asked.epoch);
     broker::ClaimResult result;
@@ -191,27 +197,46 @@ Task<broker::ClaimResult> Consumer::send_claim(const Asked& asked) {
   args.consumer = asked.name;
   args.number = asked.number;
   args.most = asked.size.messages;
-  args.lease = options_.lease;
-  args.promote = options_.batch_size;
+  args.lease = config_.lease;
+  args.promote = config_.batch_size;
   args.fresh = asked.fresh;
   args.bytes = asked.size.bytes;
   args.slice = slice_;
-  args.own_alarm = asked.own_alarm;
+  args.own_alarm = asked.alarm.to_tell();
   co_return co_await broker_.claim(args, asked.deadline, asked.epoch);
 }
 
-void Consumer::claim_failed(const Asked& asked, bool unanswered, const std::string& error) {
+void Consumer::claim_failed(const Asked& asked, std::string_view why) {
   if (failed_claims_++ == 0) failing_since_ = loop_.now();
-  claim_error_ = error;
-  if (unanswered) {
-    lease_.claim_unanswered(loop_.now());
-    alarm_unknown_ = true;
-    if (!asked.suspect) size_.unanswered(asked.size, loop_.now());
-    kick();
-  } else {
-    lease_.claim_failed();
+  claim_error_ = why;
+  failed(asked.suspect ? "suspect" : "claim", why);
+}
+
+// What the answer means for the lease, the alarm and what is held.
+Consumer::Claimed Consumer::accept(ClaimUnderWay& claim, broker::ClaimResult result) {
+  const Asked& asked = claim.asked;
+  failed_claims_ = 0;
+  if (!asked.suspect) size_.answered(asked.size, loop_.now());
+  std::vector<std::string> envelopes = std::exchange(result.envelopes, {});
+  heard();
+  const bool ours = lease_.claim_answered(asked.incarnation, !envelopes.empty(), asked.sent);
+  Claimed claimed;
+  claimed.result = std::move(result);
+  if (claimed.result.lost) {
+    claim.nothing_changed();
+    lose(lease_.lost(asked.incarnation));
+    claimed.state = Claimed::State::lost;
+    return claimed;
   }
-  failed(asked.suspect ? "suspect" : "claim", error);
+  if (ours) {
+    claimed.deliveries = hold(asked, std::move(envelopes));
+  } else if (!envelopes.empty()) {
+    scope_->spawn(give_back_strays(asked.name, asked.number, envelopes.size()));
+  }
+  if (!asked.suspect) alarm_ = Alarm{std::max<std::int64_t>(claimed.result.alarm, 0), false};
+  claim.taken_in();
+  claimed.state = Claimed::State::ok;
+  return claimed;
 }
 
 std::vector<std::shared_ptr<Delivery>> Consumer::hold(const Asked& asked,
@@ -225,24 +250,26 @@ std::vector<std::shared_ptr<Delivery>> Consumer::hold(const Asked& asked,
   for (auto& envelope : envelopes) {
     bytes += envelope.size();
     const Tag tag{asked.number, ++index};
-    auto delivery = std::make_shared<Delivery>(topic_, asked.incarnation, tag, std::move(envelope));
+    auto delivery =
+        std::make_shared<Delivery>(&source_, asked.incarnation, tag, std::move(envelope));
     delivery->suspect = asked.suspect;
     lease_.hold(tag, delivery);
     held.push_back(std::move(delivery));
   }
+  held_changed();
   // The first slice that a script reads: about a quarter of the bytes allowed.
   const std::size_t average = bytes / envelopes.size() + 1;
-  slice_ = static_cast<int>(std::clamp<std::size_t>(options_.claim_bytes / 4 / average, 1, 256));
+  slice_ = static_cast<int>(std::clamp<std::size_t>(config_.claim_bytes / 4 / average, 1, 256));
   if (first) {
     tended_at_ = loop_.now();
-    kick();
+    kick_.set();
   }
   return held;
 }
 
 std::string Consumer::claim_trouble() const {
   const Duration failing = loop_.now() - failing_since_;
-  if (failed_claims_ < kFewFailures || failing < kShortTime) return {};
+  if (failed_claims_ < few_failures || failing < short_time) return {};
   std::string text = std::to_string(failed_claims_) + " claims in succession have failed";
   if (size_.smallest())
     text +=
@@ -251,20 +278,234 @@ std::string Consumer::claim_trouble() const {
   return text + ": " + claim_error_;
 }
 
-Task<> Consumer::give_back_strays(std::string name, std::vector<Tag> tags) {
-  std::ranges::reverse(tags);
-  std::vector<broker::ReleaseItem> items(tags.size());
-  for (std::size_t i = 0; i < tags.size(); ++i) items[i].tag = tags[i];
+// They were claimed under a name that was lost meanwhile.
+Task<> Consumer::give_back_strays(std::string name, std::uint64_t claim, std::size_t count) {
+  std::vector<broker::ReleaseItem> items(count);
+  for (std::size_t i = 0; i < count; ++i)
+    items[i].tag = Tag{claim, static_cast<std::uint32_t>(count - i)};  // the newest first
   broker::ReleaseArgs args;
   args.consumer = name;
   args.items = items;
-  std::string error;
+  CallEnd end;
   try {
     co_await broker_.release(args, command_deadline());
-  } catch (const Error& e) {
-    error = e.what();
+  } catch (...) {
+    end = CallEnd::caught();
   }
-  if (!error.empty()) failed("release", error);  // their lease ends; then they are recovered
+  if (!end.answered()) failed("release", end.what());  // their lease ends; then they are recovered
+}
+
+// --- lease ---
+
+bool Consumer::lease_lasts(TimePoint now) const {
+  return now + Duration(config_.lease) / 10 < lease_.until();
+}
+
+Task<bool> Consumer::confirm_lease(std::shared_ptr<Delivery> delivery) {
+  while (delivery->state != Delivery::State::gone && !quiet_) {
+    if (lease_lasts(loop_.now())) co_return true;
+    renewed_.reset();
+    co_await renewed_.wait();
+  }
+  co_return false;
+}
+
+void Consumer::held_changed() {
+  holding_.set(lease_.held());
+  look_again_.soon();
+}
+
+void Consumer::lose(std::vector<Lease::Item> items) {
+  if (items.empty()) return;
+  leases_lost_ += items.size();
+  log::warn("messages lost to another consumer: the lease ran out", "topic", topic_name_,
+            "messages", items.size());
+  for (auto& item : items) {
+    item->state = Delivery::State::gone;
+    log::debug("lease lost", "topic", topic_name_, "id", id_of(*item));
+    lost_(item);
+  }
+  held_changed();
+  renewed_.set();
+  // Last: the callbacks may resume handlers, which then end.
+  for (const auto& item : items) item->stop.request_stop();
+}
+
+Task<> Consumer::tend_loop() {
+  Backoff pause(10ms, Duration(config_.lease) / 10);
+  while (!closed_) {
+    kick_.reset();
+    const TimePoint now = loop_.now();
+    if (!lease_.needs_tend(now)) {
+      co_await kick_.wait();
+      continue;
+    }
+    if (!lane_.ready()) {
+      // on_ready() kicks.
+      co_await kick_.wait_until(now + 1s);
+      continue;
+    }
+    const TimePoint due = tended_at_ + Duration(config_.lease) / 3;
+    if (!lease_.owes_tend() && now < due) {
+      co_await kick_.wait_until(due);
+      continue;
+    }
+    const bool answered = co_await tend_once();
+    if (answered) {
+      pause.reset();
+    } else if (!closed_) {
+      co_await kick_.wait_until(loop_.now() + pause.next());
+    }
+  }
+}
+
+Task<bool> Consumer::tend_once() {
+  const Lease::Tend tend = lease_.begin_tend();
+  const std::string name = lease_.name();
+  const TimePoint sent = loop_.now();
+  const std::uint64_t epoch = lane_.epoch();
+  broker::TendArgs args;
+  args.consumer = name;
+  args.lease = config_.lease;
+  args.last_claim = tend.last_claim;
+  args.most = most_given_back;
+  args.bytes = config_.claim_bytes;
+  args.tags = tend.tags;
+  broker::TendResult result;
+  CallEnd end;
+  try {
+    result = co_await broker_.tend(args, command_deadline(), broker::Resend::never, epoch);
+  } catch (...) {
+    end = CallEnd::caught();
+  }
+  if (!end.answered()) {
+    failed("tend", end.what());
+    co_return false;
+  }
+  heard();
+  if (result.lost) {
+    lose(lease_.lost(tend.incarnation));
+  } else {
+    lose(lease_.tend_answered(tend, result.missing, sent));
+    tended_at_ = sent;
+    if (result.more) tended_at_ = {};  // at once again
+  }
+  if (!lease_.owes_tend() && epoch == lane_.epoch()) open_.set();
+  renewed_.set();
+  look_again_.soon();
+  co_return true;
+}
+
+// --- settlements ---
+
+void Consumer::settle(Settlement settlement) {
+  Delivery& delivery = *settlement.delivery;
+  assert(delivery.source == &source_ && "a message is settled where it came from");
+  assert(delivery.state != Delivery::State::settling && "a message is settled once");
+  settler_.add(std::move(settlement));
+  if (delivery.state != Delivery::State::gone) delivery.state = Delivery::State::settling;
+  lease_.settling(delivery.tag);
+  if (!idle_.is_set()) return;
+  idle_.reset();
+  scope_->spawn(settle_loop(Flushing(&idle_)));
+}
+
+void Consumer::let_go(Delivery& delivery) noexcept {
+  if (delivery.state == Delivery::State::gone || delivery.state == Delivery::State::settling)
+    return;
+  delivery.state = Delivery::State::gone;
+  lease_.let_go(delivery.incarnation, delivery.tag);
+  held_changed();
+  kick_.set();
+}
+
+Task<> Consumer::settle_loop(Flushing flushing) {
+  Backoff pause(10ms, 5s);
+  while (true) {
+    const std::vector<Settlement>& group = settler_.next();
+    tell_refused();
+    if (group.empty()) break;
+    if (draining_ && loop_.now() >= give_up_at_) {
+      log::warn("stopped before Redis confirmed every settlement; the lease decides", "topic",
+                topic_name_, "messages", settler_.size());
+      break;
+    }
+    if (!gate_open() || !lane_.ready()) {
+      co_await wait_for_gate();
+      continue;
+    }
+    const bool answered = co_await settle_once(group);
+    if (answered) {
+      pause.reset();
+      continue;
+    }
+    renewed_.reset();
+    co_await renewed_.wait_until(loop_.now() + pause.next());
+  }
+  flushing.reset();
+}
+
+Task<> Consumer::wait_for_gate() {
+  const TimePoint until = draining_ ? give_up_at_ : loop_.now() + 1s;
+  if (!open_.is_set()) {
+    co_await open_.wait_until(until);
+  } else {
+    // It was set for a connection that is gone, and is for the next one when that is ready.
+    renewed_.reset();
+    co_await renewed_.wait_until(std::min<TimePoint>(until, loop_.now() + 20ms));
+  }
+}
+
+// False: not answered.
+Task<bool> Consumer::settle_once(const std::vector<Settlement>& group) {
+  const std::uint64_t incarnation = group.front().delivery->incarnation;
+  TimePoint deadline = command_deadline();
+  if (draining_) deadline = std::min(deadline, give_up_at_);
+  SettlementSender sender{broker_, lease_.name(), config_.max_dead_letters, deadline,
+                          lane_.epoch()};
+  Settled result;
+  CallEnd end;
+  try {
+    result = co_await send_settlements(std::move(sender), group);
+  } catch (...) {
+    end = CallEnd::caught();
+  }
+  if (!end.answered()) {
+    failed("settle", end.what());
+    co_return false;
+  }
+  heard();
+  if (result.lost) {
+    lose(lease_.lost(incarnation));
+    co_return true;
+  }
+  if (result.dead_letters >= 0) note_dead_letters(result.dead_letters);
+  for (const auto& member : result.dropped)
+    log::warn("dead letter dropped: over the cap", "topic", topic_name_, "id", member);
+  settled(settler_.answered());
+  co_return true;
+}
+
+void Consumer::settled(const std::vector<Settlement>& group) {
+  for (const auto& each : group) {
+    each.delivery->state = Delivery::State::gone;
+    lease_.settled(each.delivery->incarnation, each.delivery->tag);
+  }
+  held_changed();
+}
+
+void Consumer::tell_refused() {
+  for (const auto& each : settler_.take_refused())
+    log::warn("a late settlement was refused: the lease was lost", "topic", topic_name_, "id",
+              id_of(*each.delivery));
+}
+
+void Consumer::note_dead_letters(std::int64_t count) {
+  const bool many = count > many_dead_letters;
+  if (many && !warned_dead_letters_)
+    log::warn("many dead letters: requeue or purge them, or set max_dead_letters", "topic",
+              topic_name_, "count", count);
+  warned_dead_letters_ = many;
 }
 
 // --- the end ---
@@ -275,7 +516,7 @@ void Consumer::quiesce() {
 }
 
 Task<> Consumer::drain(TimePoint deadline) {
-  closing_ = true;
+  draining_ = true;
   give_up_at_ = deadline;
   renewed_.set();
   co_await idle_.wait_until(deadline + 50ms);
@@ -283,22 +524,22 @@ Task<> Consumer::drain(TimePoint deadline) {
 
 Task<> Consumer::leave(bool marker, TimePoint deadline) {
   closed_ = true;
-  kick();
+  kick_.set();
   renewed_.set();
   const std::string name = lease_.name();
   broker::LeaveArgs args;
   args.consumer = name;
-  args.alarm = alarm_unknown_ ? -1 : own_alarm_;
+  args.alarm = alarm_.to_tell();
   args.marker = marker;
-  std::string error;
+  CallEnd end;
   try {
     co_await broker_.leave(args, deadline);
-  } catch (const Error& e) {
-    error = e.what();
+  } catch (...) {
+    end = CallEnd::caught();
   }
-  if (!error.empty())
+  if (!end.answered())
     log::warn("could not say goodbye to Redis; the lease ends by itself", "topic", topic_name_,
-              "consumer", name, "error", error);
+              "consumer", name, "error", end.what());
 }
 
 }  // namespace mx_rmq::worker

@@ -1,15 +1,14 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "broker/scripts/calls_claim.hpp"
-#include "broker/scripts/calls_reap.hpp"
 #include "broker/topic_broker.hpp"
+#include "mx_rmq/config.hpp"
 #include "mx_rmq/task.hpp"
 #include "redis/topology/lane.hpp"
 #include "runtime/event.hpp"
@@ -19,39 +18,29 @@
 #include "worker/claim_size.hpp"
 #include "worker/delivery.hpp"
 #include "worker/lease.hpp"
+#include "worker/look_again.hpp"
+#include "worker/quarantine.hpp"
 #include "worker/settler.hpp"
 
 namespace mx_rmq::worker {
 
-/// One queue's consumer on one topic: its claims, its lease, its settlements, over one lane.
-/// Carries out what Lease decides. Loop thread only; all tasks end on it. stop() and the end of the
-/// scope it was started in come before it is destroyed.
-class Consumer final : private Settler::Owner {
+/// One queue's consumer at one source: carries out over its lane what Lease, ClaimSize and Settler
+/// decide. Claims, keeps the lease by tending, sends settlements until they are answered. Loop
+/// thread only; all tasks end on it. leave() and the end of the scope it was started in come before
+/// it is destroyed.
+class Consumer {
  public:
-  struct Options {
-    std::chrono::milliseconds lease{30'000};
-    std::chrono::milliseconds command_timeout{5'000};  // at most lease / 3 is used
-    std::size_t claim_bytes = std::size_t{4} << 20;
-    int batch_size = 100;       // most promoted, reaped or swept by one call
-    std::int64_t dead_cap = 0;  // of the dead letters; 0 = none
-    bool drop_expired = false;  // instead of dead-lettering them
-  };
+  /// Told of each message that was lost: it is somebody else's by now, and gone already.
+  using Lost = std::function<void(const std::shared_ptr<Delivery>&)>;
 
-  /// What the worker is told.
-  struct Hooks {
-    std::function<void(std::shared_ptr<Delivery>)> lost;  // somebody else's by now; gone already
-    std::function<void(std::size_t)> dropped;             // that many are not held any more
-    std::function<void()> progress;                       // it may be able to claim now
-    // It has a new connection, maybe to another server: what the last claim told may be wrong.
-    std::function<void()> connected = [] {};
-    std::function<void(std::int64_t)> dead_letters;  // how many there are in the topic
-  };
+  /// What is passed by reference must outlive it.
+  Consumer(Source& source, broker::TopicBroker& broker, const MQConfig& config,
+           Quarantine::Member& member, LookAgain& look_again, Lost lost);
+  ~Consumer();
+  Consumer(const Consumer&) = delete;
+  Consumer& operator=(const Consumer&) = delete;
 
-  Consumer(runtime::EventLoop& loop, redis::Lane& lane, broker::TopicBroker& broker,
-           std::size_t topic, std::string id, Options options, Hooks hooks);
-  ~Consumer() override;
-
-  /// Starts its upkeep in `scope`.
+  /// Begins to connect, and to tend in `scope`.
   void start(runtime::Scope& scope);
 
   // --- claims ---
@@ -65,30 +54,35 @@ class Consumer final : private Settler::Owner {
   /// One may be sent: no other is under way and no tend is owed.
   [[nodiscard]] bool may_claim() const;
   /// Of at most so many messages; of fewer while larger claims are not answered (ClaimSize).
-  Task<Claimed> claim(int most);
+  Task<Claimed> claim(int most) { return take(most, false); }
   /// One suspect, if there is one. `result.more` tells whether further ones wait.
-  Task<Claimed> claim_suspect();
+  Task<Claimed> claim_suspect() { return take(1, true); }
+  /// What is wrong with its claims, if they have failed again and again; else empty. Other calls
+  /// may be answered all the while.
+  [[nodiscard]] std::string claim_trouble() const;
 
   // --- messages ---
 
   /// Sends it to Redis, again and again until that is answered or the message is lost.
   void settle(Settlement settlement);
+  /// Gives back, by the next tend, a message that can be neither handled nor settled. For when
+  /// memory has run out.
+  void let_go(Delivery& delivery) noexcept;
   /// Whether the lease surely lasts for a while yet.
   [[nodiscard]] bool lease_lasts(runtime::TimePoint now) const;
   /// Waits until the lease surely holds; false if the message was lost or the consumer is closing.
   Task<bool> confirm_lease(std::shared_ptr<Delivery> delivery);
-  [[nodiscard]] std::size_t held() const noexcept { return lease_.held(); }
-  [[nodiscard]] std::size_t unsettled() const noexcept { return settler_.size() + carrying_; }
+  [[nodiscard]] std::size_t unsettled() const noexcept { return settler_.size(); }
 
-  // --- for others ---
+  // --- for other calls at the same source ---
 
-  /// Takes over from a consumer whose lease ran out, to the end.
-  Task<> reap(std::string victim);
-  enum class Answer : std::uint8_t { result, refusal, none };
-  /// One sweep, all its steps, and how the last of them was answered.
-  Task<Answer> sweep(broker::SweepResult* last);
-  /// Arms the marker that this queue took and cannot use. False: that failed, and was logged.
-  Task<bool> arm();
+  [[nodiscard]] runtime::TimePoint command_deadline() const;
+  /// Redis has answered one.
+  void heard() { last_answer_ = loop_.now(); }
+  /// One failed: a warning, one in a while.
+  void failed(std::string_view call, std::string_view why);
+  /// When Redis last answered.
+  [[nodiscard]] runtime::TimePoint last_answer() const noexcept { return last_answer_; }
 
   // --- the end ---
 
@@ -96,81 +90,87 @@ class Consumer final : private Settler::Owner {
   void quiesce();
   /// Waits until nothing is unsettled, up to `deadline`; then gives up what is left, to its lease.
   Task<> drain(runtime::TimePoint deadline);
-  /// After drain(): no more upkeep; leaves if it holds nothing. `marker`: it took the marker.
+  [[nodiscard]] bool draining() const noexcept { return draining_; }
+  /// After drain(): no more tending; leaves if it holds nothing. `marker`: a marker is owed.
   Task<> leave(bool marker, runtime::TimePoint deadline);
 
   [[nodiscard]] const std::string& name() const noexcept { return lease_.name(); }
-  [[nodiscard]] const std::string& topic_name() const noexcept { return topic_name_; }
   [[nodiscard]] std::uint64_t leases_lost() const noexcept { return leases_lost_; }
-  /// When Redis last answered this consumer.
-  [[nodiscard]] runtime::TimePoint last_answer() const noexcept { return last_answer_; }
-  /// What is wrong with its claims, if they have failed again and again; else empty. Other calls may be answered
-  /// all the while.
-  [[nodiscard]] std::string claim_trouble() const;
 
  private:
-  bool holds(const Delivery& delivery) const override;
-  Task<bool> carry_out(std::vector<Settlement> group) override;
-  void refused(const Settlement& settlement) override;
-
-  Task<> tend_loop();
-  Task<bool> tend_once();
-  Task<> flush_loop();
   struct Asked;
+  class ClaimUnderWay;
+  struct SetAgain {
+    void operator()(runtime::Event* event) const { event->set(); }
+  };
+  /// While settlements are being sent: idle_ is not set, and its end sets it.
+  using Flushing = std::unique_ptr<runtime::Event, SetAgain>;
+  /// The alarm for the next delayed message, as far as this consumer knows whether it keeps it.
+  struct Alarm {
+    std::int64_t due = 0;  // ms; 0 = we keep none
+    bool unknown = false;  // a claim that may have given us one is under way, or was not answered
+    [[nodiscard]] std::int64_t to_tell() const noexcept { return unknown ? -1 : due; }
+  };
+
+  void on_ready();
+  [[nodiscard]] bool gate_open() const;
+
   Task<Claimed> take(int most, bool suspect);
   [[nodiscard]] Asked ask(int most, bool suspect);
   Task<broker::ClaimResult> send_claim(const Asked& asked);  // `asked` outlives it
-  void claim_failed(const Asked& asked, bool unanswered, const std::string& error);
+  void claim_failed(const Asked& asked, std::string_view why);
+  Claimed accept(ClaimUnderWay& claim, broker::ClaimResult result);
   std::vector<std::shared_ptr<Delivery>> hold(const Asked& asked,
                                               std::vector<std::string> envelopes);
-  Task<> give_back_strays(std::string name, std::vector<broker::Tag> tags);
-  Task<broker::SettleResult> send(const std::vector<Settlement>& group, runtime::TimePoint deadline,
-                                  std::uint64_t epoch);
+  Task<> give_back_strays(std::string name, std::uint64_t claim, std::size_t count);
 
-  void on_ready();
-  void kick();
+  Task<> tend_loop();
+  Task<bool> tend_once();
   void lose(std::vector<Lease::Item> items);
-  void answered(const std::vector<Settlement>& group);
-  void failed(const char* what, const std::string& why);
-  [[nodiscard]] bool gate_open() const;
-  [[nodiscard]] runtime::TimePoint command_deadline() const;
+  void held_changed();
+
+  Task<> settle_loop(Flushing flushing);
+  Task<> wait_for_gate();
+  Task<bool> settle_once(const std::vector<Settlement>& group);
+  void settled(const std::vector<Settlement>& group);
+  void tell_refused();
+  void note_dead_letters(std::int64_t count);
 
   runtime::EventLoop& loop_;
   redis::Lane& lane_;
+  Source& source_;
   broker::TopicBroker& broker_;
-  runtime::Scope* scope_ = nullptr;
-  const std::size_t topic_;
+  const MQConfig& config_;
+  LookAgain& look_again_;
+  const Lost lost_;
   const std::string topic_name_;
-  const Options options_;
-  const Hooks hooks_;
   const runtime::Duration command_timeout_;
+  runtime::Scope* scope_ = nullptr;
 
   Lease lease_;
   Settler settler_;
   ClaimSize size_;
+  Quarantine::Holding holding_;  // as much as the lease holds
+  Alarm alarm_;
   int failed_claims_ = 0;  // in succession
   runtime::TimePoint failing_since_{};
   std::string claim_error_;  // of the last one that failed
-  runtime::Event open_;      // settlements may be sent over this connection
-  runtime::Event kick_;      // the upkeep has something to look at
-  runtime::Event renewed_;   // pulses at each renewal, loss and close
-  runtime::Event idle_;      // set while nothing is unsettled
+  int slice_ = 32;
+
+  runtime::Event open_;     // settlements may be sent over the connection of open_epoch_
+  runtime::Event kick_;     // the tending has something to look at
+  runtime::Event renewed_;  // pulses at each renewal, loss and close
+  runtime::Event idle_;     // nothing is being sent that settles
   std::uint64_t ready_hook_ = 0;
   std::uint64_t open_epoch_ = 0;
-  std::size_t carrying_ = 0;
-  bool flushing_ = false;
-  bool quiet_ = false;    // quiesce()
-  bool closing_ = false;  // drain() has begun: settlements are given up at give_up_at_
-  bool closed_ = false;
+  bool quiet_ = false;     // quiesce()
+  bool draining_ = false;  // settlements are given up at give_up_at_
+  bool closed_ = false;    // leave()
   runtime::TimePoint give_up_at_{};
   runtime::TimePoint tended_at_{};
   runtime::TimePoint last_answer_{};
-  std::int64_t own_alarm_ = 0;  // due ms; 0 = we keep none
-  // A claim that may have given us one is under way, or was not answered.
-  bool alarm_unknown_ = false;
-  std::uint64_t sweeps_ = 0;
   std::uint64_t leases_lost_ = 0;
-  int slice_ = 32;
+  bool warned_dead_letters_ = false;
   runtime::log::Every failure_gate_{std::chrono::seconds(10)};
 };
 

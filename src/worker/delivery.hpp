@@ -12,8 +12,10 @@
 
 namespace mx_rmq::worker {
 
-/// Tells a run to stop. Most runs never ask, so there is no state to share before somebody does. Any
-/// thread.
+struct Source;
+
+/// Tells a run to stop. Most runs never ask, so there is no state to share before somebody does.
+/// Any thread.
 class StopSwitch {
  public:
   [[nodiscard]] std::stop_token token() {
@@ -50,9 +52,8 @@ struct Delivery {
     gone,      // settled, or somebody else's
   };
 
-  Delivery(std::size_t topic_id, std::uint64_t incarnation_of, broker::Tag tag_of,
-           std::string envelope)
-      : topic(topic_id),
+  Delivery(Source* from, std::uint64_t incarnation_of, broker::Tag tag_of, std::string envelope)
+      : source(from),
         incarnation(incarnation_of),
         tag(tag_of),
         bytes(std::move(envelope)),
@@ -60,7 +61,7 @@ struct Delivery {
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
 
-  const std::size_t topic;
+  Source* const source;             // where it came from
   const std::uint64_t incarnation;  // of the consumer's name that took it
   const broker::Tag tag;
   const std::string bytes;                         // the envelope as it is stored

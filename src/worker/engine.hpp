@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,18 +13,23 @@
 #include "mx_rmq/task.hpp"
 #include "redis/topology/client.hpp"
 #include "runtime/event_loop.hpp"
+#include "runtime/scope.hpp"
 #include "worker/claimer.hpp"
+#include "worker/look_again.hpp"
+#include "worker/markers.hpp"
+#include "worker/monitor.hpp"
+#include "worker/quarantine.hpp"
 #include "worker/runner.hpp"
-#include "worker/shared.hpp"
+#include "worker/source.hpp"
 #include "worker/suspects.hpp"
-#include "worker/upkeep.hpp"
-#include "worker/waker.hpp"
+#include "worker/sweeper.hpp"
 
 namespace mx_rmq::worker {
 
-/// The consuming side of one queue, wired together. Made, used and destroyed on the loop thread;
-/// status figures may be read from any. stop(), then the client's close, then finish() come before
-/// it is destroyed. Handlers that were given up keep it alive until they end.
+/// The consuming side of one queue: its parts, which know of each other what they call, and its
+/// start and stop. Made, used and destroyed on the loop thread; the runner's figures may be read
+/// from any. stop(), then the client's close, then finish() come before it is destroyed. Handlers
+/// that were given up keep it alive until they end.
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
   /// `client` is the engine's own.
@@ -45,29 +49,37 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// After the client was closed.
   Task<> finish();
 
-  [[nodiscard]] Shared& shared() noexcept { return shared_; }
-  [[nodiscard]] const Shared& shared() const noexcept { return shared_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<Source>>& sources() const noexcept {
+    return sources_;
+  }
+  [[nodiscard]] Runner& runner() noexcept { return runner_; }
+  [[nodiscard]] const Runner& runner() const noexcept { return runner_; }
   /// Why consuming does not work; empty if it does.
-  [[nodiscard]] std::string trouble() const;
+  [[nodiscard]] std::string trouble() const { return monitor_.trouble(); }
   [[nodiscard]] std::uint64_t leases_lost() const;
 
  private:
-  void begin(Topic& topic);
+  void begin(Source& source);
   Task<> leave_all(runtime::TimePoint deadline);
   Task<> drain_all(runtime::TimePoint deadline);
   void join_quarantine();
-  void work();
 
   const std::shared_ptr<Runtime> runtime_;
-  Shared shared_;
-  std::unique_ptr<runtime::Scope> scope_;
+  const std::shared_ptr<redis::Client> client_;
+  const MQConfig config_;
+  runtime::EventLoop& loop_;
+  Quarantine::Member member_;
+  LookAgain look_again_;
+  runtime::Scope scope_;
+  std::vector<std::unique_ptr<Source>> sources_;
+  // A part may keep a reference to a later one, which it calls only after all have been made.
   Runner runner_;
-  Claimer claimer_;
-  Waker waker_;
   Suspects suspects_;
-  Upkeep upkeep_;
+  Sweeper sweeper_;
+  Claimer claimer_;
+  Markers markers_;
+  Monitor monitor_;
   bool started_ = false;
-  bool work_posted_ = false;
 };
 
 }  // namespace mx_rmq::worker

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -25,6 +26,8 @@ class Held {
 
   /// `tag` must not be held.
   void add(broker::Tag tag, std::shared_ptr<Delivery> item) {
+    assert(tag.index > 0 && "messages of a claim are numbered from 1");
+    assert(!contains(tag) && "a tag is held once");
     Row& row = rows_[tag.claim];
     if (row.entries.size() < tag.index) row.entries.resize(tag.index);
     row.entries[tag.index - 1] = Entry{std::move(item), false, true};
@@ -50,6 +53,13 @@ class Held {
     --size_;
     const auto row = rows_.find(tag.claim);
     if (--row->second.left == 0) rows_.erase(row);
+  }
+  /// Nothing of that claim is held any more.
+  void erase_claim(std::uint64_t claim) noexcept {
+    const auto row = rows_.find(claim);
+    if (row == rows_.end()) return;
+    size_ -= row->second.left;
+    rows_.erase(row);
   }
   void clear() noexcept {
     rows_.clear();

@@ -1,6 +1,7 @@
 #include "worker/lease.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 namespace mx_rmq::worker {
@@ -18,6 +19,7 @@ void Lease::owe() noexcept {
 }
 
 std::uint64_t Lease::begin_claim() {
+  assert(!claiming_ && "one claim is under way at a time");
   claiming_ = true;
   return ++claim_;
 }
@@ -30,6 +32,7 @@ bool Lease::claim_answered(std::uint64_t incarnation, bool took_any, TimePoint s
 }
 
 void Lease::claim_unanswered(TimePoint now) {
+  held_.erase_claim(claim_);
   claiming_ = false;
   owe();
   strays_until_ = now + length_;
@@ -45,6 +48,12 @@ void Lease::settling(Tag tag) {
 
 void Lease::settled(std::uint64_t incarnation, Tag tag) {
   if (incarnation == incarnation_) held_.erase(tag);
+}
+
+void Lease::let_go(std::uint64_t incarnation, Tag tag) noexcept {
+  if (incarnation != incarnation_ || !held_.contains(tag)) return;
+  held_.erase(tag);
+  owe();
 }
 
 bool Lease::needs_tend(TimePoint now) const noexcept {

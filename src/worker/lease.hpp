@@ -51,8 +51,9 @@ class Lease {
   void hold(Tag tag, Item item) { held_.add(tag, std::move(item)); }
   /// Provably nothing was taken.
   void claim_failed() noexcept { claiming_ = false; }
-  /// It may have been executed, or may still be: a tend is owed, and tending goes on for a lease
-  /// even if nothing is held, to give back what a late copy takes.
+  /// It may have been executed, or may still be, or what it brought could not be taken in and is
+  /// not held: a tend is owed, and tending goes on for a lease even if nothing is held, to give
+  /// back what a late copy takes.
   void claim_unanswered(TimePoint now);
 
   // --- messages ---
@@ -63,6 +64,8 @@ class Lease {
   void settling(Tag tag);
   /// Settled, or given up: forgotten.
   void settled(std::uint64_t incarnation, Tag tag);
+  /// It cannot be handled or settled here: forgotten, so that the next tend gives it back.
+  void let_go(std::uint64_t incarnation, Tag tag) noexcept;
 
   // --- tend ---
 

@@ -1,24 +1,32 @@
 #include "worker/local_queue.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <iterator>
 #include <utility>
 
 namespace mx_rmq::worker {
 
-void LocalQueue::push(TopicId topic, std::size_t level, Item item) {
+void LocalQueue::push(TopicId topic, std::size_t level, Item&& item) {
+  assert(level < level_count && "there are as many levels as priorities");
   if (topic >= topics_.size()) topics_.resize(topic + 1);
   Lines& lines = topics_[topic];
   auto& line = lines.levels[level];
-  if (line.empty()) turns_[level].push_back(topic);
-  line.push_back(std::move(item));
+  auto& turns = turns_[level];
+  if (line.empty()) turns.push_back(topic);
+  try {
+    line.push_back(std::move(item));
+  } catch (...) {
+    if (line.empty()) turns.pop_back();
+    throw;
+  }
   ++lines.size;
-  ++size_;
+  size_is(size() + 1);
 }
 
 LocalQueue::Item LocalQueue::pop(const std::function<bool(TopicId)>& may_run,
                                  std::optional<TopicId> again) {
-  for (std::size_t level = 0; level < kLevels; ++level) {
+  for (std::size_t level = 0; level < level_count; ++level) {
     auto& turns = turns_[level];
     if (again) {
       // It was put at the end: this is where it is looked for first.
@@ -40,7 +48,7 @@ LocalQueue::Item LocalQueue::take(std::size_t level, std::deque<TopicId>::iterat
   Item item = std::move(line.front());
   line.pop_front();
   --lines.size;
-  --size_;
+  size_is(size() - 1);
   if (turns.size() > 1 || line.empty()) {
     turns.erase(turn);
     if (!line.empty()) turns.push_back(topic);
@@ -50,7 +58,7 @@ LocalQueue::Item LocalQueue::take(std::size_t level, std::deque<TopicId>::iterat
 
 std::vector<LocalQueue::Item> LocalQueue::take_all() {
   std::vector<Item> all;
-  all.reserve(size_);
+  all.reserve(size());
   while (Item item = pop([](TopicId) { return true; })) all.push_back(std::move(item));
   return all;
 }
@@ -58,7 +66,7 @@ std::vector<LocalQueue::Item> LocalQueue::take_all() {
 std::vector<LocalQueue::Item> LocalQueue::take_if(
     const std::function<bool(const Delivery&)>& which) {
   std::vector<Item> taken;
-  for (std::size_t level = 0; level < kLevels; ++level) {
+  for (std::size_t level = 0; level < level_count; ++level) {
     for (const TopicId topic : turns_[level]) {
       Lines& lines = topics_[topic];
       auto& line = lines.levels[level];
@@ -71,7 +79,7 @@ std::vector<LocalQueue::Item> LocalQueue::take_if(
         }
       }
       lines.size -= line.size() - kept.size();
-      size_ -= line.size() - kept.size();
+      size_is(size() - (line.size() - kept.size()));
       line = std::move(kept);
     }
     std::erase_if(turns_[level],

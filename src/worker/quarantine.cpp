@@ -1,7 +1,7 @@
 #include "worker/quarantine.hpp"
 
 #include <algorithm>
-#include <utility>
+#include <cassert>
 
 namespace mx_rmq::worker {
 
@@ -11,107 +11,14 @@ Quarantine& Quarantine::of_process() {
   return *instance;
 }
 
-void Quarantine::run(Calls& calls) {
-  for (auto& call : calls) call();
+void Quarantine::run(const Calls& calls) {
+  for (const auto& call : calls) call();
 }
 
 void Quarantine::grant_if_clear(Calls& calls) {
   if (granted_ || wanting_.empty() || held_ != 0) return;
+  calls.push_back(wanting_.front()->hooks_.granted);
   granted_ = true;
-  calls.push_back(members_.at(wanting_.front()).hooks.granted);
-}
-
-Quarantine::MemberId Quarantine::join(Hooks hooks) {
-  const std::lock_guard lock(mutex_);
-  members_[++last_].hooks = std::move(hooks);
-  return last_;
-}
-
-void Quarantine::leave(MemberId id) {
-  done(id);
-  Calls calls;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = members_.find(id);
-    if (found == members_.end()) return;
-    held_ -= found->second.held;
-    claims_ -= found->second.claims;
-    members_.erase(found);
-    grant_if_clear(calls);
-  }
-  run(calls);
-}
-
-bool Quarantine::begin_claim(MemberId id) {
-  const std::lock_guard lock(mutex_);
-  const auto member = members_.find(id);
-  if (!wanting_.empty() || member == members_.end()) return false;
-  ++member->second.held;
-  ++member->second.claims;
-  ++held_;
-  ++claims_;
-  return true;
-}
-
-void Quarantine::claim_ended(MemberId id) { drop(id, 1, 1); }
-
-void Quarantine::drop(MemberId id, std::size_t messages) { drop(id, messages, 0); }
-
-void Quarantine::hold(MemberId id, std::size_t messages) {
-  const std::lock_guard lock(mutex_);
-  const auto member = members_.find(id);
-  if (member == members_.end()) return;
-  member->second.held += messages;
-  held_ += messages;
-}
-
-void Quarantine::drop(MemberId id, std::size_t messages, std::size_t claims) {
-  if (messages == 0) return;
-  Calls calls;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto member = members_.find(id);
-    if (member == members_.end()) return;
-    const auto dropped = std::min(messages, member->second.held);
-    member->second.held -= dropped;
-    held_ -= dropped;
-    const auto ended = std::min(claims, member->second.claims);
-    member->second.claims -= ended;
-    claims_ -= ended;
-    grant_if_clear(calls);
-  }
-  run(calls);
-}
-
-void Quarantine::want(MemberId id) {
-  Calls calls;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!members_.contains(id) || std::ranges::find(wanting_, id) != wanting_.end()) return;
-    const bool first = wanting_.empty();
-    wanting_.push_back(id);
-    if (first)
-      for (const auto& [each, member] : members_) calls.push_back(member.hooks.clear);
-    grant_if_clear(calls);
-  }
-  run(calls);
-}
-
-void Quarantine::done(MemberId id) {
-  Calls calls;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = std::ranges::find(wanting_, id);
-    if (found == wanting_.end()) return;
-    if (found == wanting_.begin()) granted_ = false;
-    wanting_.erase(found);
-    if (wanting_.empty()) {
-      for (const auto& [each, member] : members_) calls.push_back(member.hooks.resume);
-    } else {
-      grant_if_clear(calls);
-    }
-  }
-  run(calls);
 }
 
 bool Quarantine::closed() const {
@@ -126,7 +33,92 @@ std::size_t Quarantine::held() const {
 
 bool Quarantine::idle() const {
   const std::lock_guard lock(mutex_);
+  assert(claims_ <= held_ && "a claim under way counts as held");
   return held_ == claims_;
+}
+
+void Quarantine::Member::join(Hooks hooks) {
+  const std::lock_guard lock(quarantine_.mutex_);
+  assert(!joined_ && "a worker is a member once");
+  quarantine_.members_.push_back(this);
+  hooks_ = std::move(hooks);
+  joined_ = true;
+}
+
+void Quarantine::Member::leave() {
+  done();
+  Calls calls;
+  {
+    const std::lock_guard lock(quarantine_.mutex_);
+    if (!joined_) return;
+    quarantine_.held_ -= std::exchange(held_, 0);
+    quarantine_.claims_ -= std::exchange(claims_, 0);
+    joined_ = false;
+    std::erase(quarantine_.members_, this);
+    quarantine_.grant_if_clear(calls);
+  }
+  run(calls);
+}
+
+Quarantine::Member::Claim Quarantine::Member::begin_claim() {
+  const std::lock_guard lock(quarantine_.mutex_);
+  if (!quarantine_.wanting_.empty() || !joined_) return nullptr;
+  ++held_;
+  ++claims_;
+  ++quarantine_.held_;
+  ++quarantine_.claims_;
+  return Claim(this);
+}
+
+void Quarantine::Member::change(std::size_t more, std::size_t less, std::size_t claims_ended) {
+  Calls calls;
+  {
+    const std::lock_guard lock(quarantine_.mutex_);
+    if (!joined_) return;
+    // What was counted before it left and came again is not counted any more.
+    const std::size_t dropped = std::min(less, held_);
+    const std::size_t ended = std::min(claims_ended, claims_);
+    held_ = held_ + more - dropped;
+    claims_ -= ended;
+    quarantine_.held_ = quarantine_.held_ + more - dropped;
+    quarantine_.claims_ -= ended;
+    if (dropped > 0) quarantine_.grant_if_clear(calls);
+  }
+  run(calls);
+}
+
+Quarantine::Member::Turn Quarantine::Member::want() {
+  Calls calls;
+  {
+    const std::lock_guard lock(quarantine_.mutex_);
+    auto& wanting = quarantine_.wanting_;
+    if (!joined_ || std::ranges::find(wanting, this) != wanting.end()) return nullptr;
+    if (wanting.empty())
+      for (const Member* member : quarantine_.members_) calls.push_back(member->hooks_.clear);
+    wanting.push_back(this);
+    quarantine_.grant_if_clear(calls);
+  }
+  Turn turn(this);
+  run(calls);
+  return turn;
+}
+
+void Quarantine::Member::done() {
+  Calls calls;
+  {
+    const std::lock_guard lock(quarantine_.mutex_);
+    auto& wanting = quarantine_.wanting_;
+    const auto found = std::ranges::find(wanting, this);
+    if (found == wanting.end()) return;
+    if (found == wanting.begin()) quarantine_.granted_ = false;
+    wanting.erase(found);
+    if (wanting.empty()) {
+      for (const Member* member : quarantine_.members_) calls.push_back(member->hooks_.resume);
+    } else {
+      quarantine_.grant_if_clear(calls);
+    }
+  }
+  run(calls);
 }
 
 }  // namespace mx_rmq::worker

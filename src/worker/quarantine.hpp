@@ -5,7 +5,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace mx_rmq::worker {
 
@@ -15,7 +16,7 @@ namespace mx_rmq::worker {
 ///
 /// Process-wide: all workers of all queues in the process are members of one. Thread-safe; hooks
 /// are called on the thread that caused them, without a lock held, and must only post to their own
-/// loop.
+/// loop. What is counted or asked for is an object, whose end takes it back.
 class Quarantine {
  public:
   using Hook = std::function<void()>;
@@ -27,7 +28,8 @@ class Quarantine {
     Hook granted;  // the process holds nothing: run the suspects now
   };
 
-  using MemberId = std::size_t;
+  class Member;
+  class Holding;
 
   static Quarantine& of_process();
 
@@ -35,48 +37,93 @@ class Quarantine {
   Quarantine(const Quarantine&) = delete;
   Quarantine& operator=(const Quarantine&) = delete;
 
-  MemberId join(Hooks hooks);
-  /// Forgets the member, what it held and what it wanted.
-  void leave(MemberId id);
-
-  /// Before an ordinary claim: false while a quarantine is wanted or under way. After true,
-  /// claim_ended() follows, after hold() of what was taken.
-  bool begin_claim(MemberId id);
-  void claim_ended(MemberId id);
-  void hold(MemberId id, std::size_t messages);
-  void drop(MemberId id, std::size_t messages);
-
-  /// Asks for a quarantine; granted() follows once the process holds nothing, as soon as those who
-  /// asked before are done.
-  void want(MemberId id);
-  /// Ends the member's quarantine, or its wish for one.
-  void done(MemberId id);
   /// Whether an ordinary claim is refused now.
   [[nodiscard]] bool closed() const;
   /// What the whole process holds, claims under way counted as one each.
   [[nodiscard]] std::size_t held() const;
-  /// Whether the process holds no message: claims may be under way, which find nothing more often than not.
+  /// Whether the process holds no message: claims may be under way, which find nothing more often
+  /// than not.
   [[nodiscard]] bool idle() const;
 
  private:
-  struct Member {
-    Hooks hooks;
-    std::size_t held = 0;
-    std::size_t claims = 0;  // of what is held
-  };
-  using Calls = std::deque<Hook>;
+  using Calls = std::vector<Hook>;
 
   void grant_if_clear(Calls& calls);
-  void drop(MemberId id, std::size_t messages, std::size_t claims);
-  static void run(Calls& calls);
+  static void run(const Calls& calls);
 
   mutable std::mutex mutex_;
-  std::unordered_map<MemberId, Member> members_;
-  std::deque<MemberId> wanting_;  // the first one has, or waits for, the quarantine
+  std::vector<Member*> members_;
+  std::deque<Member*> wanting_;  // the first one has, or waits for, the quarantine
   bool granted_ = false;
   std::size_t held_ = 0;
-  std::size_t claims_ = 0;
-  MemberId last_ = 0;
+  std::size_t claims_ = 0;  // of what is held
+};
+
+/// One worker's part in a quarantine, which must outlive it. Who is no member holds and gets
+/// nothing.
+class Quarantine::Member {
+ public:
+  explicit Member(Quarantine& quarantine) noexcept : quarantine_(quarantine) {}
+  ~Member() { leave(); }
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+
+  void join(Hooks hooks);
+  /// What it held and wanted is forgotten.
+  void leave();
+
+  struct EndClaim {
+    void operator()(Member* member) const { member->change(0, 1, 1); }
+  };
+  /// A claim under way, from before it is sent until what it took is counted in a Holding.
+  using Claim = std::unique_ptr<Member, EndClaim>;
+  /// Null while a quarantine is wanted or under way: nothing may be claimed.
+  [[nodiscard]] Claim begin_claim();
+
+  struct EndTurn {
+    void operator()(Member* member) const { member->done(); }
+  };
+  /// A quarantine, or the wish for one.
+  using Turn = std::unique_ptr<Member, EndTurn>;
+  /// Asks for a quarantine: the hook `granted` follows once the process holds nothing, as soon as
+  /// those who asked before are done. Null if this member has asked already.
+  [[nodiscard]] Turn want();
+
+  [[nodiscard]] const Quarantine& quarantine() const noexcept { return quarantine_; }
+
+ private:
+  friend Quarantine;
+  friend Holding;
+
+  void change(std::size_t more, std::size_t less, std::size_t claims_ended);
+  void done();
+
+  Quarantine& quarantine_;
+  // Under its mutex.
+  Hooks hooks_;
+  bool joined_ = false;
+  std::size_t held_ = 0;
+  std::size_t claims_ = 0;  // of what is held
+};
+
+/// How many messages one consumer holds. Thread: one.
+class Quarantine::Holding {
+ public:
+  explicit Holding(Member& member) noexcept : member_(member) {}
+  ~Holding() { set(0); }
+  Holding(const Holding&) = delete;
+  Holding& operator=(const Holding&) = delete;
+
+  void set(std::size_t messages) {
+    if (messages == messages_) return;
+    const std::size_t before = std::exchange(messages_, messages);
+    if (messages > before) member_.change(messages - before, 0, 0);
+    if (messages < before) member_.change(0, before - messages, 0);
+  }
+
+ private:
+  Member& member_;
+  std::size_t messages_ = 0;
 };
 
 }  // namespace mx_rmq::worker

@@ -5,45 +5,45 @@
 namespace mx_rmq::worker {
 namespace {
 
-Verdict dead(const char* reason) {
-  Verdict verdict;
-  verdict.kind = Verdict::Kind::dead;
-  verdict.reason = reason;
-  return verdict;
+Decision dead(const char* reason) {
+  Decision decision;
+  decision.ending = Ending::dead;
+  decision.reason = reason;
+  return decision;
 }
 
 }  // namespace
 
-Verdict decide(const Policy& policy, const Outcome& outcome, const Past& past, std::int64_t now) {
-  Verdict verdict;
+Decision decide(const Policy& policy, const Outcome& outcome, const Past& past, std::int64_t now) {
+  Decision decision;
   switch (outcome.kind) {
     case Outcome::Kind::done:
-      return verdict;
+      return decision;
     case Outcome::Kind::rejected:
       return dead("rejected");
     case Outcome::Kind::undecodable:
       return dead("decode");
     case Outcome::Kind::interrupted:
       if (past.interruptions >= policy.max_interruptions) return dead("interrupted");
-      verdict.kind = Verdict::Kind::release;
-      return verdict;
+      decision.ending = Ending::release;
+      return decision;
     case Outcome::Kind::failed:
     case Outcome::Kind::retry_after:
       break;
   }
   if (past.failures >= policy.max_retries) return dead("retries");
-  verdict.kind = Verdict::Kind::retry;
+  decision.ending = Ending::retry;
   if (outcome.kind == Outcome::Kind::retry_after) {
-    verdict.delay = outcome.delay;
+    decision.delay = outcome.delay;
   } else if (!policy.retry_delays.empty()) {
     const auto last = policy.retry_delays.size() - 1;
-    verdict.delay = policy.retry_delays[std::min(static_cast<std::size_t>(past.failures), last)];
+    decision.delay = policy.retry_delays[std::min(static_cast<std::size_t>(past.failures), last)];
   }
-  if (now + verdict.delay.count() >= past.expire_at) {
-    verdict.kind = Verdict::Kind::dead;
-    verdict.reason = "expired";
+  if (now + decision.delay.count() >= past.expire_at) {
+    decision.ending = Ending::dead;
+    decision.reason = "expired";
   }
-  return verdict;
+  return decision;
 }
 
 }  // namespace mx_rmq::worker

@@ -31,10 +31,17 @@ struct Outcome {
   std::chrono::milliseconds delay{0};  // retry_after
 };
 
+/// How a message leaves its consumer.
+enum class Ending : std::uint8_t {
+  ack,      // done with, or dropped
+  retry,    // handled again after a delay
+  dead,     // a dead letter
+  release,  // back to the head of its list
+};
+
 /// What becomes of the message.
-struct Verdict {
-  enum class Kind : std::uint8_t { ack, retry, dead, release };
-  Kind kind = Kind::ack;
+struct Decision {
+  Ending ending = Ending::ack;
   const char* reason = "";             // dead: retries | rejected | expired | decode | interrupted
   std::chrono::milliseconds delay{0};  // retry; dead, expired: the retry that there is not
 };
@@ -48,7 +55,7 @@ struct Past {
 
 /// Pure. It is `now` by the server's clock. A retry that would fall due when the message has
 /// expired is a dead letter. An interruption is no attempt: it has a bound of its own.
-[[nodiscard]] Verdict decide(const Policy& policy, const Outcome& outcome, const Past& past,
-                             std::int64_t now);
+[[nodiscard]] Decision decide(const Policy& policy, const Outcome& outcome, const Past& past,
+                              std::int64_t now);
 
 }  // namespace mx_rmq::worker

@@ -59,6 +59,20 @@ void Run::begin(std::shared_ptr<Delivery> of) {
   error = nullptr;
 }
 
+bool Run::has_begun() {
+  if (!job) return delivery->state != Delivery::State::queued;
+  const auto at = began.load(std::memory_order_acquire);
+  if (at <= 0) return false;
+  if (delivery->state == Delivery::State::queued) {
+    const runtime::TimePoint start{runtime::Duration(at)};
+    delivery->state = Delivery::State::running;
+    delivery->started_ms +=
+        std::chrono::duration_cast<std::chrono::milliseconds>(start - delivery->started).count();
+    delivery->started = start;
+  }
+  return true;
+}
+
 void Run::call(const std::function<void(Context&)>& handler, runtime::TimePoint submitted,
                runtime::Duration timeout, std::atomic<std::int64_t>& waiting) noexcept {
   const runtime::TimePoint now = loop.now();

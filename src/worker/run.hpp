@@ -18,12 +18,15 @@
 namespace mx_rmq::worker {
 
 /// One run of a handler, shared by whoever runs it, its context, and the deadline. What a blocking
-/// handler reads from its thread is constant or atomic. When a run has ended and nobody refers to it
-/// any more, its worker uses it for the next one: begin() makes it as new.
+/// handler reads from its thread is constant or atomic. When a run has ended and nobody refers to
+/// it any more, its worker uses it for the next one: begin() makes it as new.
 struct Run : std::enable_shared_from_this<Run> {
   explicit Run(runtime::EventLoop& loop_of);
 
   void begin(std::shared_ptr<Delivery> of);
+  /// Whether its handler has been called. Brings the delivery up to date, which a blocking thread
+  /// cannot. Loop thread.
+  bool has_begun();
   /// Forgets the message, keeps the memory.
   void clear();
 
@@ -39,14 +42,14 @@ struct Run : std::enable_shared_from_this<Run> {
   // Of a run on a blocking thread.
   runtime::JobId job;  // loop thread: it waits for a thread, or has had one
   static constexpr runtime::Duration::rep never = -1;
-  /// When it began, of the monotonic clock. 0: it waits still; `never`: it was given back before its
-  /// turn, and its handler is not called any more. Set once.
+  /// When it began, of the monotonic clock. 0: it waits still; `never`: it was given back before
+  /// its turn, and its handler is not called any more. Set once.
   std::atomic<runtime::Duration::rep> began{0};
   bool expired = false;      // it had when it began, and the handler was not called; constant then
   std::exception_ptr error;  // the thread's until its end is told
 
-  /// What a blocking thread does: calls the handler, with its deadline `timeout` from now. `submitted`
-  /// is when the run began to wait for the thread; it is taken off `waiting`.
+  /// What a blocking thread does: calls the handler, with its deadline `timeout` from now.
+  /// `submitted` is when the run began to wait for the thread; it is taken off `waiting`.
   void call(const std::function<void(Context&)>& handler, runtime::TimePoint submitted,
             runtime::Duration timeout, std::atomic<std::int64_t>& waiting) noexcept;
 

@@ -45,27 +45,27 @@ class Throughput {
     std::uint64_t sum = 0;
     for (const auto each : counts_) sum += each;
     const double seconds = std::chrono::duration<double>(now - began_).count();
-    if (seconds >= static_cast<double>(kSeconds)) return static_cast<double>(sum);
+    if (seconds >= static_cast<double>(window)) return static_cast<double>(sum);
     return seconds < 1 ? static_cast<double>(sum) * 60 : static_cast<double>(sum) * 60 / seconds;
   }
 
  private:
-  static constexpr std::int64_t kSeconds = 60;
+  static constexpr std::int64_t window = 60;  // seconds
 
   std::uint64_t& slot(runtime::TimePoint now) noexcept {
     const auto second =
         std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-    if (second - last_ >= kSeconds) {
+    if (second - last_ >= window) {
       counts_.fill(0);
     } else {
       for (auto each = last_ + 1; each <= second; ++each)
-        counts_[static_cast<std::size_t>(each % kSeconds)] = 0;
+        counts_[static_cast<std::size_t>(each % window)] = 0;
     }
     if (second > last_) last_ = second;
-    return counts_[static_cast<std::size_t>(second % kSeconds)];
+    return counts_[static_cast<std::size_t>(second % window)];
   }
 
-  std::array<std::uint64_t, kSeconds> counts_{};
+  std::array<std::uint64_t, window> counts_{};
   std::int64_t last_ = 0;
   runtime::TimePoint began_{};
 };

@@ -1,15 +1,13 @@
 #include "worker/runner.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <exception>
-#include <optional>
+#include <iterator>
 #include <utility>
 
 #include "api/payload.hpp"
-#include "broker/data/history.hpp"
 #include "mx_rmq/errors.hpp"
-#include "mx_rmq/runtime.hpp"
-#include "worker/runner_seat.hpp"
 
 namespace mx_rmq::worker {
 
@@ -20,9 +18,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// So many messages are begun before what they have led to leaves, so that Redis works on that while the
-// next ones are handled.
-constexpr int kTurn = 128;
+// So many messages are begun before what they have led to leaves, so that Redis works on that while
+// the next ones are handled.
+constexpr int most_in_a_turn = 128;
 
 // A run that ends this soon after its stop token fired still counts with its own outcome.
 Duration grace(std::chrono::milliseconds timeout) {
@@ -55,73 +53,129 @@ Outcome outcome_of(const std::exception_ptr& error) {
   }
 }
 
+// Its level in the local queue.
+std::size_t level_of(const Delivery& delivery) {
+  if (delivery.suspect || delivery.view->level == broker::Level::high) return 0;
+  return delivery.view->level == broker::Level::normal ? 1 : 2;
+}
+
 }  // namespace
 
-Runner::Runner(Shared& shared)
-    : shared_(shared), none_runs_(shared.loop), seats_left_(shared.loop) {
+// A worker coroutine and the run that it has.
+struct Runner::Seat {
+  explicit Seat(runtime::EventLoop& loop) : wake(loop) {}
+
+  runtime::Event wake;
+  std::shared_ptr<Run> run;    // the one that counts
+  std::shared_ptr<Run> spare;  // an ended one
+  std::size_t place = 0;       // among those that have a run
+  runtime::TimerId timer;
+  TimePoint timer_due{};
+  bool warned = false;  // the stop token fired at the deadline
+  Counted zombie;       // given up; its run goes on
+  Counted hung;         // and keeps a blocking thread
+
+  // Nobody else has the ended run: whoever had it gave it up before this thread heard of its end.
+  [[nodiscard]] bool spare_is_free() const { return spare != nullptr && spare.use_count() == 1; }
+};
+
+Runner::Runner(runtime::EventLoop& loop, const MQConfig& config, LookAgain& look_again,
+               Claimer& claimer)
+    : loop_(loop),
+      config_(config),
+      look_again_(look_again),
+      outcomes_(loop, config),
+      threads_(loop, claimer),
+      scope_(loop),
+      none_runs_(loop),
+      seats_left_(loop) {
   none_runs_.set();
-  runtime::EventLoop* const loop = &shared.loop;
-  scope_ = std::make_unique<runtime::Scope>(
-      shared.loop, [loop](std::exception_ptr error) { loop->report(std::move(error)); });
 }
 
 Runner::~Runner() = default;
 
 void Runner::start(std::shared_ptr<void> keep) {
   keep_ = keep;
-  for (int i = 0; i < shared_.config.max_workers; ++i) add_seat();
+  threads_.start(keep);
+  for (int i = 0; i < config_.max_workers; ++i) add_seat();
 }
+
+void Runner::add(Source& source) {
+  assert(source.id == records_.size() && "sources are added in order");
+  outcomes_.add(source);
+  threads_.add(source);
+  records_.push_back(Record{source});
+  ++resting_;
+}
+
+void Runner::take_in(std::vector<std::shared_ptr<Delivery>>& deliveries, std::int64_t now) {
+  bool queued = false;
+  for (auto& delivery : deliveries) {
+    const Source& source = *delivery->source;
+    if (closed_ || threads_.starved(source)) {
+      Outcomes::release(delivery);
+    } else if (!outcomes_.settle_unfit(delivery, now)) {
+      queue_.push(source.id, level_of(*delivery), std::move(delivery));
+      queued = true;
+    }
+    delivery.reset();
+  }
+  if (queued) wake();
+}
+
+// --- the coroutines ---
 
 void Runner::add_seat() {
+  scope_.spawn(work(std::make_shared<Seat>(loop_), keep_.lock()));
   ++seats_;
   seats_left_.reset();
-  scope_->spawn(work(std::make_shared<Seat>(shared_.loop), keep_.lock()));
 }
 
+// There are messages that may run: one coroutine looks, and has others look if there are more.
 void Runner::wake() {
-  if (idle_.empty() || woken_ > 0 || resting_) return;
+  if (idle_.empty() || woken_ > 0 || next_turn_) return;
   ++woken_;
   idle_.back()->wake.set();
   idle_.pop_back();
 }
 
 bool Runner::turn_is_over() {
-  if (drain_ != shared_.loop.drains()) {
-    drain_ = shared_.loop.drains();
+  if (drain_ != loop_.drains()) {
+    drain_ = loop_.drains();
     taken_ = 0;
   }
-  return taken_ >= kTurn;
+  return taken_ >= most_in_a_turn;
 }
 
 bool Runner::may_run(std::size_t id) const {
-  const Topic& topic = *shared_.topics[id];
-  if (topic.max_concurrency != 0 && topic.running >= topic.max_concurrency) return false;
-  // The last free worker is kept while there is a topic of which nothing runs, so that slow ones
+  const auto& [source, running] = records_[id];
+  const std::size_t most = source.topic.max_concurrency;
+  if (most != 0 && running >= most) return false;
+  // The last free worker is kept while there is a source of which nothing runs, so that slow ones
   // cannot occupy them all while another one waits.
-  const auto workers = static_cast<std::size_t>(shared_.config.max_workers);
-  if (workers <= 2 || topic.running == 0 || runs_.size() + 1 < workers) return true;
-  return shared_.resting == 0;
+  const auto workers = static_cast<std::size_t>(config_.max_workers);
+  if (workers <= 2 || running == 0 || runs_.size() + 1 < workers) return true;
+  return resting_ == 0;
 }
 
 std::shared_ptr<Delivery> Runner::next() {
-  if (shared_.stopping) return nullptr;
-  // While the messages of a topic end at once, the turn of the loop is its own: acknowledged together they
-  // cost one call.
+  if (closed_) return nullptr;
+  // While the messages of a source end at once, the turn of the loop is its own: acknowledged
+  // together they cost one call.
   std::optional<std::size_t> again;
-  if (taken_ > 0 && shared_.topics[last_]->running == 0) again = last_;
-  auto delivery = shared_.queue.pop([this](std::size_t topic) { return may_run(topic); }, again);
-  if (delivery) last_ = delivery->topic;
-  shared_.note_queue();
+  if (taken_ > 0 && records_[last_].running == 0) again = last_;
+  auto delivery = queue_.pop([this](std::size_t source) { return may_run(source); }, again);
+  if (delivery) last_ = delivery->source->id;
   return delivery;
 }
 
 Task<> Runner::work(std::shared_ptr<Seat> seat, std::shared_ptr<void> keep) {
   while (!seat->zombie && !finishing_) {
     const bool over = turn_is_over();
-    if (over && !resting_) {
-      resting_ = true;
-      co_await shared_.loop.next_turn();
-      resting_ = false;
+    if (over && !next_turn_) {
+      next_turn_ = true;
+      co_await loop_.next_turn();
+      next_turn_ = false;
       continue;
     }
     std::shared_ptr<Delivery> delivery;
@@ -134,79 +188,89 @@ Task<> Runner::work(std::shared_ptr<Seat> seat, std::shared_ptr<void> keep) {
       continue;
     }
     ++taken_;
-    if (shared_.queue.size() > 0) wake();
-    shared_.work();  // there is room again
-    co_await run_one(seat, std::move(delivery));
+    if (queue_.size() > 0) wake();
+    look_again_.soon();  // there is room again
+    std::exception_ptr error;
+    try {
+      co_await run_one(seat, delivery);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    if (error) {
+      co_await loop_.back();
+      spoilt(seat, *delivery, std::move(error));
+    }
     if (seat->spare_is_free()) seat->spare->clear();
   }
-  if (seat->zombie) {
-    shared_.zombies.fetch_sub(1, std::memory_order_relaxed);
-    if (seat->on_thread) --hung_;
-  } else {
-    if (seat->timer) shared_.loop.cancel(seat->timer);
+  if (!seat->zombie) {
+    if (seat->timer) loop_.cancel(seat->timer);
     if (--seats_ == 0) seats_left_.set();
   }
+  seat->hung.reset();
+  seat->zombie.reset();
   // What a zombie refers to goes after its frame has.
-  shared_.loop.defer([keep = std::move(keep)] {});
+  loop_.defer([keep = std::move(keep)] {});
+}
+
+// --- a run ---
+
+// What goes wrong beside the handler (memory has run out) costs this run only: its message goes
+// back.
+void Runner::spoilt(const std::shared_ptr<Seat>& seat, Delivery& delivery,
+                    std::exception_ptr error) {
+  delivery.source->consumer.let_go(delivery);
+  if (seat->run) ended(seat);
+  loop_.report(std::move(error));
 }
 
 void Runner::begin(const std::shared_ptr<Seat>& seat, std::shared_ptr<Delivery> delivery) {
-  Topic& topic = *shared_.topics[delivery->topic];
+  Record& record = records_[delivery->source->id];
   if (seat->spare_is_free()) {
     seat->run = std::move(seat->spare);
   } else {
-    seat->run = std::make_shared<Run>(shared_.loop);
+    seat->run = std::make_shared<Run>(loop_);
   }
   seat->run->begin(std::move(delivery));
   seat->warned = false;
   seat->place = runs_.size();
   runs_.push_back(seat);
   none_runs_.reset();
-  if (topic.running++ == 0) --shared_.resting;
-  shared_.active.store(runs_.size(), std::memory_order_relaxed);
+  if (record.running++ == 0) --resting_;
+  with_run_.store(runs_.size(), std::memory_order_relaxed);
 }
 
-Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> delivery) {
-  Topic& topic = *shared_.topics[delivery->topic];
+Task<> Runner::run_one(std::shared_ptr<Seat> seat, const std::shared_ptr<Delivery>& delivery) {
+  Source& source = *delivery->source;
   begin(seat, delivery);
   const std::shared_ptr<Run> run = seat->run;
-  TimePoint now = shared_.loop.now();
+  TimePoint now = loop_.now();
   bool fit = true;
-  if (!topic.consumer->lease_lasts(now)) {
-    fit = co_await topic.consumer->confirm_lease(delivery);
-    now = shared_.loop.now();
+  if (!source.consumer.lease_lasts(now)) {
+    fit = co_await source.consumer.confirm_lease(delivery);
+    now = loop_.now();
   }
   if (run->over) co_return;  // given up while it waited, and released
-  if (!fit || delivery->state == Delivery::State::gone || shared_.stopping) {
-    // Lost, or stopping: it never started.
-    if (delivery->state == Delivery::State::queued) release(delivery);
-    ended(seat);
-    co_return;
-  }
-  if (!prepare(seat, now)) {
-    ended(seat);
-    co_return;
-  }
+  bool called = fit && delivery->state != Delivery::State::gone && !closed_ && prepare(seat, now);
   std::exception_ptr error;
-  if (topic.handler.blocking) {
-    const bool called = co_await call_on_thread(run);
-    if (run->over) co_return;
-    if (!called) {
-      if (delivery->state == Delivery::State::queued) release(delivery);
-      ended(seat);
-      co_return;
-    }
+  if (called && source.topic.handler.blocking) {
+    const BlockingRuns::End end = co_await threads_.call(run);
+    if (end == BlockingRuns::End::no_thread) starve(delivery);
+    called = end == BlockingRuns::End::called;
     error = std::move(run->error);
-  } else {
+  } else if (called) {
     try {
-      co_await call(run, &topic.handler);
+      co_await call(run, &source.topic.handler);
     } catch (...) {
       error = std::current_exception();
     }
-    co_await shared_.loop.back();  // what the handler awaited may have taken it to any thread
-    if (run->over) co_return;      // it was given up meanwhile: its outcome is decided
+    co_await loop_.back();  // what the handler awaited may have taken it to any thread
   }
-  conclude(run, error ? outcome_of(error) : Outcome());
+  if (run->over) co_return;  // it was given up meanwhile: its outcome is decided
+  if (called) {
+    outcomes_.conclude(*run, error ? outcome_of(error) : Outcome());
+  } else if (delivery->state == Delivery::State::queued) {
+    Outcomes::release(delivery);  // it never started
+  }
   ended(seat);
 }
 
@@ -214,20 +278,20 @@ Task<> Runner::run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> del
 bool Runner::prepare(const std::shared_ptr<Seat>& seat, TimePoint now) {
   const std::shared_ptr<Run>& run = seat->run;
   const std::shared_ptr<Delivery>& delivery = run->delivery;
-  Topic& topic = *shared_.topics[delivery->topic];
+  const Source& source = *delivery->source;
   // Two estimates of one clock: nothing starts before it was produced.
-  delivery->started_ms = shared_.server_at(now);
+  delivery->started_ms = source.broker.clock().at_ms(now);
   if (delivery->view)
     delivery->started_ms = std::max(delivery->started_ms, delivery->view->created_at);
-  if (settle_unfit(delivery, delivery->started_ms)) return false;
+  if (outcomes_.settle_unfit(delivery, delivery->started_ms)) return false;
   // On a blocking thread it begins when that is free.
-  if (!topic.handler.blocking) delivery->state = Delivery::State::running;
+  if (!source.topic.handler.blocking) delivery->state = Delivery::State::running;
   delivery->started = now;
   run->attempt = delivery->view->attempts + 1;
-  run->max_attempts = topic.policy.max_retries + 1;
-  const TimePoint due = now + Duration(topic.policy.timeout);
+  run->max_attempts = source.topic.policy.max_retries + 1;
+  const TimePoint due = now + Duration(source.topic.policy.timeout);
   run->deadline.store(due.time_since_epoch().count(), std::memory_order_relaxed);
-  describe(run->message, topic.name, *delivery, topic.policy);
+  describe(run->message, source.topic.name, *delivery, source.topic.policy);
   arm_deadline(seat);
   return true;
 }
@@ -238,17 +302,31 @@ Task<> Runner::call(std::shared_ptr<Run> run, const detail::ErasedHandler* handl
   return handler->coroutine(std::move(context));
 }
 
+void Runner::ended(const std::shared_ptr<Seat>& seat) {
+  assert(runs_[seat->place] == seat && "a run ends once");
+  if (--records_[seat->run->delivery->source->id].running == 0) ++resting_;
+  seat->run->over = true;
+  seat->spare = std::move(seat->run);
+  runs_[seat->place] = std::move(runs_.back());
+  runs_[seat->place]->place = seat->place;
+  runs_.pop_back();
+  with_run_.store(runs_.size(), std::memory_order_relaxed);
+  if (runs_.empty()) none_runs_.set();
+  wake();  // a source at its bound may go on
+  look_again_.soon();
+}
+
 // --- deadlines: one timer a seat, looked at again when it fires early ---
 
 void Runner::arm_deadline(const std::shared_ptr<Seat>& seat) {
   TimePoint due = seat->run->due();
-  if (seat->warned) due += grace(shared_.topics[seat->run->delivery->topic]->policy.timeout);
+  if (seat->warned) due += grace(seat->run->delivery->source->topic.policy.timeout);
   if (seat->timer) {
     if (seat->timer_due <= due) return;
-    shared_.loop.cancel(seat->timer);
+    loop_.cancel(seat->timer);
   }
   seat->timer_due = due;
-  seat->timer = shared_.loop.call_at(due, [this, weak = std::weak_ptr<Seat>(seat)] {
+  seat->timer = loop_.call_at(due, [this, weak = std::weak_ptr<Seat>(seat)] {
     if (const auto still = weak.lock()) on_deadline(still);
   });
 }
@@ -257,24 +335,26 @@ void Runner::on_deadline(const std::shared_ptr<Seat>& seat) {
   seat->timer = {};
   const std::shared_ptr<Run> run = seat->run;
   if (!run || run->over) return;
-  Topic& topic = *shared_.topics[run->delivery->topic];
-  const bool begun = has_begun(*run);
-  // An earlier run's timer may fire while this one still waits for its lease: it has no deadline yet.
+  const bool begun = run->has_begun();
+  // An earlier run's timer may fire while this one still waits for its lease: it has no deadline
+  // yet.
   if (!begun && !run->job) return;
   // One whose message was lost meanwhile is given up like any other.
-  if (shared_.loop.now() < run->due()) {
+  if (loop_.now() < run->due()) {
     arm_deadline(seat);
-    return;
-  }
-  if (!begun) {
+  } else if (begun) {
+    stop_late(seat);
+  } else if (threads_.withdraw(*run)) {
     // No thread came free in all the time that the run itself may take: others may have one.
-    if (withdraw(*run)) {
-      starve(topic, run->delivery);
-    } else {
-      arm_deadline(seat);  // it begins at this moment
-    }
-    return;
+    starve(run->delivery);
+  } else {
+    arm_deadline(seat);  // it begins at this moment
   }
+}
+
+// First by its stop token; then it is given up.
+void Runner::stop_late(const std::shared_ptr<Seat>& seat) {
+  const std::shared_ptr<Run> run = seat->run;
   if (!seat->warned) {
     seat->warned = true;
     arm_deadline(seat);
@@ -282,27 +362,27 @@ void Runner::on_deadline(const std::shared_ptr<Seat>& seat) {
         .request_stop();  // last: its callbacks may resume the handler, which then ends
     return;
   }
-  const auto timeout = topic.policy.timeout;
-  log::warn(topic.outcome_gate, "a handler had not ended at its deadline", "topic", topic.name,
-            "id", run->message.id, "attempt", run->attempt, "timeout", timeout);
+  const Source& source = *run->delivery->source;
+  const auto timeout = source.topic.policy.timeout;
+  log::warn(outcomes_.gate(source), "a handler had not ended at its deadline", "topic",
+            source.topic.name, "id", run->message.id, "attempt", run->attempt, "timeout", timeout);
   give_up(seat, outcome_of(Outcome::Kind::failed, "the handler had not ended after " +
                                                       std::to_string(timeout.count()) + " ms"));
 }
 
 void Runner::give_up(const std::shared_ptr<Seat>& seat, Outcome outcome) {
+  assert(!seat->zombie && "a run is given up once");
   const std::shared_ptr<Run> run = seat->run;
-  has_begun(*run);
-  seat->zombie = true;
-  if (seat->timer) shared_.loop.cancel(seat->timer);
+  run->has_begun();
+  seat->zombie = count_in(zombies_);
+  if (run->job) seat->hung = threads_.count_hung();
+  if (seat->timer) loop_.cancel(seat->timer);
   seat->timer = {};
-  shared_.zombies.fetch_add(1, std::memory_order_relaxed);
-  seat->on_thread = static_cast<bool>(run->job);
-  if (seat->on_thread) ++hung_;
   --seats_;
   if (run->delivery->state == Delivery::State::queued) {
-    release(run->delivery);  // it waited for its lease to be confirmed
+    Outcomes::release(run->delivery);  // it waited for its lease to be confirmed
   } else {
-    conclude(run, outcome);
+    outcomes_.conclude(*run, outcome);
   }
   ended(seat);
   if (!finishing_) add_seat();
@@ -310,12 +390,106 @@ void Runner::give_up(const std::shared_ptr<Seat>& seat, Outcome outcome) {
 }
 
 void Runner::lost(const std::shared_ptr<Delivery>& delivery) {
-  // A run that goes on keeps its seat until it ends or its deadline comes; its stop token fires.
   for (const auto& seat : runs_)
-    if (seat->run->delivery == delivery) withdraw(*seat->run);
-  log::debug("the run of a lost message does not count", "topic",
-             shared_.topics[delivery->topic]->name, "id",
-             delivery->view ? delivery->view->id : std::string_view("?"));
+    if (seat->run->delivery == delivery) threads_.withdraw(*seat->run);
 }
+
+void Runner::starve(const std::shared_ptr<Delivery>& waited) {
+  threads_.starve(*waited->source);
+  give_back(waited->source, {waited});
+}
+
+// Gives back what has not started, of one source or of all, and `items`.
+void Runner::give_back(const Source* source, std::vector<std::shared_ptr<Delivery>> items) {
+  auto queued =
+      source != nullptr
+          ? queue_.take_if([source](const Delivery& each) { return each.source == source; })
+          : queue_.take_all();
+  std::ranges::move(queued, std::back_inserter(items));
+  for (const auto& seat : runs_) {
+    const auto& delivery = seat->run->delivery;
+    if ((source == nullptr || delivery->source == source) && threads_.withdraw(*seat->run))
+      items.push_back(delivery);
+  }
+  // Each goes to the head of its list, so the newest first.
+  std::ranges::stable_sort(items, [](const auto& a, const auto& b) { return a->tag > b->tag; });
+  for (auto& item : items) {
+    if (item->state == Delivery::State::queued) Outcomes::release(std::move(item));
+  }
+}
+
+// --- the end ---
+
+void Runner::close() {
+  closed_ = true;
+  threads_.stop();
+  release_unstarted();
+}
+
+Task<bool> Runner::wait_idle(TimePoint deadline) {
+  const bool waits = outcomes_.interrupting() || !hurried_;
+  if (!runs_.empty() && waits) co_await none_runs_.wait_until(deadline);
+  co_return runs_.empty();
+}
+
+void Runner::hurry() {
+  hurried_ = true;
+  none_runs_.set();  // who waits goes on
+  if (!runs_.empty()) none_runs_.reset();
+}
+
+void Runner::interrupt() {
+  outcomes_.interrupt();
+  // The callbacks of one may end others.
+  std::vector<std::shared_ptr<Delivery>> running;
+  for (const auto& seat : runs_) running.push_back(seat->run->delivery);
+  for (const auto& delivery : running) delivery->stop.request_stop();
+}
+
+void Runner::abandon() {
+  finishing_ = true;
+  const auto running = runs_;
+  for (const auto& seat : running) {
+    const std::shared_ptr<Run> run = seat->run;
+    if (threads_.withdraw(*run)) continue;  // it never began
+    log::warn("a handler was still running when the queue stopped; its message is given back",
+              "topic", run->delivery->source->topic.name, "id", run->message.id, "attempt",
+              run->attempt);
+    give_up(seat, outcome_of(Outcome::Kind::interrupted, "the handler had not ended"));
+  }
+}
+
+Task<> Runner::finish() {
+  finishing_ = true;
+  for (const auto& seat : idle_) seat->wake.set();
+  idle_.clear();
+  if (seats_ > 0) co_await seats_left_.wait();
+}
+
+// --- figures ---
+
+void Runner::check() {
+  const TimePoint now = loop_.now();
+  for (const auto& seat : runs_) {
+    const auto& run = seat->run;
+    if (!run || !run->has_begun() || run->delivery->state != Delivery::State::running) continue;
+    const Duration took = now - run->delivery->started;
+    const Duration left = run->due() - now;
+    if (left < took / 4)
+      log::warn("a handler is close to its deadline", "topic", run->delivery->source->topic.name,
+                "id", run->message.id, "attempt", run->attempt, "running_ms", took, "left_ms",
+                left);
+  }
+  if (zombies() > 0)
+    log::warn("handlers that were given up at their deadline are still running", "count",
+              zombies());
+}
+
+std::size_t Runner::active() const noexcept {
+  const std::size_t all = with_run_.load(std::memory_order_relaxed);
+  return all - std::min(all, threads_.waiting());
+}
+
+std::size_t Runner::not_started() const noexcept { return queue_.size() + threads_.waiting(); }
 
 }  // namespace mx_rmq::worker

@@ -1,19 +1,25 @@
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "broker/data/history.hpp"
+#include "mx_rmq/config.hpp"
 #include "mx_rmq/task.hpp"
-#include "runtime/blocking_pool.hpp"
 #include "runtime/event.hpp"
-#include "runtime/one_shot.hpp"
+#include "runtime/scope.hpp"
+#include "worker/blocking_runs.hpp"
+#include "worker/local_queue.hpp"
+#include "worker/look_again.hpp"
+#include "worker/outcomes.hpp"
 #include "worker/run.hpp"
-#include "worker/shared.hpp"
+#include "worker/source.hpp"
 
 namespace mx_rmq::worker {
 
@@ -22,7 +28,7 @@ namespace mx_rmq::worker {
 /// (a zombie, counted) and another one takes its place. Loop thread only.
 class Runner {
  public:
-  explicit Runner(Shared& shared);
+  Runner(runtime::EventLoop& loop, const MQConfig& config, LookAgain& look_again, Claimer& claimer);
   ~Runner();
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
@@ -30,20 +36,29 @@ class Runner {
   /// Starts the coroutines. `keep` is held by each until it ends, zombies included: it keeps alive
   /// what they refer to.
   void start(std::shared_ptr<void> keep);
-  /// There are messages that may run: one coroutine looks, and has others look if there are more.
-  void wake();
+  void add(Source& source);
 
-  /// Settles a message that never started: expired, or no envelope. True if it was.
-  bool settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_t now);
-  /// Gives back a message that has not started, to the head of its list, uncounted.
-  void release(std::shared_ptr<Delivery> delivery);
-  /// Gives back what has not started, the newest first, uncounted; what waits for a blocking thread has
-  /// not.
-  void release_unstarted();
-  /// A message was lost: its run, if any, does not count, and is not begun any more.
+  /// Messages that were claimed, at `now` (ms) of the server's clock: they wait in the local queue
+  /// for a coroutine, suspects in front; what cannot run is settled or given back at once. Those
+  /// that were taken in are null afterwards, also when this throws.
+  void take_in(std::vector<std::shared_ptr<Delivery>>& deliveries, std::int64_t now);
+  /// How many of a source wait in the local queue, and of all.
+  [[nodiscard]] std::size_t queued(const Source& source) const { return queue_.size(source.id); }
+  [[nodiscard]] std::size_t queued() const noexcept { return queue_.size(); }
+  /// None of it is to be claimed: its handlers get no thread.
+  [[nodiscard]] bool starved(const Source& source) const { return threads_.starved(source); }
+
+  /// Gives back what has not started, the newest first, uncounted; what waits for a blocking thread
+  /// has not.
+  void release_unstarted() { give_back(nullptr, {}); }
+  /// A message was lost: if its run waits for a blocking thread, it is not begun. One that runs
+  /// keeps its coroutine until it ends or its deadline comes; its stop token fires.
   void lost(const std::shared_ptr<Delivery>& delivery);
 
-  [[nodiscard]] bool idle() const noexcept { return runs_.empty(); }
+  // --- the end, in this order ---
+
+  /// Nothing starts any more; what has not started goes back.
+  void close();
   /// Waits until no handler runs, up to `deadline` or, before interrupt(), until hurry().
   Task<bool> wait_idle(runtime::TimePoint deadline);
   void hurry();
@@ -51,66 +66,80 @@ class Runner {
   void interrupt();
   /// Gives up what still runs: released, one interruption more.
   void abandon();
-  /// No more work: the coroutines end. Completes when all but the zombies have.
+  /// The coroutines end. Completes when all but the zombies have.
   Task<> finish();
 
-  /// Warns of runs that are close to their deadline.
+  // --- figures ---
+
+  /// Warns of runs that are close to their deadline, and of zombies.
   void check();
   /// Why handlers that block do not run; empty if they do.
-  [[nodiscard]] std::string trouble() const;
+  [[nodiscard]] std::string trouble() const { return threads_.trouble(); }
+  /// Handlers that run now. Any thread, as the next.
+  [[nodiscard]] std::size_t active() const noexcept;
+  /// Messages that were claimed and have not started.
+  [[nodiscard]] std::size_t not_started() const noexcept;
+  /// Handlers that were given up and have not ended.
+  [[nodiscard]] std::int64_t zombies() const noexcept { return zombies_.load(); }
+  [[nodiscard]] const RunTimes& times(const Source& source) const {
+    return outcomes_.times(source);
+  }
+  [[nodiscard]] double completed_per_minute() { return outcomes_.completed_per_minute(); }
 
  private:
   struct Seat;
+  struct Record {
+    const Source& source;
+    std::size_t running = 0;
+  };
 
   Task<> work(std::shared_ptr<Seat> seat, std::shared_ptr<void> keep);
-  Task<> run_one(std::shared_ptr<Seat> seat, std::shared_ptr<Delivery> delivery);
-  bool prepare(const std::shared_ptr<Seat>& seat, runtime::TimePoint now);
-  static Task<> call(std::shared_ptr<Run> run, const detail::ErasedHandler* handler);
+  void wake();
   std::shared_ptr<Delivery> next();
   bool turn_is_over();
-  bool may_run(std::size_t topic) const;
+  bool may_run(std::size_t id) const;
   void add_seat();
-  void arm_deadline(const std::shared_ptr<Seat>& seat);
-  void on_deadline(const std::shared_ptr<Seat>& seat);
-  void give_up(const std::shared_ptr<Seat>& seat, Outcome outcome);
-  void conclude(const std::shared_ptr<Run>& run, const Outcome& outcome);
+
+  Task<> run_one(std::shared_ptr<Seat> seat, const std::shared_ptr<Delivery>& delivery);
+  void spoilt(const std::shared_ptr<Seat>& seat, Delivery& delivery, std::exception_ptr error);
   void begin(const std::shared_ptr<Seat>& seat, std::shared_ptr<Delivery> delivery);
+  bool prepare(const std::shared_ptr<Seat>& seat, runtime::TimePoint now);
+  static Task<> call(std::shared_ptr<Run> run, const detail::ErasedHandler* handler);
   void ended(const std::shared_ptr<Seat>& seat);
 
-  /// It becomes a dead letter "expired" without having begun.
-  void expire(const std::shared_ptr<Delivery>& delivery);
-  void dead(const std::shared_ptr<Delivery>& delivery, const char* reason, broker::History history,
-            int failures);
+  void arm_deadline(const std::shared_ptr<Seat>& seat);
+  void on_deadline(const std::shared_ptr<Seat>& seat);
+  void stop_late(const std::shared_ptr<Seat>& seat);
+  void give_up(const std::shared_ptr<Seat>& seat, Outcome outcome);
+  void starve(const std::shared_ptr<Delivery>& waited);
+  void give_back(const Source* source, std::vector<std::shared_ptr<Delivery>> items);
 
-  // --- on blocking threads: runner_threads.cpp ---
-  Task<bool> call_on_thread(std::shared_ptr<Run> run);
-  bool submit(const std::shared_ptr<Run>& run, runtime::OneShot<runtime::JobEnd>* ended);
-  static bool has_begun(Run& run);
-  bool withdraw(Run& run);
-  void give_back(std::optional<std::size_t> topic, std::vector<std::shared_ptr<Delivery>> items);
-  void starve(Topic& topic, std::shared_ptr<Delivery> waited);
-  void ask_for_thread();
-  void thread_came();
-
-  Shared& shared_;
-  std::unique_ptr<runtime::Scope> scope_;
+  runtime::EventLoop& loop_;
+  const MQConfig& config_;
+  LookAgain& look_again_;
+  LocalQueue queue_;
+  Outcomes outcomes_;
+  BlockingRuns threads_;
+  runtime::Scope scope_;
   std::weak_ptr<void> keep_;
+
+  std::deque<Record> records_;               // by source
+  std::size_t resting_ = 0;                  // sources of which nothing runs
   std::vector<std::shared_ptr<Seat>> idle_;  // wait for work, the last one is woken first
   std::vector<std::shared_ptr<Seat>> runs_;  // have a run that counts
+  std::atomic<std::size_t> with_run_{0};     // as many, for other threads
+  std::atomic<std::int64_t> zombies_{0};
   runtime::Event none_runs_;
   runtime::Event seats_left_;
-  std::size_t seats_ = 0;  // coroutines that are no zombies
-  std::size_t woken_ = 0;  // are on their way to look for a message
-  bool resting_ = false;   // one goes on in the loop's next turn
+  std::size_t seats_ = 0;   // coroutines that are no zombies
+  std::size_t woken_ = 0;   // are on their way to look for a message
+  bool next_turn_ = false;  // one goes on in the loop's next turn
   std::uint64_t drain_ = 0;
   int taken_ = 0;         // in this drain
-  std::size_t last_ = 0;  // topic of the last message taken
+  std::size_t last_ = 0;  // source of the last message taken
+  bool closed_ = false;
   bool finishing_ = false;
-  bool interrupting_ = false;
   bool hurried_ = false;
-  runtime::JobId asked_;        // its turn comes when there is a thread for a starved topic
-  runtime::TimerId ask_again_;  // where the system has none to start
-  std::size_t hung_ = 0;        // blocking threads that zombies keep
 };
 
 }  // namespace mx_rmq::worker

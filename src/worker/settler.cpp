@@ -1,47 +1,55 @@
 #include "worker/settler.hpp"
 
 #include <algorithm>
-#include <utility>
+#include <iterator>
 
 namespace mx_rmq::worker {
 namespace {
 
 // Acks are tags only; the others carry heads or move bodies inside Redis, so a call of them is kept
 // short.
-constexpr std::size_t kMostAcks = 1000;
-constexpr std::size_t kMostOthers = 100;
+constexpr std::size_t most_acks = 1000;
+constexpr std::size_t most_others = 100;
 
 bool same_call(const Settlement& a, const Settlement& b) {
-  return a.kind == b.kind && (a.kind != Settlement::Kind::ack || a.ack == b.ack) &&
-         a.delivery->incarnation == b.delivery->incarnation;
+  return a.ending == b.ending && (a.ending != Ending::ack || a.ack == b.ack);
 }
 
 }  // namespace
 
-std::vector<Settlement> Settler::next_group() {
-  std::vector<Settlement> group;
+bool Settler::holds(const Settlement& each) const {
+  return lease_.holds(each.delivery->incarnation, each.delivery->tag);
+}
+
+void Settler::refuse_lost(std::vector<Settlement>& from) {
+  const auto lost =
+      std::ranges::stable_partition(from, [this](const Settlement& each) { return holds(each); });
+  std::ranges::move(lost, std::back_inserter(refused_));
+  from.erase(lost.begin(), lost.end());
+}
+
+const std::vector<Settlement>& Settler::next() {
+  refuse_lost(group_);
+  if (!group_.empty()) return group_;
   std::deque<Settlement> rest;
   for (auto& each : waiting_) {
-    const std::size_t most = each.kind == Settlement::Kind::ack ? kMostAcks : kMostOthers;
-    if (!owner_.holds(*each.delivery)) {
-      owner_.refused(each);
-    } else if (group.empty() || (group.size() < most && same_call(group.front(), each))) {
-      group.push_back(std::move(each));
+    const std::size_t most = each.ending == Ending::ack ? most_acks : most_others;
+    if (!holds(each)) {
+      refused_.push_back(std::move(each));
+    } else if (group_.empty() || (group_.size() < most && same_call(group_.front(), each))) {
+      group_.push_back(std::move(each));
     } else {
       rest.push_back(std::move(each));
     }
   }
   waiting_ = std::move(rest);
-  return group;
+  return group_;
 }
 
-Task<> Settler::flush() {
-  while (!waiting_.empty()) {
-    std::vector<Settlement> group = next_group();
-    if (group.empty()) continue;
-    const bool done = co_await owner_.carry_out(std::move(group));
-    if (!done) co_return;
-  }
+std::vector<Settlement> Settler::answered() {
+  std::vector<Settlement> settled = std::exchange(group_, {});
+  std::erase_if(settled, [this](const Settlement& each) { return !holds(each); });
+  return settled;
 }
 
 }  // namespace mx_rmq::worker

@@ -2,65 +2,58 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/scripts/calls_settle.hpp"
-#include "mx_rmq/task.hpp"
-#include "runtime/event.hpp"
-#include "runtime/mono_clock.hpp"
 #include "worker/delivery.hpp"
+#include "worker/lease.hpp"
+#include "worker/retry_policy.hpp"
 
 namespace mx_rmq::worker {
 
 /// One message's way out of a consumer.
 struct Settlement {
-  enum class Kind : std::uint8_t { ack, retry, dead, release };
-
   std::shared_ptr<Delivery> delivery;
-  Kind kind = Kind::ack;
+  Ending ending = Ending::ack;
   broker::AckKind ack = broker::AckKind::completed;
   std::chrono::milliseconds delay{0};  // retry
   std::string text;                    // retry, release: new head; dead: line
   std::string member;                  // dead: instead of the id, for what has none
 };
 
-/// Group commit of settlements: those that come while a call is under way form the next one,
-/// grouped by kind. Each is sent again, unchanged, until it is answered; the consumer's gate says
-/// when. Loop thread only.
+/// Decides which settlements the next call holds: those that come while a call is under way form
+/// the following ones, grouped by how they end. A call that was not answered is made again,
+/// unchanged but for messages that were lost meanwhile. Pure. Thread: one.
 class Settler {
  public:
-  /// What the settler needs of its consumer.
-  class Owner {
-   public:
-    virtual ~Owner() = default;
-    /// Still held under the name it was taken under.
-    virtual bool holds(const Delivery& delivery) const = 0;
-    /// Sends one group, all of one kind (and of one AckKind). Completes when it is answered or its
-    /// messages are lost; false if it was given up because the consumer is closing.
-    virtual Task<bool> carry_out(std::vector<Settlement> group) = 0;
-    /// A settlement of a message that is not held any more.
-    virtual void refused(const Settlement& settlement) = 0;
-  };
-
-  explicit Settler(Owner& owner) : owner_(owner) {}
+  /// `lease` says what is held still; it must outlive this.
+  explicit Settler(const Lease& lease) noexcept : lease_(lease) {}
 
   void add(Settlement settlement) { waiting_.push_back(std::move(settlement)); }
-  [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }
-  [[nodiscard]] std::size_t size() const noexcept { return waiting_.size(); }
 
-  /// Sends what waits, and what comes meanwhile, until nothing is left or the consumer gives up.
-  Task<> flush();
+  /// What is to be sent now, all of one ending (and of one AckKind); empty if nothing is left.
+  /// Stays as it is until the next call of next() or answered().
+  const std::vector<Settlement>& next();
+  /// That was answered. Gives what of it is held still, which it settled.
+  std::vector<Settlement> answered();
+  /// What next() has taken out because it is not held any more.
+  [[nodiscard]] std::vector<Settlement> take_refused() { return std::exchange(refused_, {}); }
+
+  /// How many are not answered.
+  [[nodiscard]] std::size_t size() const noexcept { return waiting_.size() + group_.size(); }
 
  private:
-  std::vector<Settlement> next_group();
+  void refuse_lost(std::vector<Settlement>& from);
+  [[nodiscard]] bool holds(const Settlement& each) const;
 
-  Owner& owner_;
+  const Lease& lease_;
   std::deque<Settlement> waiting_;
+  std::vector<Settlement> group_;  // sent, or about to be
+  std::vector<Settlement> refused_;
 };
 
 }  // namespace mx_rmq::worker

@@ -1,7 +1,12 @@
 #include "worker/suspects.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
+
+#include "runtime/log.hpp"
+#include "worker/jitter.hpp"
+#include "worker/runner.hpp"
 
 namespace mx_rmq::worker {
 
@@ -12,96 +17,100 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Calls of a topic that may fail in succession before the process goes on, and the pause between them.
-constexpr int kTries = 5;
-constexpr Duration kPause = 20ms;
+// Calls at a source that may fail in succession before the process goes on, and the pause between
+// them.
+constexpr int most_tries = 5;
+constexpr Duration pause_after_failure = 20ms;
 
 }  // namespace
 
-Suspects::Suspects(Shared& shared, Runner& runner, runtime::Scope& scope)
-    : shared_(shared), runner_(runner), scope_(scope), nothing_held_(shared.loop) {}
+Suspects::Suspects(runtime::EventLoop& loop, redis::Rng& rng, const MQConfig& config,
+                   Quarantine::Member& member, Runner& runner, runtime::Scope& scope)
+    : loop_(loop),
+      rng_(rng),
+      config_(config),
+      member_(member),
+      runner_(runner),
+      scope_(scope),
+      nothing_held_(loop) {}
 
-bool Suspects::any() const {
-  return std::ranges::any_of(shared_.topics, [](const auto& topic) { return topic->suspects; });
+void Suspects::add(Source& source) {
+  assert(source.id == records_.size() && "sources are added in order");
+  records_.push_back(Record{source});
 }
 
-void Suspects::told() {
-  if (wanted_ || timer_ || !shared_.consuming || !any()) return;
-  if (shared_.quarantine.idle()) {
-    ask();
+bool Suspects::any() const {
+  return std::ranges::any_of(records_, [](const Record& record) { return record.some; });
+}
+
+void Suspects::told(const Source& source, bool some) {
+  records_[source.id].some = some;
+  if (turn_ || running_ || timer_ || stopped_ || !any()) return;
+  if (member_.quarantine().idle()) {
+    turn_ = member_.want();
   } else {
     ask_later();
   }
 }
 
 void Suspects::ask_later() {
-  const Duration pause = shared_.jitter(Duration(0), Duration(shared_.config.lease));
-  timer_ = shared_.loop.call_at(shared_.loop.now() + pause, [this] {
+  const Duration pause = between(rng_, Duration(0), Duration(config_.lease));
+  timer_ = loop_.call_at(loop_.now() + pause, [this] {
     timer_ = {};
-    if (!wanted_ && shared_.consuming && any()) ask();
+    if (!turn_ && !running_ && !stopped_ && any()) turn_ = member_.want();
   });
 }
 
-void Suspects::ask() {
-  wanted_ = true;
-  shared_.quarantine.want(shared_.member);
-}
-
 void Suspects::granted() {
-  if (wanted_) scope_.spawn(run_all());
+  if (turn_) scope_.spawn(run_all(Raised(running_), std::move(turn_)));
 }
 
-void Suspects::dropped() {
-  if (shared_.quarantine.held() == 0) nothing_held_.set();
+void Suspects::look() {
+  if (running_ && member_.quarantine().held() == 0) nothing_held_.set();
 }
 
 void Suspects::stop() {
-  if (timer_) shared_.loop.cancel(timer_);
+  if (timer_) loop_.cancel(timer_);
   timer_ = {};
   stopped_ = true;
   nothing_held_.set();
 }
 
-Task<> Suspects::run_all() {
+Task<> Suspects::run_all(Raised /*running*/, Quarantine::Member::Turn turn) {
   // Not for ever: others of this process want to go on.
-  const TimePoint until = shared_.loop.now() + Duration(shared_.config.lease);
-  for (std::size_t i = 0; i < shared_.topics.size(); ++i) {
-    Topic* const topic = shared_.topics[i].get();
-    bool more = topic->suspects;
+  const TimePoint until = loop_.now() + Duration(config_.lease);
+  for (std::size_t i = 0; i < records_.size(); ++i) {
+    Record* const record = &records_[i];
+    bool more = record->some;
     failures_ = 0;
-    while (more && shared_.consuming && shared_.loop.now() < until) more = co_await run_next(topic);
+    while (more && !stopped_ && loop_.now() < until) more = co_await run_next(record);
   }
-  wanted_ = false;
-  shared_.quarantine.done(shared_.member);
-  if (shared_.consuming && any()) ask_later();
+  turn.reset();
+  if (!stopped_ && any()) ask_later();
 }
 
-Task<bool> Suspects::run_next(Topic* topic) {
-  Consumer::Claimed claimed = co_await topic->consumer->claim_suspect();
+Task<bool> Suspects::run_next(Record* record) {
+  Consumer::Claimed claimed = co_await record->source.consumer.claim_suspect();
   if (claimed.state != Consumer::Claimed::State::ok) {
-    // Redis is away, or the consumer has another name now, or the topic is damaged: the whole process must not stand
-    // still for it.
-    if (++failures_ == kTries) co_return false;
+    // Redis is away, or the consumer has another name now, or the topic is damaged: the whole
+    // process must not stand still for it.
+    if (++failures_ == most_tries) co_return false;
     nothing_held_.reset();
-    co_await nothing_held_.wait_until(shared_.loop.now() + kPause);
+    co_await nothing_held_.wait_until(loop_.now() + pause_after_failure);
     co_return true;
   }
   failures_ = 0;
-  topic->suspects = claimed.result.more;
-  shared_.quarantine.hold(shared_.member, claimed.deliveries.size());
-  for (auto& delivery : claimed.deliveries) {
-    log::info("runs a message alone that was recovered from dead consumers", "topic", topic->name,
-              "id", delivery->view ? delivery->view->id : std::string_view("?"));
-    if (runner_.settle_unfit(delivery, claimed.result.now)) continue;
-    shared_.queue.push(topic->id, 0, std::move(delivery));
-    shared_.note_queue();
-    runner_.wake();
-  }
-  while (shared_.quarantine.held() > 0 && !stopped_) {
+  record->some = claimed.result.more;
+  for (const auto& delivery : claimed.deliveries)
+    log::info("runs a message alone that was recovered from dead consumers", "topic",
+              record->source.topic.name, "id",
+              delivery->view ? delivery->view->id : std::string_view("?"));
+  runner_.take_in(claimed.deliveries, claimed.result.now);
+  while (member_.quarantine().held() > 0 && !stopped_) {
     nothing_held_.reset();
     co_await nothing_held_.wait();
   }
-  co_return topic->suspects;
+  co_return record->some;
 }
 
 }  // namespace mx_rmq::worker

@@ -54,44 +54,42 @@ const std::vector<Bug>& bugs() {
       // --- leases ---
       {"does_not_look_at_the_lease",
        "a prefetched message is started whatever became of the lease",
-       {{"src/worker/runner.cpp", "if (!topic.consumer->lease_lasts(now)) {",
-         R"(if (!planted::is("does_not_look_at_the_lease") && !topic.consumer->lease_lasts(now)) {)"}}},
+       {{"src/worker/runner.cpp", "if (!source.consumer.lease_lasts(now)) {",
+         R"(if (!planted::is("does_not_look_at_the_lease") && !source.consumer.lease_lasts(now)) {)"}}},
       {"reckons_the_lease_by_the_wall_clock",
        "whether the lease lasts is reckoned by the client's wall clock",
-       {{"src/worker/consumer.cpp", "last_answer_ = loop_.now(); const bool ours",
+       {{"src/worker/consumer.cpp", "heard(); const bool ours",
          R"(planted_wall(&lease_) = loop_.wall().time_since_epoch() - loop_.now().time_since_epoch();
-         last_answer_ = loop_.now();
+         heard();
          const bool ours)"},
-        {"src/worker/consumer.cpp",
-         "runtime::Duration command_timeout(const Consumer::Options& options)",
-         R"(}  // namespace
-         std::chrono::nanoseconds& planted_wall(const void* lease);
-         namespace {
-         runtime::Duration command_timeout(const Consumer::Options& options))"},
-        {"src/worker/consumer_lease.cpp", "last_answer_ = loop_.now(); if (result.lost)",
-         R"(planted_wall(&lease_) = loop_.wall().time_since_epoch() - loop_.now().time_since_epoch();
-         last_answer_ = loop_.now();
-         if (result.lost))"},
-        {"src/worker/consumer_lease.cpp", "bool Consumer::lease_lasts(TimePoint now) const {",
-         R"(std::chrono::nanoseconds& planted_wall(const void* lease) {
+        {"src/worker/consumer.cpp", "constexpr int most_given_back = 1000;",
+         R"(constexpr int most_given_back = 1000;
+         std::chrono::nanoseconds& planted_wall(const void* lease) {
            static std::unordered_map<const void*, std::chrono::nanoseconds> ahead;
            return ahead[lease];
-         }
-         bool Consumer::lease_lasts(TimePoint now) const {
+         })"},
+        {"src/worker/consumer.cpp",
+         "heard(); if (result.lost) { lose(lease_.lost(tend.incarnation));",
+         R"(planted_wall(&lease_) = loop_.wall().time_since_epoch() - loop_.now().time_since_epoch();
+         heard();
+         if (result.lost) {
+           lose(lease_.lost(tend.incarnation));)"},
+        {"src/worker/consumer.cpp", "bool Consumer::lease_lasts(TimePoint now) const {",
+         R"(bool Consumer::lease_lasts(TimePoint now) const {
          if (planted::is("reckons_the_lease_by_the_wall_clock")) {
            now = TimePoint(loop_.wall().time_since_epoch() - planted_wall(&lease_));
          })"},
-        {"src/worker/consumer_lease.cpp", "#include <algorithm>",
+        {"src/worker/consumer.cpp", "#include <algorithm>",
          "#include <algorithm>\n#include <unordered_map>\n"}}},
       {"reckons_the_lease_from_the_reply",
        "the lease is reckoned from when its renewal was answered, not from when it was sent",
-       {{"src/worker/consumer_lease.cpp", "lose(lease_.tend_answered(tend, result.missing, sent));",
+       {{"src/worker/consumer.cpp", "lose(lease_.tend_answered(tend, result.missing, sent));",
          R"(lose(lease_.tend_answered(
              tend, result.missing,
              planted::is("reckons_the_lease_from_the_reply") ? loop_.now() : sent));)"}}},
       {"does_not_tend",
        "no heartbeat while a handler runs",
-       {{"src/worker/consumer_lease.cpp", "if (!lease_.owes_tend() && now < due) {",
+       {{"src/worker/consumer.cpp", "if (!lease_.owes_tend() && now < due) {",
          R"(if (planted::is("does_not_tend") && !lease_.owes_tend()) {
            co_await kick_.wait();
            continue;
@@ -111,50 +109,50 @@ const std::vector<Bug>& bugs() {
       // --- handlers and settlements ---
       {"acknowledges_before_handling",
        "the message is removed before its handler has run",
-       {{"src/worker/runner.cpp", "try { co_await call(run, &topic.handler);",
-         R"(if (planted::is("acknowledges_before_handling")) conclude(run, Outcome());
+       {{"src/worker/runner.cpp", "try { co_await call(run, &source.topic.handler);",
+         R"(if (planted::is("acknowledges_before_handling")) outcomes_.conclude(*run, Outcome());
          try {
-           co_await call(run, &topic.handler);)"}}},
+           co_await call(run, &source.topic.handler);)"}}},
       {"acknowledges_failures",
        "a handler that throws is taken for one that ended well",
-       {{"src/worker/runner_outcome.cpp", "if (verdict.kind == Verdict::Kind::ack) {",
-         R"(if (verdict.kind == Verdict::Kind::ack || planted::is("acknowledges_failures")) {)"}}},
+       {{"src/worker/outcomes.cpp", "if (decision.ending == Ending::ack) {",
+         R"(if (decision.ending == Ending::ack || planted::is("acknowledges_failures")) {)"}}},
       {"acknowledges_once",
        "a settlement without a reply is not sent again",
-       {{"src/worker/consumer_settle.cpp", "failed(\"settle\", error);",
-         R"(failed("settle", error);
+       {{"src/worker/consumer.cpp", "failed(\"settle\", end.what());",
+         R"(failed("settle", end.what());
          if (planted::is("acknowledges_once")) {
-           answered(group);
-           break;
+           settled(settler_.answered());
+           co_return true;
          })"}}},
       {"starts_twice",
        "a message stays in the local queue while it runs",
        {{"src/worker/runner.cpp",
          "if (seat->spare_is_free()) { seat->run = std::move(seat->spare);",
          R"(if (planted::is("starts_twice") && delivery->state == Delivery::State::queued) {
-           shared_.queue.push(delivery->topic, 0, delivery);
+           queue_.push(delivery->source->id, 0, std::shared_ptr<Delivery>(delivery));
          }
          if (seat->spare_is_free()) { seat->run = std::move(seat->spare);)"}}},
       {"starts_what_has_expired",
        "nobody looks whether a message has expired before it is started",
-       {{"src/worker/runner_outcome.cpp", "if (delivery->view->expire_at > now) return false;",
+       {{"src/worker/outcomes.cpp", "if (delivery->view->expire_at > now) return false;",
          R"(if (delivery->view->expire_at > now || planted::is("starts_what_has_expired")) return false;)"}}},
       {"expires_by_the_wall_clock",
        "whether a message has expired is asked of the client's wall clock",
-       {{"src/worker/runner.cpp", "delivery->started_ms = shared_.server_at(now);",
-         R"(delivery->started_ms = shared_.server_at(now);
+       {{"src/worker/runner.cpp", "delivery->started_ms = source.broker.clock().at_ms(now);",
+         R"(delivery->started_ms = source.broker.clock().at_ms(now);
          if (planted::is("expires_by_the_wall_clock")) {
            delivery->started_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                                      shared_.loop.wall().time_since_epoch())
+                                      loop_.wall().time_since_epoch())
                                       .count();
          })"}}},
       {"forgets_the_attempts",
        "a retry does not count the attempt that failed",
-       {{"src/worker/runner_outcome.cpp", "next.attempts = failures;",
-         R"(next.attempts = planted::is("forgets_the_attempts") ? view.attempts : failures;)"}}},
+       {{"src/worker/outcomes.cpp", "next.attempts = failures;",
+         R"(next.attempts = planted::is("forgets_the_attempts") ? next.attempts : failures;)"}}},
       {"counts_interruptions_as_attempts",
        "a run that a stop cut short counts as an attempt that failed",
-       {{"src/worker/runner_outcome.cpp", "(counted.kind == Outcome::Kind::interrupted ? 0 : 1)",
+       {{"src/worker/outcomes.cpp", "(counted.kind == Outcome::Kind::interrupted ? 0 : 1)",
          R"((counted.kind == Outcome::Kind::interrupted &&
                    !planted::is("counts_interruptions_as_attempts") ? 0 : 1))"}}},
 
@@ -166,7 +164,8 @@ const std::vector<Bug>& bugs() {
          R"(if (sender.batch_open()) return false;
          if (planted::is("uses_a_batch_number_again") && attempt.end.kind() == End::no_reply) --sender.number;
          sender.end_batch();)"},
-        {"src/broker/produce/producer_pump.cpp", "if (attempt.reply.again && !sender->maybe_applied) {",
+        {"src/broker/produce/producer_pump.cpp",
+         "if (attempt.reply.again && !sender->maybe_applied) {",
          R"(if (attempt.reply.again && !sender->maybe_applied && !planted::is("uses_a_batch_number_again")) {)"}}},
       {"numbers_each_copy_of_a_batch",
        "a batch without a reply is sent again under another number",
@@ -195,7 +194,8 @@ const std::vector<Bug>& bugs() {
       // --- connections ---
       {"replays_after_reconnecting",
        "what was written to a connection that ended is written to the next one, too",
-       {{"src/redis/connection/command_queue.cpp", "in_flight_.push_back({front.waiter, front.deadline});",
+       {{"src/redis/connection/command_queue.cpp",
+         "in_flight_.push_back({front.waiter, front.deadline});",
          R"(in_flight_.push_back({front.waiter, front.deadline});
          if (planted::is("replays_after_reconnecting")) planted_written()[this].push_back(front.command);)"},
         {"src/redis/connection/command_queue.cpp", "in_flight_.pop_front();",
@@ -227,7 +227,8 @@ const std::vector<Bug>& bugs() {
          planted_written()[this].clear();)"}}},
       {"gives_a_late_reply_to_the_next_waiter",
        "a command that timed out is forgotten, and its late reply goes to the command after it",
-       {{"src/redis/connection/command_queue.cpp", "earliest_ = earliest == TimePoint::max() ? earliest",
+       {{"src/redis/connection/command_queue.cpp",
+         "earliest_ = earliest == TimePoint::max() ? earliest",
          R"(if (planted::is("gives_a_late_reply_to_the_next_waiter")) {
            std::erase_if(in_flight_, [](const InFlight& each) { return each.waiter == 0; });
          }
@@ -242,25 +243,24 @@ const std::vector<Bug>& bugs() {
       // --- wake-ups ---
       {"forgets_the_marker_when_stopping",
        "a stopping consumer does not hand on the wake-up that it took",
-       {{"src/worker/engine.cpp", "const bool marker = topic->marker || topic->arming > 0;",
-         R"(const bool marker = (topic->marker || topic->arming > 0) &&
-                             !planted::is("forgets_the_marker_when_stopping");)"}}},
+       {{"src/worker/markers.cpp",
+         "return claimer_.last_answered(source) < record.owes_claim || record.arming > 0;",
+         R"(return (claimer_.last_answered(source) < record.owes_claim || record.arming > 0) &&
+                !planted::is("forgets_the_marker_when_stopping");)"}}},
       {"forgets_the_alarm_when_stopping",
        "a stopping consumer does not hand on the alarm of delayed messages that it keeps",
-       {{"src/worker/consumer.cpp", "args.alarm = alarm_unknown_ ? -1 : own_alarm_; args.marker",
-         R"(args.alarm = planted::is("forgets_the_alarm_when_stopping") ? 0 : alarm_unknown_ ? -1 : own_alarm_;
+       {{"src/worker/consumer.cpp", "args.alarm = alarm_.to_tell(); args.marker",
+         R"(args.alarm = planted::is("forgets_the_alarm_when_stopping") ? 0 : alarm_.to_tell();
          args.marker)"}}},
       {"sets_no_alarm",
        "nobody looks when a delayed message falls due",
-       {{"src/worker/claimer.cpp", "if (due_ms < 0 || !shared_.consuming) return;",
-         R"(if (due_ms < 0 || !shared_.consuming || planted::is("sets_no_alarm")) return;)"}}},
+       {{"src/worker/claimer.cpp", "if (due_ms < 0 || !consuming_) return;",
+         R"(if (due_ms < 0 || !consuming_ || planted::is("sets_no_alarm")) return;)"}}},
       {"keeps_what_it_prefetched_when_stopping",
        "a stopping consumer does not give back what has not started",
-       {{"src/worker/engine.cpp",
-         "for (const auto& topic : shared_.topics) topic->consumer->quiesce(); "
-         "runner_.release_unstarted();",
-         R"(for (const auto& topic : shared_.topics) topic->consumer->quiesce();
-         if (!planted::is("keeps_what_it_prefetched_when_stopping")) runner_.release_unstarted();)"}}},
+       {{"src/worker/runner.cpp", "threads_.stop(); release_unstarted();",
+         R"(threads_.stop();
+         if (!planted::is("keeps_what_it_prefetched_when_stopping")) release_unstarted();)"}}},
   };
   return table;
 }

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 const TimePoint t0{100s};
 
 std::shared_ptr<Delivery> delivery(const Lease& lease, Tag tag) {
-  return std::make_shared<Delivery>(0, lease.incarnation(), tag, "");
+  return std::make_shared<Delivery>(nullptr, lease.incarnation(), tag, "");
 }
 
 // A lease that holds `count` messages of one claim, sent at `sent`.
@@ -198,6 +198,28 @@ TEST(Lease, ATendAnsweredUnderTheOldNameChangesNothing) {
   lease.lost(1);
   EXPECT_TRUE(lease.tend_answered(tend, {Tag{1, 1}}, t0 + 5s).empty());
   EXPECT_EQ(lease.until(), TimePoint{});
+}
+
+TEST(Lease, WhatIsLetGoIsGivenBackByTheNextTend) {
+  Lease lease("a", 30s);
+  take(lease, 2, t0);
+  lease.let_go(lease.incarnation(), Tag{1, 2});
+  EXPECT_FALSE(lease.holds(lease.incarnation(), Tag{1, 2}));
+  EXPECT_TRUE(lease.owes_tend());
+  EXPECT_FALSE(lease.may_claim());
+  EXPECT_EQ(lease.begin_tend().tags, (std::vector<Tag>{{1, 1}}))
+      << "what is not named and in the hash goes back";
+}
+
+TEST(Lease, WhatAClaimBroughtThatCouldNotBeTakenInIsNotHeld) {
+  Lease lease("a", 30s);
+  take(lease, 1, t0);
+  take(lease, 2, t0);
+  lease.claim_unanswered(t0);
+  EXPECT_EQ(lease.held(), 1u) << "of the claim before";
+  const Lease::Tend tend = lease.begin_tend();
+  EXPECT_EQ(tend.tags, (std::vector<Tag>{{1, 1}}));
+  EXPECT_EQ(tend.last_claim, 2u);
 }
 
 }  // namespace

@@ -12,8 +12,8 @@ namespace mx_rmq::worker {
 namespace {
 
 // An item that its tag tells from the others.
-LocalQueue::Item item(std::uint64_t number, std::size_t topic = 0) {
-  return std::make_shared<Delivery>(topic, 1, broker::Tag{number, 1}, "");
+LocalQueue::Item item(std::uint64_t number) {
+  return std::make_shared<Delivery>(nullptr, 1, broker::Tag{number, 1}, "");
 }
 
 std::vector<std::uint64_t> numbers(const std::vector<LocalQueue::Item>& items) {
@@ -46,20 +46,20 @@ TEST(LocalQueue, HigherLevelsGoFirstAndWithinOneTheOldest) {
 
 TEST(LocalQueue, TopicsOfOneLevelTakeTurns) {
   LocalQueue queue;
-  for (std::uint64_t i = 1; i <= 3; ++i) queue.push(7, 1, item(i, 7));
-  queue.push(8, 1, item(11, 8));
-  queue.push(8, 1, item(12, 8));
+  for (std::uint64_t i = 1; i <= 3; ++i) queue.push(7, 1, item(i));
+  queue.push(8, 1, item(11));
+  queue.push(8, 1, item(12));
   EXPECT_EQ(numbers(queue.take_all()), (Numbers{1, 11, 2, 12, 3}));
 }
 
 TEST(LocalQueue, ATopicMayKeepItsTurnButNotAheadOfAHigherLevel) {
   LocalQueue queue;
-  for (std::uint64_t i = 1; i <= 4; ++i) queue.push(7, 1, item(i, 7));
-  queue.push(8, 1, item(11, 8));
-  queue.push(8, 1, item(12, 8));
+  for (std::uint64_t i = 1; i <= 4; ++i) queue.push(7, 1, item(i));
+  queue.push(8, 1, item(11));
+  queue.push(8, 1, item(12));
   EXPECT_EQ(queue.pop(any)->tag.claim, 1u);
   EXPECT_EQ(queue.pop(any, 7)->tag.claim, 2u);
-  queue.push(8, 0, item(10, 8));
+  queue.push(8, 0, item(10));
   EXPECT_EQ(queue.pop(any, 7)->tag.claim, 10u);
   EXPECT_EQ(queue.pop(any, 9)->tag.claim, 11u) << "there is nothing of that one";
   const auto not_seven = [](LocalQueue::TopicId topic) { return topic != 7; };
@@ -72,8 +72,8 @@ TEST(LocalQueue, ATopicMayKeepItsTurnButNotAheadOfAHigherLevel) {
 
 TEST(LocalQueue, ATopicThatMayNotRunIsLeftOut) {
   LocalQueue queue;
-  queue.push(1, 0, item(1, 1));
-  queue.push(2, 2, item(2, 2));
+  queue.push(1, 0, item(1));
+  queue.push(2, 2, item(2));
   const auto only_two = [](LocalQueue::TopicId topic) { return topic == 2; };
   const auto first = queue.pop(only_two);
   ASSERT_NE(first, nullptr);
@@ -84,9 +84,9 @@ TEST(LocalQueue, ATopicThatMayNotRunIsLeftOut) {
 
 TEST(LocalQueue, CountsByTopic) {
   LocalQueue queue;
-  queue.push(1, 0, item(1, 1));
-  queue.push(1, 2, item(2, 1));
-  queue.push(2, 1, item(3, 2));
+  queue.push(1, 0, item(1));
+  queue.push(1, 2, item(2));
+  queue.push(2, 1, item(3));
   EXPECT_EQ(queue.size(1), 2u);
   EXPECT_EQ(queue.size(2), 1u);
   EXPECT_EQ(queue.size(3), 0u);
@@ -96,7 +96,7 @@ TEST(LocalQueue, CountsByTopic) {
 
 TEST(LocalQueue, TakesOutWhatIsAskedForAndKeepsTheOrderOfTheRest) {
   LocalQueue queue;
-  for (std::uint64_t i = 1; i <= 6; ++i) queue.push(i % 2, 1, item(i, i % 2));
+  for (std::uint64_t i = 1; i <= 6; ++i) queue.push(i % 2, 1, item(i));
   const auto taken = queue.take_if([](const Delivery& each) { return each.tag.claim % 3 == 0; });
   EXPECT_EQ(taken.size(), 2u);
   EXPECT_EQ(queue.size(), 4u);
@@ -106,11 +106,11 @@ TEST(LocalQueue, TakesOutWhatIsAskedForAndKeepsTheOrderOfTheRest) {
 
 TEST(LocalQueue, TakingOutTheLastOfATopicLeavesNoTrace) {
   LocalQueue queue;
-  queue.push(1, 1, item(1, 1));
+  queue.push(1, 1, item(1));
   EXPECT_EQ(queue.take_if([](const Delivery&) { return true; }).size(), 1u);
   EXPECT_EQ(queue.size(1), 0u);
   EXPECT_EQ(queue.pop(any), nullptr);
-  queue.push(1, 1, item(2, 1));
+  queue.push(1, 1, item(2));
   EXPECT_EQ(numbers(queue.take_all()), (Numbers{2}));
 }
 

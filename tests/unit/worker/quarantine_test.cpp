@@ -2,24 +2,30 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <utility>
+
 namespace mx_rmq::worker {
 namespace {
 
-// A member, and how often each of its hooks was called.
+// A member, what its consumer holds, and how often each of its hooks was called.
 struct Member {
-  explicit Member(Quarantine& quarantine_of) : quarantine(quarantine_of) {
+  explicit Member(Quarantine& quarantine) : part(quarantine), holding(part) {
     Quarantine::Hooks hooks;
     hooks.clear = [this] { ++clear; };
     hooks.resume = [this] { ++resume; };
     hooks.granted = [this] { ++granted; };
-    id = quarantine.join(std::move(hooks));
+    part.join(std::move(hooks));
   }
-  ~Member() { quarantine.leave(id); }
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
 
-  Quarantine& quarantine;
-  Quarantine::MemberId id = 0;
+  void hold(std::size_t messages) { holding.set(held += messages); }
+  void drop(std::size_t messages) { holding.set(held -= messages); }
+
+  Quarantine::Member part;
+  Quarantine::Holding holding;
+  std::size_t held = 0;
   int clear = 0;
   int resume = 0;
   int granted = 0;
@@ -29,7 +35,7 @@ TEST(Quarantine, IsGrantedAtOnceToAProcessThatHoldsNothing) {
   Quarantine quarantine;
   Member a(quarantine);
   Member b(quarantine);
-  quarantine.want(a.id);
+  const auto turn = a.part.want();
   EXPECT_EQ(a.granted, 1);
   EXPECT_EQ(a.clear, 1);
   EXPECT_EQ(b.clear, 1) << "all are told to give back what has not started";
@@ -40,12 +46,12 @@ TEST(Quarantine, WaitsForWhatOtherMembersHold) {
   Quarantine quarantine;
   Member a(quarantine);
   Member b(quarantine);
-  quarantine.hold(b.id, 2);
-  quarantine.want(a.id);
+  b.hold(2);
+  const auto turn = a.part.want();
   EXPECT_EQ(a.granted, 0);
-  quarantine.drop(b.id, 1);
+  b.drop(1);
   EXPECT_EQ(a.granted, 0);
-  quarantine.drop(b.id, 1);
+  b.drop(1);
   EXPECT_EQ(a.granted, 1);
 }
 
@@ -53,14 +59,15 @@ TEST(Quarantine, AClaimUnderWayCountsAsHeld) {
   Quarantine quarantine;
   Member a(quarantine);
   Member b(quarantine);
-  ASSERT_TRUE(quarantine.begin_claim(b.id));
+  auto claim = b.part.begin_claim();
+  ASSERT_TRUE(claim);
   EXPECT_EQ(quarantine.held(), 1u);
-  quarantine.want(a.id);
+  const auto turn = a.part.want();
   EXPECT_EQ(a.granted, 0);
-  quarantine.hold(b.id, 1);
-  quarantine.claim_ended(b.id);
+  b.hold(1);
+  claim.reset();
   EXPECT_EQ(a.granted, 0) << "what it took is held";
-  quarantine.drop(b.id, 1);
+  b.drop(1);
   EXPECT_EQ(a.granted, 1);
 }
 
@@ -68,35 +75,49 @@ TEST(Quarantine, AProcessWithNothingButClaimsUnderWayIsIdle) {
   Quarantine quarantine;
   Member a(quarantine);
   EXPECT_TRUE(quarantine.idle());
-  {
-    Member b(quarantine);
-    ASSERT_TRUE(quarantine.begin_claim(a.id));
-    ASSERT_TRUE(quarantine.begin_claim(b.id));
-    EXPECT_TRUE(quarantine.idle());
-    quarantine.hold(a.id, 1);
-    quarantine.claim_ended(a.id);
-    EXPECT_FALSE(quarantine.idle());
-    quarantine.drop(a.id, 1);
-    EXPECT_TRUE(quarantine.idle()) << "though the other claims";
-  }
+  std::optional<Member> b(std::in_place, quarantine);
+  auto claim = a.part.begin_claim();
+  auto other = b->part.begin_claim();
+  ASSERT_TRUE(claim && other);
+  EXPECT_TRUE(quarantine.idle());
+  a.hold(1);
+  claim.reset();
+  EXPECT_FALSE(quarantine.idle());
+  a.drop(1);
+  EXPECT_TRUE(quarantine.idle()) << "though the other claims";
+  b->part.leave();
   EXPECT_TRUE(quarantine.idle());
   EXPECT_EQ(quarantine.held(), 0u);
-  quarantine.hold(a.id, 1);
+  a.hold(1);
   EXPECT_FALSE(quarantine.idle()) << "what the other claimed is forgotten with it";
+  other.reset();
+  EXPECT_EQ(quarantine.held(), 1u) << "and is not taken back twice";
+}
+
+TEST(Quarantine, WhatIsCountedEndsWithTheObjectThatCountsIt) {
+  Quarantine quarantine;
+  Member a(quarantine);
+  {
+    Quarantine::Holding holding(a.part);
+    holding.set(3);
+    const auto claim = a.part.begin_claim();
+    EXPECT_EQ(quarantine.held(), 4u);
+  }
+  EXPECT_EQ(quarantine.held(), 0u);
 }
 
 TEST(Quarantine, NobodyClaimsWhileItIsWantedOrUnderWay) {
   Quarantine quarantine;
   Member a(quarantine);
   Member b(quarantine);
-  quarantine.hold(b.id, 1);
-  quarantine.want(a.id);
-  EXPECT_FALSE(quarantine.begin_claim(a.id));
-  EXPECT_FALSE(quarantine.begin_claim(b.id));
-  quarantine.drop(b.id, 1);
-  EXPECT_FALSE(quarantine.begin_claim(b.id));
-  quarantine.done(a.id);
-  EXPECT_TRUE(quarantine.begin_claim(b.id));
+  b.hold(1);
+  auto turn = a.part.want();
+  EXPECT_FALSE(a.part.begin_claim());
+  EXPECT_FALSE(b.part.begin_claim());
+  b.drop(1);
+  EXPECT_FALSE(b.part.begin_claim());
+  turn.reset();
+  EXPECT_TRUE(b.part.begin_claim());
   EXPECT_EQ(a.resume, 1);
   EXPECT_EQ(b.resume, 1);
 }
@@ -105,13 +126,13 @@ TEST(Quarantine, ServesThoseWhoAskInTurn) {
   Quarantine quarantine;
   Member a(quarantine);
   Member b(quarantine);
-  quarantine.want(a.id);
-  quarantine.want(b.id);
+  auto first = a.part.want();
+  auto second = b.part.want();
   EXPECT_EQ(b.granted, 0);
-  quarantine.done(a.id);
+  first.reset();
   EXPECT_EQ(b.granted, 1);
   EXPECT_EQ(a.resume, 0) << "the next one has it";
-  quarantine.done(b.id);
+  second.reset();
   EXPECT_EQ(a.resume, 1);
   EXPECT_FALSE(quarantine.closed());
 }
@@ -119,22 +140,25 @@ TEST(Quarantine, ServesThoseWhoAskInTurn) {
 TEST(Quarantine, WantingTwiceIsWantingOnce) {
   Quarantine quarantine;
   Member a(quarantine);
-  quarantine.want(a.id);
-  quarantine.want(a.id);
+  auto turn = a.part.want();
+  EXPECT_FALSE(a.part.want());
   EXPECT_EQ(a.granted, 1);
-  quarantine.done(a.id);
+  turn.reset();
   EXPECT_FALSE(quarantine.closed());
 }
 
 TEST(Quarantine, AMemberThatLeavesTakesWhatItHeldAndWanted) {
   Quarantine quarantine;
   Member a(quarantine);
+  Quarantine::Member::Turn turn;
   {
     Member b(quarantine);
-    quarantine.hold(b.id, 3);
-    quarantine.want(b.id);
-    quarantine.want(a.id);
+    b.hold(3);
+    const auto first = b.part.want();
+    turn = a.part.want();
     EXPECT_EQ(a.granted, 0);
+    b.part.leave();
+    EXPECT_EQ(a.granted, 1);
   }
   EXPECT_EQ(quarantine.held(), 0u);
   EXPECT_EQ(a.granted, 1);
@@ -142,9 +166,11 @@ TEST(Quarantine, AMemberThatLeavesTakesWhatItHeldAndWanted) {
 
 TEST(Quarantine, ThoseWhoAreNoMembersDoNotCount) {
   Quarantine quarantine;
-  EXPECT_FALSE(quarantine.begin_claim(99));
-  quarantine.hold(99, 1);
-  quarantine.want(99);
+  Quarantine::Member stranger(quarantine);
+  Quarantine::Holding holding(stranger);
+  EXPECT_FALSE(stranger.begin_claim());
+  holding.set(1);
+  EXPECT_FALSE(stranger.want());
   EXPECT_EQ(quarantine.held(), 0u);
   EXPECT_FALSE(quarantine.closed());
 }

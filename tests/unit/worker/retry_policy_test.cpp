@@ -38,66 +38,65 @@ Past after(int failures, int interruptions = 0, std::int64_t expire_at = never) 
 
 TEST(Decide, ARunThatReturnedIsAcknowledgedWhateverWentBefore) {
   for (const int failures : {0, 3, 50})
-    EXPECT_EQ(decide(policy(), outcome(Kind::done), after(failures, 0, now - 1), now).kind,
-              Verdict::Kind::ack);
+    EXPECT_EQ(decide(policy(), outcome(Kind::done), after(failures, 0, now - 1), now).ending,
+              Ending::ack);
 }
 
 TEST(Decide, DelaysFollowTheListAndTheLastOneRepeats) {
   const std::chrono::milliseconds expected[] = {100ms, 200ms, 200ms};
   for (int failures = 0; failures < 3; ++failures) {
-    const Verdict verdict = decide(policy(), outcome(Kind::failed), after(failures), now);
-    EXPECT_EQ(verdict.kind, Verdict::Kind::retry);
-    EXPECT_EQ(verdict.delay, expected[failures]);
+    const Decision decision = decide(policy(), outcome(Kind::failed), after(failures), now);
+    EXPECT_EQ(decision.ending, Ending::retry);
+    EXPECT_EQ(decision.delay, expected[failures]);
   }
 }
 
 TEST(Decide, TheAttemptAfterTheLastRetryIsTheLast) {
-  const Verdict verdict = decide(policy(), outcome(Kind::failed), after(3), now);
-  EXPECT_EQ(verdict.kind, Verdict::Kind::dead);
-  EXPECT_STREQ(verdict.reason, "retries");
+  const Decision decision = decide(policy(), outcome(Kind::failed), after(3), now);
+  EXPECT_EQ(decision.ending, Ending::dead);
+  EXPECT_STREQ(decision.reason, "retries");
 }
 
 TEST(Decide, WithoutRetriesTheFirstFailureIsTheLast) {
   Policy none;
   none.max_retries = 0;
-  EXPECT_EQ(decide(none, outcome(Kind::failed), after(0), now).kind, Verdict::Kind::dead);
+  EXPECT_EQ(decide(none, outcome(Kind::failed), after(0), now).ending, Ending::dead);
 }
 
 TEST(Decide, RetriesWithoutDelaysComeAtOnce) {
   Policy at_once;
   at_once.max_retries = 1;
-  const Verdict verdict = decide(at_once, outcome(Kind::failed), after(0), now);
-  EXPECT_EQ(verdict.kind, Verdict::Kind::retry);
-  EXPECT_EQ(verdict.delay, 0ms);
+  const Decision decision = decide(at_once, outcome(Kind::failed), after(0), now);
+  EXPECT_EQ(decision.ending, Ending::retry);
+  EXPECT_EQ(decision.delay, 0ms);
 }
 
 TEST(Decide, RejectedAndUndecodableAreDeadAtOnce) {
-  const Verdict rejected = decide(policy(), outcome(Kind::rejected), after(0), now);
-  EXPECT_EQ(rejected.kind, Verdict::Kind::dead);
+  const Decision rejected = decide(policy(), outcome(Kind::rejected), after(0), now);
+  EXPECT_EQ(rejected.ending, Ending::dead);
   EXPECT_STREQ(rejected.reason, "rejected");
-  const Verdict undecodable = decide(policy(), outcome(Kind::undecodable), after(0), now);
-  EXPECT_EQ(undecodable.kind, Verdict::Kind::dead);
+  const Decision undecodable = decide(policy(), outcome(Kind::undecodable), after(0), now);
+  EXPECT_EQ(undecodable.ending, Ending::dead);
   EXPECT_STREQ(undecodable.reason, "decode");
 }
 
 TEST(Decide, RetryAfterSetsTheDelayAndCountsAsAnAttempt) {
-  const Verdict verdict = decide(policy(), outcome(Kind::retry_after, 7s), after(1), now);
-  EXPECT_EQ(verdict.kind, Verdict::Kind::retry);
-  EXPECT_EQ(verdict.delay, 7s);
-  EXPECT_EQ(decide(policy(), outcome(Kind::retry_after, 7s), after(3), now).kind,
-            Verdict::Kind::dead);
+  const Decision decision = decide(policy(), outcome(Kind::retry_after, 7s), after(1), now);
+  EXPECT_EQ(decision.ending, Ending::retry);
+  EXPECT_EQ(decision.delay, 7s);
+  EXPECT_EQ(decide(policy(), outcome(Kind::retry_after, 7s), after(3), now).ending, Ending::dead);
 }
 
 TEST(Decide, ARetryThatIsDueWhenItHasExpiredIsADeadLetterExpired) {
   for (const std::int64_t left : {0, 99, 100}) {
-    const Verdict late = decide(policy(), outcome(Kind::failed), after(0, 0, now + left), now);
-    EXPECT_EQ(late.kind, Verdict::Kind::dead) << left;
+    const Decision late = decide(policy(), outcome(Kind::failed), after(0, 0, now + left), now);
+    EXPECT_EQ(late.ending, Ending::dead) << left;
     EXPECT_STREQ(late.reason, "expired") << left;
     EXPECT_EQ(late.delay, 100ms) << left;
   }
-  EXPECT_EQ(decide(policy(), outcome(Kind::failed), after(0, 0, now + 101), now).kind,
-            Verdict::Kind::retry);
-  const Verdict asked =
+  EXPECT_EQ(decide(policy(), outcome(Kind::failed), after(0, 0, now + 101), now).ending,
+            Ending::retry);
+  const Decision asked =
       decide(policy(), outcome(Kind::retry_after, 7s), after(0, 0, now + 7000), now);
   EXPECT_STREQ(asked.reason, "expired");
   EXPECT_EQ(asked.delay, 7s);
@@ -110,9 +109,9 @@ TEST(Decide, AfterTheLastAttemptTheReasonIsRetriesHoweverLateARetryWouldBe) {
 
 TEST(Decide, AnInterruptedRunIsNoAttempt) {
   for (const int failures : {0, 3, 50})
-    EXPECT_EQ(decide(policy(), outcome(Kind::interrupted), after(failures), now).kind,
-              Verdict::Kind::release);
-  EXPECT_EQ(decide(policy(), outcome(Kind::failed), after(2, 99), now).kind, Verdict::Kind::retry);
+    EXPECT_EQ(decide(policy(), outcome(Kind::interrupted), after(failures), now).ending,
+              Ending::release);
+  EXPECT_EQ(decide(policy(), outcome(Kind::failed), after(2, 99), now).ending, Ending::retry);
 }
 
 TEST(Decide, InterruptionsHaveABoundAndAReasonOfTheirOwn) {
@@ -120,10 +119,10 @@ TEST(Decide, InterruptionsHaveABoundAndAReasonOfTheirOwn) {
   few.max_interruptions = 5;
   few.max_retries = 0;
   for (int interruptions = 0; interruptions < 5; ++interruptions)
-    EXPECT_EQ(decide(few, outcome(Kind::interrupted), after(0, interruptions), now).kind,
-              Verdict::Kind::release);
-  const Verdict last = decide(few, outcome(Kind::interrupted), after(0, 5), now);
-  EXPECT_EQ(last.kind, Verdict::Kind::dead);
+    EXPECT_EQ(decide(few, outcome(Kind::interrupted), after(0, interruptions), now).ending,
+              Ending::release);
+  const Decision last = decide(few, outcome(Kind::interrupted), after(0, 5), now);
+  EXPECT_EQ(last.ending, Ending::dead);
   EXPECT_STREQ(last.reason, "interrupted");
 }
 

@@ -1,0 +1,171 @@
+#include "worker/outcomes.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace mx_rmq::worker {
+
+namespace log = runtime::log;
+using runtime::TimePoint;
+
+namespace {
+
+std::string in_ms(std::chrono::milliseconds time) { return std::to_string(time.count()) + " ms"; }
+
+broker::History history_of(const broker::EnvelopeView& view) {
+  return broker::parse_history(view.history).value_or(broker::History());
+}
+
+// Enters the run that has just ended, and says in the last error what the reason alone does not.
+void enter(broker::History& history, const Decision& decision, const Outcome& outcome,
+           std::int64_t began_at, std::int64_t now) {
+  if (outcome.kind != Outcome::Kind::interrupted) {
+    std::string error = outcome.error;
+    if (std::string_view(decision.reason) == "expired")
+      error = "no retry: in " + in_ms(decision.delay) +
+              " the message will have expired; the attempt ended with: " + error;
+    broker::add_failure(history, std::move(error), began_at, now);
+    return;
+  }
+  broker::add_interruption(history, began_at);
+  if (decision.ending == Ending::dead)
+    history.last_error = "interrupted by a stop of its queue " +
+                         std::to_string(history.interruptions) +
+                         " times, the last time with: " + outcome.error;
+}
+
+}  // namespace
+
+Outcomes::Outcomes(runtime::EventLoop& loop, const MQConfig& config)
+    : loop_(loop), config_(config) {
+  completed_.start(loop.now());
+}
+
+void Outcomes::add(const Source& source) {
+  assert(source.id == records_.size() && "sources are added in order");
+  records_.emplace_back();
+}
+
+bool Outcomes::settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_t now) {
+  if (!delivery->view) {
+    settle_unreadable(delivery);
+    return true;
+  }
+  if (delivery->view->expire_at > now) return false;
+  expire(delivery);
+  return true;
+}
+
+void Outcomes::settle_unreadable(const std::shared_ptr<Delivery>& delivery) {
+  Source& source = *delivery->source;
+  Settlement settlement;
+  settlement.delivery = delivery;
+  settlement.ending = Ending::dead;
+  settlement.member = broker::undecodable_member(source.consumer.name(), delivery->tag);
+  broker::History history;
+  history.last_error = "not an envelope of this version";
+  settlement.text =
+      broker::dead_line("decode", broker::encode_history(history, config_.max_error_bytes));
+  log::warn(gate(source), "an envelope cannot be read; it goes to the dead letters", "topic",
+            source.topic.name, "id", settlement.member);
+  if (!config_.enable_dead_letter) {
+    settlement.ending = Ending::ack;
+    settlement.ack = broker::AckKind::discarded;
+  }
+  source.consumer.settle(std::move(settlement));
+}
+
+void Outcomes::release(std::shared_ptr<Delivery> delivery) {
+  Consumer& consumer = delivery->source->consumer;
+  Settlement settlement;
+  settlement.delivery = std::move(delivery);
+  settlement.ending = Ending::release;
+  consumer.settle(std::move(settlement));
+}
+
+// A dead letter "expired", without having begun.
+void Outcomes::expire(const std::shared_ptr<Delivery>& delivery) {
+  const broker::EnvelopeView& view = *delivery->view;
+  make_dead(delivery, "expired", history_of(view), view.attempts);
+}
+
+void Outcomes::make_dead(const std::shared_ptr<Delivery>& delivery, const char* reason,
+                         broker::History history, int failures) {
+  Source& source = *delivery->source;
+  const bool expired = std::string_view(reason) == "expired";
+  const bool kept = config_.enable_dead_letter && (!expired || config_.dead_letter_expired);
+  Settlement settlement;
+  settlement.delivery = delivery;
+  if (kept) {
+    history.failures = failures;
+    history.max_retries = source.topic.policy.max_retries;
+    history.retry_delays = source.topic.policy.retry_delays;
+    settlement.ending = Ending::dead;
+    settlement.text =
+        broker::dead_line(reason, broker::encode_history(history, config_.max_error_bytes));
+  } else {
+    settlement.ack = expired ? broker::AckKind::expired_discarded : broker::AckKind::discarded;
+  }
+  log::warn(gate(source), kept ? "dead letter" : "dropped, as configured", "topic",
+            source.topic.name, "id", delivery->view->id, "reason", reason, "attempts", failures);
+  source.consumer.settle(std::move(settlement));
+}
+
+void Outcomes::conclude(Run& run, const Outcome& outcome) {
+  const auto& delivery = run.delivery;
+  Source& source = *delivery->source;
+  const TimePoint now = loop_.now();
+  run.has_begun();  // for when it did
+  of(source).times.add(now - delivery->started);
+  if (delivery->state != Delivery::State::running) return;  // lost: not ours to settle
+  if (run.job && run.expired) {
+    expire(delivery);
+    return;
+  }
+  Outcome counted = outcome;
+  const bool failed =
+      outcome.kind == Outcome::Kind::failed || outcome.kind == Outcome::Kind::retry_after;
+  if (interrupting_ && failed) counted.kind = Outcome::Kind::interrupted;
+  const broker::EnvelopeView& view = *delivery->view;
+  broker::History history = history_of(view);
+  const Past past{view.attempts, history.interruptions, view.expire_at};
+  const std::int64_t server_now = std::max(source.broker.clock().at_ms(now), delivery->started_ms);
+  const Decision decision = decide(source.topic.policy, counted, past, server_now);
+  if (decision.ending == Ending::ack) {
+    completed_.add(now, 1);
+    Settlement settlement;
+    settlement.delivery = delivery;
+    source.consumer.settle(std::move(settlement));
+    return;
+  }
+  const int failures = view.attempts + (counted.kind == Outcome::Kind::interrupted ? 0 : 1);
+  enter(history, decision, counted, delivery->started_ms, server_now);
+  if (decision.ending == Ending::dead) {
+    make_dead(delivery, decision.reason, std::move(history), failures);
+    return;
+  }
+  log::debug(decision.ending == Ending::retry ? "attempt failed" : "attempt interrupted", "topic",
+             source.topic.name, "id", view.id, "attempt", run.attempt, "retry_in", decision.delay,
+             "error", outcome.error);
+  go_round_again(run, decision, history, failures);
+}
+
+// A retry, or a release of one that was interrupted: with another head.
+void Outcomes::go_round_again(const Run& run, const Decision& decision,
+                              const broker::History& history, int failures) {
+  const std::string text = broker::encode_history(history, config_.max_error_bytes);
+  broker::EnvelopeView next = *run.delivery->view;
+  next.attempts = failures;
+  next.history = text;
+  Settlement settlement;
+  settlement.delivery = run.delivery;
+  settlement.ending = decision.ending;
+  settlement.text = broker::encode_head(next);
+  settlement.delay = decision.delay;
+  run.delivery->source->consumer.settle(std::move(settlement));
+}
+
+}  // namespace mx_rmq::worker

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+
+#include "broker/data/history.hpp"
+#include "mx_rmq/config.hpp"
+#include "runtime/event_loop.hpp"
+#include "runtime/log.hpp"
+#include "worker/run.hpp"
+#include "worker/run_times.hpp"
+#include "worker/source.hpp"
+
+namespace mx_rmq::worker {
+
+/// What becomes of a message when its run has ended, or before it has begun: decided by the policy
+/// of its topic, entered into its history, and settled by its consumer. Keeps the figures of the
+/// runs. Loop thread only.
+class Outcomes {
+ public:
+  Outcomes(runtime::EventLoop& loop, const MQConfig& config);
+
+  void add(const Source& source);
+
+  /// Settles a message that never started if it has expired at `now` (ms, server's clock) or is no
+  /// envelope. True if it did.
+  bool settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int64_t now);
+  /// Gives back a message that has not started, to the head of its list, uncounted.
+  static void release(std::shared_ptr<Delivery> delivery);
+  /// Its run has ended, or is given up. Nothing is settled if the message was lost.
+  void conclude(Run& run, const Outcome& outcome);
+  /// Failures are interruptions from now on: the queue has fired the stop tokens.
+  void interrupt() noexcept { interrupting_ = true; }
+  [[nodiscard]] bool interrupting() const noexcept { return interrupting_; }
+
+  [[nodiscard]] const RunTimes& times(const Source& source) const { return of(source).times; }
+  [[nodiscard]] double completed_per_minute() { return completed_.per_minute(loop_.now()); }
+  /// For log lines about what becomes of messages: handlers that always fail must not flood the
+  /// log.
+  [[nodiscard]] runtime::log::Every& gate(const Source& source) { return of(source).gate; }
+
+ private:
+  struct Record {
+    RunTimes times;
+    runtime::log::Every gate{std::chrono::seconds(5)};
+  };
+  [[nodiscard]] Record& of(const Source& source) { return records_[source.id]; }
+  [[nodiscard]] const Record& of(const Source& source) const { return records_[source.id]; }
+
+  void settle_unreadable(const std::shared_ptr<Delivery>& delivery);
+  void expire(const std::shared_ptr<Delivery>& delivery);
+  void make_dead(const std::shared_ptr<Delivery>& delivery, const char* reason,
+                 broker::History history, int failures);
+  void go_round_again(const Run& run, const Decision& decision, const broker::History& history,
+                      int failures);
+
+  runtime::EventLoop& loop_;
+  const MQConfig& config_;
+  std::deque<Record> records_;  // by source
+  Throughput completed_;
+  bool interrupting_ = false;
+};
+
+}  // namespace mx_rmq::worker

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "mx_rmq/config.hpp"
+#include "mx_rmq/task.hpp"
+#include "redis/connection/seams.hpp"
+#include "redis/wire/call_end.hpp"
+#include "runtime/event.hpp"
+#include "runtime/scope.hpp"
+#include "worker/during.hpp"
+#include "worker/source.hpp"
+#include "worker/suspects.hpp"
+
+namespace mx_rmq::worker {
+
+/// What a worker does at each source for all of its consumers: sweeps (expired messages, lost
+/// markers and alarms, lapsed consumers) at intervals, and takes over from a consumer whose lease
+/// ran out. Loop thread only.
+class Sweeper {
+ public:
+  Sweeper(runtime::EventLoop& loop, redis::Rng& rng, const MQConfig& config, Suspects& suspects,
+          runtime::Scope& scope);
+
+  /// A source to sweep, from now on.
+  void add(Source& source);
+  /// A reply told of a consumer whose lease ran out.
+  void lapsed(const Source& source, std::string consumer);
+  /// Nothing further begins.
+  void stop() { stopped_.set(); }
+
+ private:
+  struct Record {
+    explicit Record(Source& of) : source(of) {}
+
+    Source& source;
+    bool reaping = false;
+    std::uint64_t sweeps = 0;
+  };
+
+  Task<> sweep_loop(Record* record);
+  Task<redis::CallEnd> sweep(Record* record, broker::SweepResult* last);
+  Task<> reap(Record* record, std::string victim, Raised reaping);
+  Task<bool> pause(runtime::Duration duration);
+  static void tell_dropped(const Source& source, const std::vector<std::string>& members);
+
+  runtime::EventLoop& loop_;
+  redis::Rng& rng_;
+  const MQConfig& config_;
+  Suspects& suspects_;
+  runtime::Scope& scope_;
+  std::deque<Record> records_;  // by source
+  runtime::Event stopped_;
+};
+
+}  // namespace mx_rmq::worker
