@@ -1,4 +1,4 @@
-# Headers, library, CMake package and pkg-config file.
+# Headers, library, CMake package, pkg-config file, and the Debian package that holds them (cpack).
 
 include(CMakePackageConfigHelpers)
 
@@ -83,3 +83,21 @@ file(GENERATE OUTPUT "${PROJECT_BINARY_DIR}/package/$<CONFIG>/mx_rmq.pc"
   INPUT "${PROJECT_BINARY_DIR}/mx_rmq.pc")
 install(FILES "${PROJECT_BINARY_DIR}/package/$<CONFIG>/mx_rmq.pc"
   DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+# --- Debian package -------------------------------------------------------------------------------
+if(PROJECT_IS_TOP_LEVEL)
+  set(CPACK_GENERATOR DEB)
+  set(CPACK_PACKAGE_NAME libmx-rmq-dev)
+  set(CPACK_PACKAGE_CONTACT "The mx-rmq maintainers <maintainers@mx-rmq.invalid>")
+  set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION} (development files)")
+  set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+  set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+  set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
+  set(CPACK_DEBIAN_PACKAGE_DEPENDS
+    "libhiredis-dev, libuv1-dev, libspdlog-dev, nlohmann-json3-dev (>= 3.10)")
+  set(CPACK_RESOURCE_FILE_LICENSE "${PROJECT_SOURCE_DIR}/LICENSE")
+  set(CPACK_STRIP_FILES OFF)
+  install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION share/doc/libmx-rmq-dev
+    RENAME copyright)
+  include(CPack)
+endif()
