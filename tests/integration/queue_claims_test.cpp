@@ -14,7 +14,14 @@ class QueueClaims : public QueueTest {
   // A consumer behind a proxy, of which nobody else does the work: no sweep heals what it forgets.
   QueueClaims()
       : proxy_(server().socket_path(), server().directory() + "/claims.sock",
-               {.keep_calls = true}) {}
+               {.keep_calls = true}) {
+    proxy_.judge_replies([this](const SeenCommand& call, std::string_view) {
+      if (call.script != "claim") return ReplyFate::pass;
+      if (holds_) return ReplyFate::hold;
+      ++answered_;
+      return ReplyFate::pass;
+    });
+  }
 
   MQConfig alone() {
     MQConfig made = config();
@@ -36,21 +43,20 @@ class QueueClaims : public QueueTest {
   }
   static bool armed() { return server().command({"ZCARD", key_of("t", "wake")}).num() == 1; }
   static void arm() { server().command({"ZADD", key_of("t", "wake"), "0", "0"}); }
-  void hold_claims() {
-    proxy_.judge_replies([](const SeenCommand& call, std::string_view) {
-      return call.script == "claim" ? ReplyFate::hold : ReplyFate::pass;
-    });
-  }
+  void hold_claims() { holds_ = true; }
   void let_go() {
-    proxy_.judge_replies(nullptr);
+    holds_ = false;
+    proxy_.judge_commands(nullptr);
     proxy_.release_held();
   }
   // Idle: the claim at the beginning has found nothing, and its connections wait.
   void start_idle(RedisMessageQueue& queue) {
     start(queue);
-    ASSERT_TRUE(wait_for(patience, [&] { return claims() >= 1 && waits(); }));
+    ASSERT_TRUE(wait_for(patience, [&] { return answered_ >= 1 && waits(); }));
   }
 
+  std::atomic<bool> holds_{false};  // the replies to claims
+  std::atomic<int> answered_{0};    // claims whose replies passed
   FaultProxy proxy_;
 };
 
@@ -69,6 +75,31 @@ TEST_F(QueueClaims, AMarkerThatComesDuringAClaimIsHandedOnByAStop) {
   ASSERT_TRUE(wait_for(patience, [&] { return !armed() && waits(); })) << "the marker was taken";
   std::thread stopping([&] { stop(queue); });
   EXPECT_TRUE(wait_for(patience, [&] { return queue.status().shutting_down && !waits(); }));
+  let_go();
+  stopping.join();
+  EXPECT_TRUE(armed()) << "another worker has to learn of the message";
+  EXPECT_EQ(server().command({"LLEN", key_of("t", "ready:normal")}).num(), 1);
+}
+
+TEST_F(QueueClaims, AMarkerThatComesAfterAStopBeganIsHandedOnThoughAnOlderClaimIsAnswered) {
+  MQConfig patient = alone();
+  patient.shutdown_timeout = 30s;  // of which the end of waits and claims gets a part
+  RedisMessageQueue queue(patient);
+  queue.register_handler("t", nothing);
+  start_idle(queue);
+  hold_claims();
+  const std::size_t before = claims();
+  arm();  // leads to a claim that finds nothing
+  ASSERT_TRUE(wait_for(patience, [&] { return claims() > before && waits(); }));
+  proxy_.judge_commands([](const SeenCommand& call) {
+    const bool ends_a_wait = call.arguments.size() > 1 && call.arguments[1] == "UNBLOCK";
+    return ends_a_wait ? CommandFate::hold : CommandFate::pass;
+  });
+  std::thread stopping([&] { stop(queue); });
+  EXPECT_TRUE(wait_for(patience, [&] { return queue.status().shutting_down; }));
+  RedisMessageQueue producer(config());
+  produce(producer, "t", 1);  // which that claim has not seen
+  EXPECT_TRUE(wait_for(patience, [&] { return !armed(); })) << "the marker was taken";
   let_go();
   stopping.join();
   EXPECT_TRUE(armed()) << "another worker has to learn of the message";
