@@ -14,9 +14,9 @@ using fuzz::require;
 namespace {
 
 bool same(const broker::EnvelopeView& a, const broker::EnvelopeView& b) {
-  return a.level == b.level && a.attempts == b.attempts && a.recoveries == b.recoveries &&
+  return a.priority == b.priority && a.attempts == b.attempts && a.recoveries == b.recoveries &&
          a.max_recoveries == b.max_recoveries && a.created_at == b.created_at && a.ttl == b.ttl &&
-         a.expire_at == b.expire_at && a.until == b.until && a.id == b.id &&
+         a.expire_at == b.expire_at && a.id_until == b.id_until && a.id == b.id &&
          a.headers == b.headers && a.history == b.history && a.payload == b.payload;
 }
 

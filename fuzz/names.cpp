@@ -7,6 +7,7 @@
 #include <string>
 
 #include "api/checks.hpp"
+#include "api/json_text.hpp"
 #include "broker/data/envelope.hpp"
 #include "broker/data/history.hpp"
 #include "broker/data/keys.hpp"
@@ -68,7 +69,7 @@ bool json_accepts(std::string_view text) {
 void check_id(std::string_view id) {
   const bool valid_text = runtime::utf8::find_invalid(id) == std::string_view::npos;
   std::string quoted;
-  broker::append_json_string(quoted, id, 6 * id.size());
+  api::append_json_string(quoted, id, api::BadUtf8::replace);
   require(json_accepts(quoted), "any bytes become a JSON string");
   require(std::ranges::none_of(quoted, [](char c) { return c >= 0 && c < ' '; }),
           "a JSON string has no control bytes");
@@ -79,7 +80,7 @@ void check_id(std::string_view id) {
     require(json_accepts(json), "what we take for UTF-8 nlohmann does, too");
   }
   std::string cut;
-  broker::append_json_string(cut, id, 10);
+  api::append_json_string(cut, id, api::BadUtf8::replace, 10);
   require(cut.size() <= 12 && json_accepts(cut), "a JSON string is capped as it is written");
   std::string shown;
   runtime::text::append_value(shown, id);

@@ -75,39 +75,39 @@ void check_limits(const Reply& reply) {
 using Reader = void (*)(Reply&&);
 constexpr std::array<Reader, 22> readers{
     [](Reply&& r) {
-      for (const std::string& each : broker::read_claim(std::move(r)).envelopes) {
+      for (const std::string& each : broker::Claim::decode(std::move(r)).envelopes) {
         (void)broker::parse_envelope(each);
       }
     },
-    [](Reply&& r) { (void)broker::read_suspect(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_produce(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_ack(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_retry(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_dead(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_release(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_tend(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_leave(std::move(r)); },
-    [](Reply&& r) { broker::read_arm(std::move(r)); },
+    [](Reply&& r) { (void)broker::Suspect::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Produce::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Ack::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Retry::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Dead::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Release::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Tend::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Leave::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Arm::decode(std::move(r)); },
     [](Reply&& r) { (void)broker::read_wait(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_reap(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_sweep(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_cancel(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_cancel_page(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_stats(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_audit(std::move(r)); },
+    [](Reply&& r) { (void)broker::Reap::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Sweep::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Cancel::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::CancelPage::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Stats::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::RequeueAll::decode(std::move(r)); },
     [](Reply&& r) {
-      for (auto& each : broker::read_dlq_list(std::move(r)).letters) {
+      for (auto& each : broker::DlqList::decode(std::move(r)).letters) {
         (void)broker::read_dead_letter(std::move(each));
       }
     },
     [](Reply&& r) {
-      if (auto stored = broker::read_dlq_get(std::move(r))) {
+      if (auto stored = broker::DlqGet::decode(std::move(r))) {
         (void)broker::read_dead_letter(std::move(*stored));
       }
     },
-    [](Reply&& r) { (void)broker::read_dlq_purge(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_requeue(std::move(r)); },
-    [](Reply&& r) { (void)broker::read_forget(std::move(r)); },
+    [](Reply&& r) { (void)broker::DlqPurge::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Requeue::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Forget::decode(std::move(r)); },
 };
 
 void read_as(Reader reader, Reply reply) {

@@ -1,15 +1,16 @@
 -- ack: removes messages that a consumer is done with: handled, or given up without a dead letter.
 -- KEYS    1 processing:<consumer>, 2 consumers, 3 stats, and, if any id was chosen, 4 ids
 -- ARGV    1 consumer, 2 counter (completed | discarded), 3 second counter or '' (expired), 4 how many with a chosen id,
---         then tag, id, until for each of those, then the other tags
+--         then tag, id, id until for each of those, then the other tags
 -- returns how many were still there (a missing one was settled by an earlier copy of this call)
 --         or -1, lost: the consumer is not registered or is being reaped; no message is touched
 -- cost    O(tags)
 -- keeps   an id is freed only with its own message, and before it
+-- @include begin_writing
 -- @include remove
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 local chosen = tonumber(ARGV[4])
-redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
+begin_writing(KEYS[2])
 if not score or tonumber(score) <= 0 then
   redis.call('HINCRBY', KEYS[3], 'lease_lost', #ARGV - 4 - 2 * chosen)
   return -1

@@ -4,6 +4,7 @@
 -- returns 1
 -- cost    O(1)
 -- keeps   whoever took the marker claims, or leaves it to somebody else
-redis.call('ZREM', KEYS[1], '')  -- a first write that a full Redis allows
+-- @include begin_writing
+begin_writing(KEYS[1])
 redis.call('ZADD', KEYS[1], 0, '0')
 return 1

@@ -34,7 +34,7 @@ local function look(e, place, dead)
   end
   if seen[h.id] then c.twice = c.twice + 1 end
   seen[h.id] = true
-  if h.stamp ~= '0' and redis.call('HGET', KEYS[10], h.id) ~= (dead and '0' or h.stamp) then
+  if h.id_until ~= '0' and redis.call('HGET', KEYS[10], h.id) ~= (dead and '0' or h.id_until) then
     c.free_ids = c.free_ids + 1
   end
 end

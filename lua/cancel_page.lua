@@ -4,6 +4,7 @@
 -- returns found (0/1), elements looked at, the head of the list was reached (0/1)
 -- cost    O(elements looked at)
 -- keeps   a chosen id is free before its message is gone; claimers drop the empty element
+-- @include begin_writing
 -- @include envelope
 local passed, most, left = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local seen, step = 0, 16
@@ -13,12 +14,11 @@ while seen < most and (seen == 0 or left >= 0) do
   local b = redis.call('LRANGE', KEYS[1], -(from + ask), -(from + 1))
   for j = #b, 1, -1 do
     local e = b[j]
-    local n, at = string.match(e, '^mx1 [hnl] %d+ %d+ %d+ %d+ %d+ %d+ %d+ (%d+)\n()')
-    if n and tonumber(n) == #ARGV[1] and string.sub(e, at, at + #ARGV[1] - 1) == ARGV[1] then
+    if may_have_id(e, ARGV[1]) then
       local h = head(e)
       if h then
-        redis.call('ZREM', KEYS[4], '')  -- a first write that a full Redis allows
-        if h.stamp ~= '0' and redis.call('HGET', KEYS[2], h.id) == h.stamp then redis.call('HDEL', KEYS[2], h.id) end
+        begin_writing(KEYS[4])
+        if h.id_until ~= '0' and redis.call('HGET', KEYS[2], h.id) == h.id_until then redis.call('HDEL', KEYS[2], h.id) end
         redis.call('HINCRBY', KEYS[3], 'cancelled', 1)
         redis.call('LSET', KEYS[1], -(from + #b - j + 1), '')
         return {1, seen + #b - j + 1, 0}

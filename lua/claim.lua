@@ -7,7 +7,7 @@
 --         alarm that the caller keeps (0 = none; -1 = not known, as a claim's reply was lost: whatever alarm there is
 --         counts as the caller's)
 -- returns now, 'ok', due ms of the alarm that the caller keeps from now on (-1 = none), a consumer whose lease ran out
---         (or ''), suspects wait (0/1), something is left in a list (0/1), then the envelopes; the i-th has the tag
+--         (or ''), there are suspects (0/1), something is left in a list (0/1), then the envelopes; the i-th has the tag
 --         '<number of this claim>.<i>'
 --         or now, 'lost': the consumer is being reaped, or not registered though it holds something; nothing changed
 -- cost    O(messages + log of delayed, for each one promoted); never O(length of a list)
@@ -15,8 +15,8 @@
 --         hash; finding nothing writes nothing; anything left arms the marker; an alarm in the future has one keeper: a
 --         caller that is told of no alarm drops the one it had
 -- @include now
--- @include text
--- @include home
+-- @include begin_writing
+-- @include envelope
 local want, me, lease = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local most, budget, slice, kept = tonumber(ARGV[4]), tonumber(ARGV[7]), math.max(1, tonumber(ARGV[8])), ARGV[9]
 local score = redis.call('ZSCORE', KEYS[8], me)
@@ -25,7 +25,7 @@ local wrote = false
 local function write(...)
   if not wrote then
     wrote = true
-    redis.call('ZREM', KEYS[8], '')  -- a first write that a full Redis allows
+    begin_writing(KEYS[8])
   end
   return redis.call(...)
 end

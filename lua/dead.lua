@@ -6,7 +6,7 @@
 -- cost    O(messages * log dlq), and O(log dlq) for each one dropped, at most two for each one added
 -- keeps   data before index before removal; a chosen id stays taken while its message is dead
 -- @include now
--- @include text
+-- @include begin_writing
 -- @include envelope
 -- @include put
 -- @include bury
@@ -14,7 +14,7 @@
 -- @include remove
 -- @include cap
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
+begin_writing(KEYS[2])
 if not score or tonumber(score) <= 0 then
   redis.call('HINCRBY', KEYS[3], 'lease_lost', (#ARGV - 2) / 3)
   return {now, 'lost'}

@@ -6,7 +6,7 @@
 -- cost    O(messages * log dlq)
 -- keeps   a chosen id is free before its message is gone
 -- @include now
--- @include text
+-- @include begin_writing
 -- @include envelope
 -- @include unbury
 -- @include remove
@@ -15,7 +15,7 @@ if before == 0 then before = now end
 local most, left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local members = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', text(before), 'LIMIT', 0, most)
 if #members == 0 then return {now, 0, 0} end
-redis.call('ZREM', KEYS[1], '')  -- a first write that a full Redis allows
+begin_writing(KEYS[1])
 local gone, free, more = {}, {}, #members == most and 1 or 0
 for i = 1, #members do
   if left < 0 then

@@ -4,6 +4,7 @@
 -- returns how many there were
 -- cost    O(members * log dlq)
 -- keeps   a chosen id is free before its message is gone
+-- @include begin_writing
 -- @include envelope
 -- @include unbury
 -- @include remove
@@ -17,7 +18,7 @@ for i = 1, #ARGV do
   end
 end
 if #gone == 0 then return 0 end
-redis.call('ZREM', KEYS[1], '')  -- a first write that a full Redis allows
+begin_writing(KEYS[1])
 remove('HDEL', KEYS[3], free)
 redis.call('HINCRBY', KEYS[4], 'removed', #gone)
 remove('ZREM', KEYS[1], gone)

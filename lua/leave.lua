@@ -6,7 +6,8 @@
 -- returns messages it still holds: if any, its entry stays and its lease decides
 -- cost    O(1)
 -- keeps   an alarm or marker that the consumer has is not lost with it: the marker is armed, so that another one looks
-redis.call('ZREM', KEYS[3], '')  -- a first write that a full Redis allows
+-- @include begin_writing
+begin_writing(KEYS[3])
 local arm = ARGV[3] == '1'
 local alarm = ARGV[2] ~= '0' and redis.call('HGET', KEYS[4], 'alarm')
 if alarm and (alarm == ARGV[2] or ARGV[2] == '-1') then

@@ -4,7 +4,7 @@
 -- ARGV    1 number of the batch, 2 ms for which that number is kept, 3 lists used, 4 delayed? 5 chosen ids?
 --         then for each list used the count of plain envelopes, then those envelopes list by list,
 --         then five for each other message, in their order: place (0 = delayed, else which of the lists used),
---         due ms, id, until ms (0 = generated id), envelope
+--         due ms, id, id until ms (0 = generated id), envelope
 -- returns now, 'ok', and the place in the last group (from 1) of each duplicate: its chosen id was still in use;
 --         or now, 'again' if this batch, or a later one, was applied already: nothing is changed. If it was this one,
 --         the places that were told then follow
@@ -47,8 +47,8 @@ local out, same, mine = {now, 'ok'}, 0, {}
 local k = 0
 for i = at, #ARGV, 5 do
   k = k + 1
-  local place, due, id, stamp, e = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
-  local used = stamp ~= '0' and redis.call('HGET', ids, id)
+  local place, due, id, id_until, e = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  local used = id_until ~= '0' and redis.call('HGET', ids, id)
   if used and (used == '0' or tonumber(used) > now) then
     same = same + 1
     out[#out + 1] = k
@@ -58,7 +58,7 @@ for i = at, #ARGV, 5 do
     elseif redis.call('RPUSH', KEYS[3 + place], e) == 1 then
       arm = true
     end
-    if stamp ~= '0' then redis.call('HSET', ids, id, stamp) end
+    if id_until ~= '0' then redis.call('HSET', ids, id, id_until) end
     added = added + 1
   end
 end

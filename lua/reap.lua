@@ -10,10 +10,8 @@
 --         head of its list with one recovery more, or among the dead letters, before it leaves the consumer; the
 --         consumer's entry goes last
 -- @include now
--- @include text
+-- @include begin_writing
 -- @include envelope
--- @include rewrite
--- @include home
 -- @include newest
 -- @include put
 -- @include bury
@@ -26,12 +24,12 @@ score = tonumber(score)
 local longest = now + tonumber(ARGV[4])
 if score > now then
   if score > longest then
-    redis.call('ZREM', KEYS[2], '')
+    begin_writing(KEYS[2])
     redis.call('ZADD', KEYS[2], text(longest), ARGV[1])
   end
   return {now, 'alive'}
 end
-redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
+begin_writing(KEYS[2])
 if score ~= 0 then redis.call('ZADD', KEYS[2], 0, ARGV[1]) end
 local ready = {h = KEYS[3], n = KEYS[4], l = KEYS[5], s = KEYS[6]}
 local rows = newest(redis.call('HKEYS', KEYS[1]))

@@ -7,10 +7,11 @@
 -- cost    O(messages)
 -- keeps   each is back in its list, in the consumer's order, before it leaves the consumer; arms the marker
 -- @include now
--- @include home
+-- @include begin_writing
+-- @include envelope
 -- @include remove
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
+begin_writing(KEYS[2])
 if not score or tonumber(score) <= 0 then
   redis.call('HINCRBY', KEYS[3], 'lease_lost', (#ARGV - 1) / 3)
   return {now, 'lost'}

@@ -5,14 +5,13 @@
 -- cost    O(log dlq)
 -- keeps   the message is ready, its id taken, before it leaves the dead letters
 -- @include now
--- @include text
+-- @include begin_writing
 -- @include envelope
--- @include rewrite
 -- @include unbury
 -- @include revive
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return {now, 'none'} end
 local v = redis.call('HGET', KEYS[2], ARGV[1])
 if not v then return {now, 'none'} end
-redis.call('ZREM', KEYS[6], '')  -- a first write that a full Redis allows
+begin_writing(KEYS[6])
 if not revive(ARGV[1], v) then return {now, 'unreadable'} end
 return {now, 'ok'}

@@ -7,9 +7,8 @@
 -- cost    O(messages * log dlq)
 -- keeps   as requeue, one message after the other, the oldest dead letter first
 -- @include now
--- @include text
+-- @include begin_writing
 -- @include envelope
--- @include rewrite
 -- @include unbury
 -- @include revive
 local before = tonumber(ARGV[1])
@@ -17,7 +16,7 @@ if before == 0 then before = now end
 local most, left = tonumber(ARGV[3]), tonumber(ARGV[4])
 local members = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', text(before), 'LIMIT', ARGV[2], most)
 if #members == 0 then return {now, 0, 0, 0} end
-redis.call('ZREM', KEYS[6], '')  -- a first write that a full Redis allows
+begin_writing(KEYS[6])
 local done, passed = 0, 0
 for i = 1, #members do
   if left < 0 then return {now, done, passed, 1} end

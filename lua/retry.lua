@@ -6,11 +6,12 @@
 -- cost    O(messages * log delayed)
 -- keeps   data before index before removal; a message that is now the first of the delayed ones arms the marker
 -- @include now
+-- @include begin_writing
 -- @include text
 -- @include put
 -- @include remove
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
+begin_writing(KEYS[2])
 if not score or tonumber(score) <= 0 then
   redis.call('HINCRBY', KEYS[3], 'lease_lost', (#ARGV - 1) / 5)
   return {now, 'lost'}

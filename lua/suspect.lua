@@ -1,11 +1,12 @@
 -- suspect: moves one suspect to a consumer of a process that holds nothing else.
 -- KEYS    1 ready:suspect, 2 processing:<consumer>, 3 consumers
 -- ARGV    1 consumer, 2 lease ms, 3 number of this claim, 4 1 if the consumer holds and settles nothing
--- returns now, 'ok', more suspects wait (0/1), and the envelope if there was one (its tag is '<number>.1')
+-- returns now, 'ok', there are more suspects (0/1), and the envelope if there was one (its tag is '<number>.1')
 --         or now, 'lost' as claim does
 -- cost    O(1), plus the cancelled ones at the head, at most 1,000
 -- keeps   as claim does
 -- @include now
+-- @include begin_writing
 -- @include text
 local score = redis.call('ZSCORE', KEYS[3], ARGV[1])
 if (score and tonumber(score) <= 0) or (not score and ARGV[4] == '0') then return {now, 'lost'} end
@@ -21,7 +22,7 @@ while k < 1000 do
   end
 end
 if k == 0 then return {now, 'ok', 0} end
-redis.call('ZREM', KEYS[3], '')  -- a first write that a full Redis allows
+begin_writing(KEYS[3])
 if e then
   redis.call('ZADD', KEYS[3], text(now + tonumber(ARGV[2])), ARGV[1])
   redis.call('HSET', KEYS[2], ARGV[3] .. '.1', e)

@@ -4,13 +4,13 @@
 -- ARGV    1 consumer, 2 number of this sweep, 3 most messages, 4 most bytes, 5 dead | drop (what becomes of an expired
 --         message), 6 longest lease allowed ms, 7 cap of the dead letters (0 = none)
 -- returns now, 'ok', messages taken, an expired one may be left (0/1), a consumer whose lease ran out (or ''),
---         suspects wait (0/1), then the members that the cap dropped
+--         there are suspects (0/1), then the members that the cap dropped
 -- cost    O(messages taken)
 -- keeps   an expired message is among the dead letters (or counted, if they are dropped) before it leaves its list;
 --         a list that is not empty, or a message that is due, arms the marker; no lease ends later than the longest
 --         allowed
 -- @include now
--- @include text
+-- @include begin_writing
 -- @include envelope
 -- @include put
 -- @include bury
@@ -19,7 +19,7 @@
 -- @include cap
 local allowed = false
 local function allow()
-  if not allowed then redis.call('ZREM', KEYS[6], '') end  -- a first write that a full Redis allows
+  if not allowed then begin_writing(KEYS[6]) end
   allowed = true
 end
 local out = {now, 'ok', 0, 0, '', 0}
@@ -34,7 +34,7 @@ if #lapsed > 0 then
   if lapsed[1] ~= ARGV[1] then out[5] = lapsed[1] elseif lapsed[2] then out[5] = lapsed[2] end
 end
 local room, left, taken, dead, lost, full = tonumber(ARGV[3]), tonumber(ARGV[4]), 0, 0, 0, false
-local unread, cut, free, waiting = 0, {}, {}, false
+local unread, cut, free, some_left = 0, {}, {}, false
 for i = 1, 4 do
   local k, step = 0, 4
   local go = true
@@ -46,19 +46,19 @@ for i = 1, 4 do
       local h = e ~= '' and head(e)
       if h and h.expire > now then
         go = false
-        waiting = true
+        some_left = true
         if i == 4 then out[6] = 1 end
         break
       end
       if taken >= room or (left < 0 and taken > 0) then
         go = false
-        waiting = true
+        some_left = true
         full = true
         break
       end
       allow()
       if h and ARGV[5] == 'drop' then
-        if h.stamp ~= '0' and redis.call('HGET', KEYS[11], h.id) == h.stamp then free[#free + 1] = h.id end
+        if h.id_until ~= '0' and redis.call('HGET', KEYS[11], h.id) == h.id_until then free[#free + 1] = h.id end
         lost = lost + 1
       elseif h then
         bury(KEYS[9], KEYS[10], KEYS[11], h.id, 'expired\t', e, h)
@@ -83,7 +83,7 @@ if lost > 0 then redis.call('HINCRBY', KEYS[8], 'discarded', lost) end
 if dead + unread > 0 then redis.call('HINCRBY', KEYS[8], 'dead', dead + unread) end
 local dropped = cap(KEYS[9], KEYS[10], KEYS[11], KEYS[8], tonumber(ARGV[7]), dead + unread, free)
 local due = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
-if waiting or (due[1] and tonumber(due[2]) <= now) then
+if some_left or (due[1] and tonumber(due[2]) <= now) then
   allow()
   redis.call('ZADD', KEYS[7], 0, '0')
 end

@@ -8,8 +8,8 @@
 -- keeps   renews a registered consumer and never registers one; messages under claim numbers up to the last one that
 --         are not named (the claim's reply was lost) return to the head of their lists, no recovery counted
 -- @include now
--- @include text
--- @include home
+-- @include begin_writing
+-- @include envelope
 -- @include newest
 -- @include remove
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
@@ -30,7 +30,7 @@ local out = {now, 'ok', 0}
 for i = 6, #ARGV do
   if not have[ARGV[i]] then out[#out + 1] = ARGV[i] end
 end
-redis.call('ZREM', KEYS[2], '')  -- a first write that a full Redis allows
+begin_writing(KEYS[2])
 redis.call('ZADD', KEYS[2], text(now + tonumber(ARGV[2])), ARGV[1])
 if #strays > 0 then
   local ready = {h = KEYS[3], n = KEYS[4], l = KEYS[5], s = KEYS[6]}

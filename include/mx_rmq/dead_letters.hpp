@@ -39,25 +39,7 @@ struct DeadLetter {
 };
 
 namespace detail {
-
-/// What a queue supplies behind a DeadLetterQueue. Arguments have been checked.
-class DeadLetterOps {
- public:
-  DeadLetterOps() = default;
-  DeadLetterOps(const DeadLetterOps&) = delete;
-  DeadLetterOps& operator=(const DeadLetterOps&) = delete;
-  virtual ~DeadLetterOps();
-
-  virtual Task<std::int64_t> count(std::string topic) = 0;
-  virtual Task<std::vector<DeadLetter>> list(std::string topic, std::int64_t offset,
-                                             std::int64_t count) = 0;
-  virtual Task<std::optional<DeadLetter>> get(std::string topic, std::string id) = 0;
-  virtual Task<bool> requeue(std::string topic, std::string id) = 0;
-  virtual Task<std::int64_t> requeue_all(std::string topic) = 0;
-  virtual Task<bool> remove(std::string topic, std::string id) = 0;
-  virtual Task<std::int64_t> purge(std::string topic) = 0;
-};
-
+class QueueCore;
 }  // namespace detail
 
 /// The dead letters of a queue's topics: look at them, put them back to work, throw them away.
@@ -73,9 +55,6 @@ class DeadLetterOps {
 /// earlier ones done, and calling again goes on from there.
 class DeadLetterQueue {
  public:
-  /// For queues and tests. `ops` must not be null.
-  explicit DeadLetterQueue(std::shared_ptr<detail::DeadLetterOps> ops);
-
   /// How many there are.
   Task<std::int64_t> count(std::string topic);
 
@@ -106,7 +85,10 @@ class DeadLetterQueue {
   Task<std::int64_t> purge(std::string topic);
 
  private:
-  std::shared_ptr<detail::DeadLetterOps> ops_;
+  friend class RedisMessageQueue;
+  explicit DeadLetterQueue(std::shared_ptr<detail::QueueCore> core) noexcept;
+
+  std::shared_ptr<detail::QueueCore> core_;
 };
 
 }  // namespace mx_rmq

@@ -10,18 +10,9 @@
 #include <vector>
 
 #include "mx_rmq/detail/durations.hpp"
+#include "mx_rmq/priority.hpp"
 
 namespace mx_rmq {
-
-/// Which messages of a topic start first: all waiting `high` ones before any `normal` one, and
-/// these before any `low` one. This is strict: enough high ones starve low ones. Within a priority
-/// messages start in the order in which Redis took them. Delays, retries and recoveries do not
-/// change the priority.
-enum class MessagePriority : std::uint8_t {
-  low,     ///< after all others
-  normal,  ///< the default
-  high     ///< before all others
-};
 
 /// What a message is doing. The library itself hands out only messages that are `processing` (to
 /// handlers) or `dead_letter` (in a DeadLetter). The other names serve programs that keep messages
@@ -35,12 +26,8 @@ enum class MessageStatus : std::uint8_t {
   dead_letter,  ///< given up: in the dead letters
 };
 
-/// "low", "normal", "high".
-[[nodiscard]] std::string_view to_string(MessagePriority priority) noexcept;
 /// "pending", "delayed", "processing", "retrying", "completed", "dead_letter".
 [[nodiscard]] std::string_view to_string(MessageStatus status) noexcept;
-/// The priority of that name (lower case, exactly); std::invalid_argument otherwise.
-[[nodiscard]] MessagePriority message_priority_from_string(std::string_view name);
 /// The status of that name (lower case, exactly); std::invalid_argument otherwise.
 [[nodiscard]] MessageStatus message_status_from_string(std::string_view name);
 

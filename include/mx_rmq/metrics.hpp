@@ -89,27 +89,13 @@ struct MetricsSnapshot {
 };
 
 namespace detail {
-
-/// What a queue supplies behind a MetricsCollector. Topics have been checked.
-class MetricsOps {
- public:
-  MetricsOps() = default;
-  MetricsOps(const MetricsOps&) = delete;
-  MetricsOps& operator=(const MetricsOps&) = delete;
-  virtual ~MetricsOps();
-
-  virtual Task<MetricsSnapshot> collect(std::vector<std::string> topics) = 0;
-};
-
+class QueueCore;
 }  // namespace detail
 
 /// Collects figures of a queue. It is a cheap handle: copies speak to the same queue. They may
 /// outlive the queue; collect then ends with ShutdownError. Thread-safe.
 class MetricsCollector {
  public:
-  /// For queues and tests. `ops` must not be null.
-  explicit MetricsCollector(std::shared_ptr<detail::MetricsOps> ops);
-
   /// The figures of these topics and of this process. A topic that is named twice is in the result
   /// once; without topics only the figures of the process are. It sends a few commands a topic, and
   /// none of them takes longer for a longer queue. Ends on the loop thread of the queue's Runtime.
@@ -118,7 +104,10 @@ class MetricsCollector {
   Task<MetricsSnapshot> collect(std::vector<std::string> topics);
 
  private:
-  std::shared_ptr<detail::MetricsOps> ops_;
+  friend class RedisMessageQueue;
+  explicit MetricsCollector(std::shared_ptr<detail::QueueCore> core) noexcept;
+
+  std::shared_ptr<detail::QueueCore> core_;
 };
 
 /// The answer of RedisMessageQueue::health_check().

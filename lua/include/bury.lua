@@ -2,5 +2,5 @@
 -- id is noted as that of a dead letter (0), if its entry is this message's own. h is head(e), or nil.
 local function bury(dlq, data, ids, member, line, e, h)
   put(dlq, data, member, text(now), line .. '\n' .. e)
-  if h and h.stamp ~= '0' and redis.call('HGET', ids, h.id) == h.stamp then redis.call('HSET', ids, h.id, '0') end
+  if h and h.id_until ~= '0' and redis.call('HGET', ids, h.id) == h.id_until then redis.call('HSET', ids, h.id, '0') end
 end

@@ -5,20 +5,20 @@ local function revive(member, v)
   local e = inner(v)
   local h = head(e)
   if not h then return false end
-  local grace = tonumber(h.stamp) - h.expire
+  local grace = tonumber(h.id_until) - h.expire
   h.attempts, h.recoveries, h.expire = '0', 0, math.min(now + h.ttl, 999999999999999)  -- head() takes 15 digits
   h.rare = string.match(h.rare, '^[^\t]*') .. '\t[null,[],{"requeued":' .. text(now) .. '}]'
-  if h.stamp ~= '0' then
+  if h.id_until ~= '0' then
     local used = redis.call('HGET', KEYS[8], h.id)
     if used and used ~= '0' and tonumber(used) > now then
-      h.stamp = '0'  -- another message has the id by now: this one goes on as if its id had been generated
+      h.id_until = '0'  -- another message has the id by now: this one goes on as if its id had been generated
     else
-      h.stamp = text(math.min(h.expire + math.max(grace, 0), 999999999999999))
+      h.id_until = text(math.min(h.expire + math.max(grace, 0), 999999999999999))
     end
   end
   local list = h.priority == 'h' and KEYS[3] or h.priority == 'l' and KEYS[5] or KEYS[4]
   if redis.call('RPUSH', list, rewrite(h, e)) == 1 then redis.call('ZADD', KEYS[6], 0, '0') end
-  if h.stamp ~= '0' then redis.call('HSET', KEYS[8], h.id, h.stamp) end
+  if h.id_until ~= '0' then redis.call('HSET', KEYS[8], h.id, h.id_until) end
   redis.call('HINCRBY', KEYS[7], 'requeued', 1)
   redis.call('ZREM', KEYS[1], member)
   redis.call('HDEL', KEYS[2], member)

@@ -26,10 +26,14 @@ bool topic_character(char c) noexcept {
          c == '_' || c == ':' || c == '-';
 }
 
+std::string in_days(milliseconds value) {
+  return std::to_string(value / std::chrono::hours(24)) + " days";
+}
+
 std::string in_ms(milliseconds value) { return std::to_string(value.count()) + "ms"; }
 
 void check_range(std::string_view argument, milliseconds value, milliseconds least,
-                 milliseconds most, const char* allowed) {
+                 milliseconds most, const std::string& allowed) {
   if (value < least || value > most)
     refuse_argument(argument, in_ms(value) + " is not allowed; " + allowed);
 }
@@ -96,21 +100,23 @@ std::optional<LateRetry> late_retry(const HandlerOptions& options, const MQConfi
 void validate_handler_options(const HandlerOptions& options, const MQConfig& config) {
   if (options.timeout())
     check_range("timeout", *options.timeout(), milliseconds(1), max_run_time,
-                "1 ms to 30 days are");
+                "1 ms to " + in_days(max_run_time) + " are");
   if (options.max_concurrency() && *options.max_concurrency() < 1)
     refuse_argument("max_concurrency",
                     std::to_string(*options.max_concurrency()) + " is not allowed; 1 or more is");
   const int retries = options.max_retries().value_or(config.max_retries);
   if (retries < 0 || retries > max_retry_limit)
-    refuse_argument("max_retries", std::to_string(retries) + " is not allowed; 0 to 1000 are");
+    refuse_argument("max_retries", std::to_string(retries) + " is not allowed; 0 to " +
+                                       std::to_string(max_retry_limit) + " are");
   const auto& delays = options.retry_delays() ? *options.retry_delays() : config.retry_delays;
   if (retries > 0 && delays.empty())
     refuse_argument("retry_delays", "it is empty though max_retries is " + std::to_string(retries));
   if (delays.size() > max_retry_limit)
-    refuse_argument("retry_delays",
-                    std::to_string(delays.size()) + " delays; at most 1000 are allowed");
+    refuse_argument("retry_delays", std::to_string(delays.size()) + " delays; at most " +
+                                        std::to_string(max_retry_limit) + " are allowed");
   for (const milliseconds delay : delays)
-    check_range("retry_delays", delay, milliseconds(0), max_retry_delay, "0 to 365 days are");
+    check_range("retry_delays", delay, milliseconds(0), max_retry_delay,
+                "0 to " + in_days(max_retry_delay) + " are");
 }
 
 }  // namespace mx_rmq::api

@@ -90,8 +90,8 @@ std::optional<std::string> value_of(const Variables& variables, std::string_view
   return found->second;
 }
 
-/// "10.0.0.1:6379" of the tcp://10.0.0.1:6379 that Kubernetes and Docker put into REDIS_PORT where a
-/// service is called redis; nothing of a port.
+/// "10.0.0.1:6379" of the tcp://10.0.0.1:6379 that Kubernetes and Docker put into REDIS_PORT where
+/// a service is called redis; nothing of a port.
 std::optional<std::string> service_in(const std::string& port) {
   const std::size_t scheme = port.find("://");
   if (scheme == std::string::npos) return std::nullopt;
@@ -204,8 +204,8 @@ bool is_known(const std::string& variable) {
   refuse_variable(runtime::text::quoted(variable), why);
 }
 
-/// MX_RMQ_ is ours; MQ_ and REDIS_ are also other products', whose variables are none of our business
-/// unless they look like a slip.
+/// MX_RMQ_ is ours; MQ_ and REDIS_ are also other products', whose variables are none of our
+/// business unless they look like a slip.
 void look_at_unknown(const Variables& variables) {
   for (const auto& [variable, value] : variables) {
     if (is_known(variable)) continue;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "api/checks.hpp"
 #include "api/config_values.hpp"
 #include "api/redis_url.hpp"
 #include "runtime/text.hpp"
@@ -82,17 +83,18 @@ constexpr auto table = std::to_array<Field>({
      "Messages moved by one call of a script at most."},
     {"claim_bytes", BytesField{&MQConfig::claim_bytes, 1, 256 * mebibyte},
      "Bytes of messages that one claim may take; one message is always allowed."},
-    {"lease", DurationField{&MQConfig::lease, 200ms, 1h},
+    {"lease", DurationField{&MQConfig::lease, 200ms, max_lease},
      "A consumer without a sign of life for so long is taken for dead, and others get what it "
      "held."},
     {"shutdown_timeout", DurationField{&MQConfig::shutdown_timeout, 0ms, day},
      "What stop() gives running handlers before it stops them."},
     {"message_ttl", DurationField{&MQConfig::message_ttl, 1ms, 3650 * day},
      "How long a message may wait for a worker after it is due."},
-    {"processing_timeout", DurationField{&MQConfig::processing_timeout, 1ms, 30 * day},
+    {"processing_timeout", DurationField{&MQConfig::processing_timeout, 1ms, max_run_time},
      "Deadline of a handler's run."},
-    {"max_retries", IntField{&MQConfig::max_retries, 0, 1000}, "Retries after the first attempt."},
-    {"retry_delays", DurationsField{&MQConfig::retry_delays, 1000, 0ms, 365 * day},
+    {"max_retries", IntField{&MQConfig::max_retries, 0, max_retry_limit},
+     "Retries after the first attempt."},
+    {"retry_delays", DurationsField{&MQConfig::retry_delays, max_retry_limit, 0ms, max_retry_delay},
      "Pause before each retry; the last one repeats."},
     {"max_recoveries", IntField{&MQConfig::max_recoveries, 1, 1000},
      "How often a message is taken back from dead consumers before it is a dead letter."},

@@ -1,5 +1,7 @@
 #include "api/json_text.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -34,6 +36,21 @@ bool all_plain(std::uint64_t word) noexcept {
 }
 
 // --- writing ---
+
+// How `byte`, a character that does not stand as it is, is written. `room` is its memory.
+std::string_view escaped(char byte, std::array<char, 6>& room) {
+  constexpr std::string_view hex = "0123456789abcdef";
+  constexpr std::string_view from = "\"\\\b\f\n\r\t";
+  constexpr std::string_view to = "\"\\bfnrt";
+  const std::size_t known = from.find(byte);
+  if (known != std::string_view::npos) {
+    room = {'\\', to[known]};
+    return {room.data(), 2};
+  }
+  const auto code = static_cast<unsigned char>(byte);
+  room = {'\\', 'u', '0', '0', hex[code >> 4], hex[code & 15]};
+  return {room.data(), room.size()};
+}
 
 class Writer {
  public:
@@ -79,39 +96,9 @@ class Writer {
     out_.append(text, std::to_chars(text, text + sizeof text, number).ptr);
   }
 
-  std::optional<JsonFault> string(const std::string& text) {
-    out_ += '"';
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t size = plain_prefix(std::string_view(text).substr(at));
-      out_.append(text, at, size);
-      at += size;
-      if (at == text.size()) break;
-      const auto character = runtime::utf8::decode(text, at);
-      if (character.length == 0) return JsonFault::invalid_utf8;
-      if (character.length > 1) {
-        out_.append(text, at, character.length);
-      } else {
-        escape(text[at]);
-      }
-      at += character.length;
-    }
-    out_ += '"';
-    return {};
-  }
-
-  void escape(char byte) {
-    constexpr std::string_view hex = "0123456789abcdef";
-    constexpr std::string_view from = "\"\\\b\f\n\r\t";
-    constexpr std::string_view to = "\"\\bfnrt";
-    const std::size_t known = from.find(byte);
-    out_ += '\\';
-    if (known != std::string_view::npos) {
-      out_ += to[known];
-    } else {
-      out_ += "u00";
-      out_ += hex[static_cast<unsigned char>(byte) >> 4];
-      out_ += hex[static_cast<unsigned char>(byte) & 15];
-    }
+  std::optional<JsonFault> string(std::string_view text) {
+    if (append_json_string(out_, text, BadUtf8::refuse)) return {};
+    return JsonFault::invalid_utf8;
   }
 
   std::optional<JsonFault> object(const json& value) {
@@ -250,7 +237,8 @@ class PlainParser {
         if (!string(key)) return false;
         skip_space();
         if (!take(':')) return false;
-        // Whoever wrote it with this library wrote the keys in order. Of equal ones the last counts.
+        // Whoever wrote it with this library wrote the keys in order. Of equal ones the last
+        // counts.
         const auto member = members.emplace_hint(members.end(), std::string(key), nullptr);
         if (!value(member->second)) return false;
         skip_space();
@@ -294,6 +282,36 @@ std::size_t plain_prefix(std::string_view text) noexcept {
   }
   while (at < text.size() && plain_byte(static_cast<unsigned char>(text[at]))) ++at;
   return at;
+}
+
+bool append_json_string(std::string& out, std::string_view text, BadUtf8 bad, std::size_t most) {
+  out += '"';
+  for (std::size_t at = 0; at < text.size();) {
+    if (const std::size_t plain = plain_prefix(text.substr(at)); plain > 0) {
+      const std::size_t taken = std::min(plain, most);
+      out.append(text, at, taken);
+      if (taken < plain) break;
+      at += plain;
+      most -= plain;
+      continue;
+    }
+    const auto character = runtime::utf8::decode(text, at);
+    std::array<char, 6> room;
+    std::string_view shown = "\xEF\xBF\xBD";
+    if (character.length == 0) {
+      if (bad == BadUtf8::refuse) return false;
+    } else if (character.length > 1) {
+      shown = text.substr(at, character.length);
+    } else {
+      shown = escaped(text[at], room);
+    }
+    if (shown.size() > most) break;
+    out += shown;
+    most -= shown.size();
+    at += std::max<std::size_t>(character.length, 1);
+  }
+  out += '"';
+  return true;
 }
 
 std::optional<JsonFault> append_json(std::string& out, const json& value, int max_depth) {

@@ -1,13 +1,9 @@
 #include "mx_rmq/metrics.hpp"
 
 #include <nlohmann/json.hpp>
-#include <set>
-#include <stdexcept>
-#include <utility>
+#include <string>
 
-#include "api/checks.hpp"
 #include "api/counters.hpp"
-#include "api/keep_alive.hpp"
 
 namespace mx_rmq {
 
@@ -49,24 +45,6 @@ nlohmann::json MetricsSnapshot::to_json() const {
   out["local.queue_size"] = local_queue_size;
   out["local.reconnects"] = reconnects;
   return out;
-}
-
-namespace detail {
-MetricsOps::~MetricsOps() = default;
-}  // namespace detail
-
-MetricsCollector::MetricsCollector(std::shared_ptr<detail::MetricsOps> ops) : ops_(std::move(ops)) {
-  if (!ops_) throw std::invalid_argument("ops: it is null");
-}
-
-Task<MetricsSnapshot> MetricsCollector::collect(std::vector<std::string> topics) {
-  std::vector<std::string> wanted;
-  std::set<std::string> seen;
-  for (std::string& topic : topics) {
-    api::validate_topic(topic);
-    if (seen.insert(topic).second) wanted.push_back(std::move(topic));
-  }
-  return api::keep_alive(ops_, ops_->collect(std::move(wanted)));
 }
 
 }  // namespace mx_rmq

@@ -13,8 +13,8 @@ namespace mx_rmq::api {
 inline constexpr int max_json_depth = 100;
 
 /// The payload as compact JSON text. Throws std::invalid_argument naming "payload" if it is deeper
-/// than max_json_depth (found without recursing deeper), holds NaN, an infinity, binary data, a discarded
-/// value or invalid UTF-8, or has more than `max_bytes` bytes as text.
+/// than max_json_depth (found without recursing deeper), holds NaN, an infinity, binary data, a
+/// discarded value or invalid UTF-8, or has more than `max_bytes` bytes as text.
 [[nodiscard]] std::string encode_payload(const nlohmann::json& payload, std::size_t max_bytes);
 
 /// The payload from its bytes, whoever wrote them: integers up to 64 bits exact, bigger ones as

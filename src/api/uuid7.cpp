@@ -51,8 +51,8 @@ struct Shared {
 
 constinit Shared* Shared::made = nullptr;
 
-// Made while the program is loaded, before there are threads: made at first use, a fork in the middle
-// of that would leave the child waiting for ever.
+// Made while the program is loaded, before there are threads: made at first use, a fork in the
+// middle of that would leave the child waiting for ever.
 [[maybe_unused]] const Shared& made_at_load = Shared::instance();
 
 }  // namespace

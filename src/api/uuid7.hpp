@@ -40,8 +40,8 @@ class Uuid7Generator {
 /// child. Costs well under a microsecond.
 [[nodiscard]] std::string make_uuid7();
 
-/// The same without an allocation, so also for a forked child of which it is not known whether it may
-/// allocate: the allocator of the address sanitizer stays locked if another thread was in it.
+/// The same without an allocation, so also for a forked child of which it is not known whether it
+/// may allocate: the allocator of the address sanitizer stays locked if another thread was in it.
 [[nodiscard]] Uuid7Text make_uuid7_text();
 
 }  // namespace mx_rmq::api

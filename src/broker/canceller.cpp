@@ -5,7 +5,6 @@
 
 #include "broker/scripts/calls_cancel.hpp"
 #include "mx_rmq/errors.hpp"
-#include "mx_rmq_scripts.hpp"
 
 namespace mx_rmq::broker {
 
@@ -40,33 +39,26 @@ Task<bool> Canceller::cancel(std::string id, TimePoint deadline) {
 
 // `in_doubt`: a call without a reply may have cancelled it.
 Task<bool> Canceller::search(std::string id, TimePoint deadline, bool* in_doubt) {
-  TopicBroker& broker = *broker_;
-  const ScriptCaller caller = broker.caller().each_within(command_timeout_);
-
-  redis::Command command = make_cancel(broker.keys(), id);
-  const Attempted<bool> delayed = co_await caller.attempt(
-      lua::cancel, std::move(command), read_cancel, deadline, Resend::until_deadline);
-  if (delayed.result) co_return true;
-  *in_doubt = delayed.repeated;
+  const Cancel::Args delayed{id};
+  const bool was_delayed = co_await caller_.call<Cancel>(keys_, delayed, deadline, in_doubt);
+  if (was_delayed) co_return true;
 
   for (const List list : all_lists) {
-    CancelPageArgs args;
+    CancelPage::Args args;
     args.list = list;
     args.id = id;
     args.most = page;
     args.bytes = page_bytes;
     for (;;) {
-      if (broker.loop().now() >= deadline) {
+      if (caller_.loop().now() >= deadline) {
         throw TimeoutError("cancel: the message was not found in time; it was not cancelled");
       }
-      command = make_cancel_page(broker.keys(), args);
-      const Attempted<CancelPageResult> found = co_await caller.attempt(
-          lua::cancel_page, std::move(command), read_cancel_page, deadline, Resend::until_deadline);
-      if (found.result.found) co_return true;
-      *in_doubt = *in_doubt || found.repeated;
-      if (found.result.end) break;
+      const CancelPage::Reply looked =
+          co_await caller_.call<CancelPage>(keys_, args, deadline, in_doubt);
+      if (looked.found) co_return true;
+      if (looked.end) break;
       // Counted from the tail: what is added meanwhile makes pages overlap, never leave a gap.
-      args.skip += found.result.seen;
+      args.skip += looked.seen;
     }
   }
   co_return false;

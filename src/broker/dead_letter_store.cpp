@@ -8,7 +8,6 @@
 #include "broker/data/envelope.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
-#include "mx_rmq_scripts.hpp"
 #include "redis/wire/call_end.hpp"
 
 namespace mx_rmq::broker {
@@ -48,13 +47,13 @@ Task<std::int64_t> DeadLetterStore::count() {
 
 Task<std::vector<DeadLetterRecord>> DeadLetterStore::list(std::int64_t offset, std::int64_t count) {
   std::vector<DeadLetterRecord> out;
-  DlqListArgs bounds;
+  DlqList::Args bounds;
   bounds.most = step;
   bounds.bytes = step_bytes;
   while (count > 0) {
     bounds.offset = offset;
     bounds.most = static_cast<int>(std::min<std::int64_t>(count, bounds.most));
-    DlqListResult found = co_await page(&bounds);
+    DlqList::Reply found = co_await page(&bounds);
     for (StoredDeadLetter& letter : found.letters) {
       out.push_back(read_dead_letter(std::move(letter)));
     }
@@ -65,18 +64,16 @@ Task<std::vector<DeadLetterRecord>> DeadLetterStore::list(std::int64_t offset, s
   co_return out;
 }
 
-// A page without an answer may be more than Redis sends at once (client-output-buffer-limit): then half of it is
-// asked for, and of the pages after it.
-Task<DlqListResult> DeadLetterStore::page(DlqListArgs* bounds) {
+// A page without an answer may be more than Redis sends at once (client-output-buffer-limit): then
+// half of it is asked for, and of the pages after it.
+Task<DlqList::Reply> DeadLetterStore::page(DlqList::Args* bounds) {
   const TimePoint limit = deadline();
   runtime::Backoff pauses = resend_pauses();
   for (;;) {
-    DlqListResult found;
+    DlqList::Reply found;
     redis::CallEnd end;
-    redis::Command command = make_dlq_list(broker_->keys(), *bounds);
     try {
-      found = co_await broker_->caller().call(lua::dlq_list, std::move(command), read_dlq_list,
-                                              limit, Resend::if_not_executed);
+      found = co_await broker_->call<DlqList>(*bounds, limit);
     } catch (...) {
       end = redis::CallEnd::caught();
     }
@@ -92,68 +89,59 @@ Task<DlqListResult> DeadLetterStore::page(DlqListArgs* bounds) {
 }
 
 Task<std::optional<DeadLetterRecord>> DeadLetterStore::get(std::string member) {
-  redis::Command command = make_dlq_get(broker_->keys(), member);
-  std::optional<StoredDeadLetter> stored = co_await broker_->caller().call(
-      lua::dlq_get, std::move(command), read_dlq_get, deadline(), Resend::until_deadline);
+  const DlqGet::Args args{member};
+  std::optional<StoredDeadLetter> stored = co_await broker_->call<DlqGet>(args, deadline());
   if (!stored) co_return std::nullopt;
   stored->member = std::move(member);
   co_return read_dead_letter(std::move(*stored));
 }
 
 Task<bool> DeadLetterStore::requeue(std::string member) {
-  redis::Command command = make_requeue(broker_->keys(), member);
-  const Attempted<RequeueResult> out = co_await broker_->caller().attempt(
-      lua::requeue, std::move(command), read_requeue, deadline(), Resend::until_deadline);
-  if (out.result.state == RequeueState::none && out.repeated) {
+  bool repeated = false;
+  const Requeue::Args args{member};
+  const Requeue::Reply out = co_await broker_->call<Requeue>(args, deadline(), &repeated);
+  if (out.state == Requeue::State::none && repeated) {
     throw OutcomeUnknown(
         "requeue: the call was sent and no reply came; repeated, it found no such dead letter");
   }
-  co_return out.result.state == RequeueState::done;
+  co_return out.state == Requeue::State::done;
 }
 
 Task<bool> DeadLetterStore::remove(std::string member) {
+  bool repeated = false;
   const std::string_view one = member;
-  redis::Command command =
-      make_dlq_remove(broker_->keys(), std::span<const std::string_view>(&one, 1));
-  const Attempted<std::int64_t> out = co_await broker_->caller().attempt(
-      lua::dlq_remove, std::move(command), read_dlq_remove, deadline(), Resend::until_deadline);
-  if (out.result == 0 && out.repeated) {
+  const DlqRemove::Args args{{&one, 1}};
+  const std::int64_t removed = co_await broker_->call<DlqRemove>(args, deadline(), &repeated);
+  if (removed == 0 && repeated) {
     throw OutcomeUnknown(
         "remove: the call was sent and no reply came; repeated, it found no such dead letter");
   }
-  co_return out.result != 0;
+  co_return removed != 0;
 }
 
-Task<std::int64_t> DeadLetterStore::requeue_all() {
-  return all(&lua::requeue_all, make_requeue_all, read_requeue_all);
-}
-
-Task<std::int64_t> DeadLetterStore::purge() {
-  return all(&lua::dlq_purge, make_dlq_purge, read_dlq_purge);
-}
-
-Task<std::int64_t> DeadLetterStore::all(const lua::Script* script, MakeStep make, ReadStep read) {
+template <class S>
+Task<std::int64_t> DeadLetterStore::all() {
   std::int64_t done = 0;
   bool repeated = false;
-  DlqStepArgs args;
+  DlqStep::Args args;
   args.most = step;
   args.bytes = step_bytes;
   for (;;) {
-    redis::Command command = make(broker_->keys(), args);
-    const Attempted<DlqStepResult> out = co_await broker_->caller().attempt(
-        *script, std::move(command), read, deadline(), Resend::until_deadline);
-    repeated = repeated || out.repeated;
-    done += out.result.done;
-    args.pass += out.result.passed;
-    if (args.before == 0) args.before = out.result.now;
-    if (!out.result.more) break;
+    const DlqStep::Reply out = co_await broker_->call<S>(args, deadline(), &repeated);
+    done += out.done;
+    args.pass += out.passed;
+    if (args.before == 0) args.before = out.now;
+    if (!out.more) break;
   }
   if (repeated) {
-    throw OutcomeUnknown(std::string(script->name) +
+    throw OutcomeUnknown(std::string(S::script.name) +
                          ": all was done, but the reply of a step was lost: more than the " +
                          std::to_string(done) + " dead letters counted went");
   }
   co_return done;
 }
+
+Task<std::int64_t> DeadLetterStore::requeue_all() { return all<RequeueAll>(); }
+Task<std::int64_t> DeadLetterStore::purge() { return all<DlqPurge>(); }
 
 }  // namespace mx_rmq::broker

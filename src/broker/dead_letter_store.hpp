@@ -27,8 +27,8 @@ struct DeadLetterRecord {
 /// Reads what is stored. The history comes from the line, else from the envelope.
 [[nodiscard]] DeadLetterRecord read_dead_letter(StoredDeadLetter stored);
 
-/// The dead letters of one topic, in bounded steps, each with `timeout` of its own. Loop thread only. The
-/// broker must outlive it and its tasks. Errors: see ScriptCaller.
+/// The dead letters of one topic, in bounded steps, each with `timeout` of its own. Loop thread
+/// only. The broker must outlive it and its tasks. Errors: see ScriptCaller.
 class DeadLetterStore {
  public:
   DeadLetterStore(TopicBroker& broker, Duration timeout) noexcept
@@ -39,8 +39,8 @@ class DeadLetterStore {
   Task<std::vector<DeadLetterRecord>> list(std::int64_t offset, std::int64_t count);
   Task<std::optional<DeadLetterRecord>> get(std::string member);
 
-  /// Ready again, as new, at the tail of its priority. False: there is none, or it is no envelope (it stays).
-  /// OutcomeUnknown when a reply was lost and there is none now.
+  /// Ready again, as new, at the tail of its priority. False: there is none, or it is no envelope
+  /// (it stays). OutcomeUnknown when a reply was lost and there is none now.
   Task<bool> requeue(std::string member);
   /// False: there is none. OutcomeUnknown as requeue.
   Task<bool> remove(std::string member);
@@ -53,10 +53,9 @@ class DeadLetterStore {
   Task<std::int64_t> purge();
 
  private:
-  using MakeStep = redis::Command (*)(const TopicKeys&, const DlqStepArgs&);
-  using ReadStep = DlqStepResult (*)(redis::Reply&&);
-  Task<DlqListResult> page(DlqListArgs* bounds);  // which outlive it
-  Task<std::int64_t> all(const lua::Script* script, MakeStep make, ReadStep read);
+  Task<DlqList::Reply> page(DlqList::Args* bounds);  // which outlive it
+  template <class S>
+  Task<std::int64_t> all();
   [[nodiscard]] TimePoint deadline() const { return broker_->loop().now() + timeout_; }
 
   TopicBroker* broker_;

@@ -6,19 +6,8 @@
 namespace mx_rmq::broker {
 namespace {
 
-MessagePriority priority_of(Level level) {
-  switch (level) {
-    case Level::high:
-      return MessagePriority::high;
-    case Level::low:
-      return MessagePriority::low;
-    case Level::normal:
-      break;
-  }
-  return MessagePriority::normal;
-}
-
-// An envelope tells when it was first due: its time to live ends that much later. Requeueing begins that anew.
+// An envelope tells when it was first due: its time to live ends that much later. Requeueing begins
+// that anew.
 std::chrono::milliseconds delay_of(const EnvelopeView& view, const History& history) {
   if (history.requeued_at) return std::chrono::milliseconds(0);
   const std::int64_t due = view.expire_at - view.ttl;
@@ -29,7 +18,7 @@ std::chrono::milliseconds delay_of(const EnvelopeView& view, const History& hist
 
 void describe(Message& message, const EnvelopeView& view, History history) {
   message.id = view.id;
-  message.priority = priority_of(view.level);
+  message.priority = view.priority;
   message.created_at = view.created_at;
   MessageMeta& meta = message.meta;
   meta.delay = delay_of(view, history);

@@ -6,8 +6,8 @@
 
 namespace mx_rmq::broker {
 
-/// Fills in what an envelope and its history tell: all of the message but its topic and payload, and of `meta`
-/// all but status, policy, and what is happening to the message now.
+/// Fills in what an envelope and its history tell: all of the message but its topic and payload,
+/// and of `meta` all but status, policy, and what is happening to the message now.
 void describe(Message& message, const EnvelopeView& view, History history);
 
 }  // namespace mx_rmq::broker

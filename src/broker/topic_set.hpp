@@ -10,8 +10,8 @@
 
 namespace mx_rmq::broker {
 
-/// The set of topics seen at this Redis under one prefix, for tools. Loop thread only. It must outlive its
-/// tasks. Errors: see ScriptCaller::plain.
+/// The set of topics seen at this Redis under one prefix, for tools. Loop thread only. It must
+/// outlive its tasks. Errors: see ScriptCaller::plain.
 class TopicSet {
  public:
   TopicSet(ScriptCaller caller, std::string_view prefix);

@@ -3,7 +3,6 @@
 #include <exception>
 #include <utility>
 
-#include "mx_rmq_scripts.hpp"
 #include "runtime/scope.hpp"
 
 namespace mx_rmq::broker {
@@ -21,12 +20,11 @@ Task<> ask_load(TopicBroker* broker, ConsumerLoad* load, TimePoint deadline) {
 
 }  // namespace
 
-Task<TopicReport> TopicStats::report(TimePoint deadline) {
-  TopicBroker& broker = *broker_;
+Task<TopicReport> report_topic(TopicBroker& broker, TimePoint deadline) {
   TopicReport out;
-  redis::Command command = make_stats(broker.keys(), most_consumers);
-  out.stats = co_await broker.caller().call(lua::stats, std::move(command), read_stats, deadline,
-                                            Resend::until_deadline);
+  Stats::Args args;
+  args.most_consumers = most_consumers;
+  out.stats = co_await broker.call<Stats>(args, deadline);
   out.consumers.reserve(out.stats.leases.size());
   for (const ConsumerLease& lease : out.stats.leases) {
     ConsumerLoad& load = out.consumers.emplace_back();
@@ -45,20 +43,6 @@ Task<TopicReport> TopicStats::report(TimePoint deadline) {
   if (error != nullptr) std::rethrow_exception(error);
   for (const ConsumerLoad& load : out.consumers) out.processing += load.holds;
   co_return out;
-}
-
-Task<AuditReport> TopicStats::audit(TimePoint deadline, std::int64_t most) {
-  TopicBroker& broker = *broker_;
-  for (;;) {
-    redis::Command command = redis::Command::of("ZRANGE", broker.keys().consumers, 0, -1);
-    redis::Reply reply = co_await broker.caller().plain(std::move(command), deadline);
-    std::vector<std::string> consumers;
-    for (redis::Reply& each : reply.as_array()) consumers.push_back(each.take_string());
-    command = make_audit(broker.keys(), most, consumers);
-    AuditReport out = co_await broker.caller().call(lua::audit, std::move(command), read_audit,
-                                                    deadline, Resend::until_deadline);
-    if (out.state != AuditState::changed || broker.loop().now() >= deadline) co_return out;
-  }
 }
 
 }  // namespace mx_rmq::broker

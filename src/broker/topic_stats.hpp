@@ -18,26 +18,14 @@ struct ConsumerLoad {
 };
 
 struct TopicReport {
-  StatsResult stats;
+  Stats::Reply stats;
   std::int64_t processing = 0;  ///< messages held by the consumers below
   std::vector<ConsumerLoad> consumers;
 };
 
-/// Figures of one topic. Loop thread only. The broker must outlive it and its tasks. Errors: see ScriptCaller.
-class TopicStats {
- public:
-  explicit TopicStats(TopicBroker& broker) noexcept : broker_(&broker) {}
-
-  /// Lengths, counters, consumers, and what those hold. Not one instant: what the consumers hold is asked
-  /// after the rest.
-  Task<TopicReport> report(TimePoint deadline);
-
-  /// Looks at every message of the topic, if there are at most `most`: for tests and operators. Redis does
-  /// nothing else meanwhile. `changed` when the consumers kept changing until `deadline`.
-  Task<AuditReport> audit(TimePoint deadline, std::int64_t most = 100'000);
-
- private:
-  TopicBroker* broker_;
-};
+/// Lengths, counters and consumers of a topic, and what those hold. Not one instant: what the
+/// consumers hold is asked after the rest. Loop thread only; `broker` must outlive it. Errors: see
+/// ScriptCaller.
+[[nodiscard]] Task<TopicReport> report_topic(TopicBroker& broker, TimePoint deadline);
 
 }  // namespace mx_rmq::broker

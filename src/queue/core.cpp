@@ -1,6 +1,8 @@
 #include "queue/core.hpp"
 
 #include <algorithm>
+#include <cassert>
+#include <exception>
 #include <utility>
 
 #include "api/checks.hpp"
@@ -20,15 +22,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Lane 0 produces, lane 1 looks and moves; the consuming side has the others to itself.
-constexpr std::size_t kFacadeLanes = 2;
-constexpr auto kAskAgain = 20ms;
-// A topic in use is put into the set of topics again after so long: somebody else may have forgotten it.
-constexpr Duration kNoteAgain = 5min;
-
-std::size_t facade_lanes(const MQConfig& config) {
-  return config.connection_pool_size >= 3 ? kFacadeLanes : 1;
-}
+constexpr auto ask_again = 20ms;
 
 }  // namespace
 
@@ -37,10 +31,10 @@ QueueCore::QueueCore(MQConfig config, std::shared_ptr<Runtime> runtime, queue::S
       runtime_(std::move(runtime)),
       seams_(std::move(seams)),
       loop_(runtime_->event_loop()),
-      unused_(loop_),
+      access_(loop_, config_, [this](std::size_t lanes) { return make_client(lanes); }),
+      redis_wait_(*this),
       settled_(loop_),
       stopped_(loop_) {
-  unused_.set();
   settled_.set();
   stopped_.set();
   runtime_->blocking_pool().ensure_threads(static_cast<std::size_t>(config_.blocking_threads));
@@ -83,9 +77,9 @@ void QueueCore::adopt_handlers() {
   }
   for (auto& [topic, handler] : fresh) {
     engine_->add(topic, std::move(handler.handler), handler.options);
-    if (closed_) continue;
-    const queue::TopicPorts::Use used = port(topic);
-    note(topic, *used);
+    if (access_.is_forbidden()) continue;
+    const queue::TopicPorts::Use port = access_.port(topic);
+    access_.note(topic, *port);
   }
 }
 
@@ -114,17 +108,7 @@ QueueStatus QueueCore::status() const {
   return status;
 }
 
-// --- ports ---
-
-QueueCore::Use::Use(std::shared_ptr<QueueCore> core) : core_(std::move(core)) {
-  core_->open();
-  ++core_->uses_;
-  core_->unused_.reset();
-}
-
-QueueCore::Use::~Use() {
-  if (--core_->uses_ == 0) core_->unused_.set();
-}
+// --- Redis ---
 
 std::shared_ptr<redis::Client> QueueCore::make_client(std::size_t lanes) const {
   redis::ClientOptions options = queue::client_options(config_, lanes);
@@ -133,50 +117,13 @@ std::shared_ptr<redis::Client> QueueCore::make_client(std::size_t lanes) const {
   return std::make_shared<redis::Client>(loop_, std::move(options), std::move(seams));
 }
 
-void QueueCore::open() {
-  if (closed_) throw ShutdownError("the queue was cleaned up; call initialize() or a start first");
-  if (client_) return;
-  scope_ = std::make_unique<runtime::Scope>(loop_);
-  client_ = make_client(facade_lanes(config_));
-  ports_ =
-      std::make_unique<queue::TopicPorts>(*client_, *scope_, config_, queue::TopicPorts::Limits());
-  topic_set_ = std::make_unique<broker::TopicSet>(
-      broker::ScriptCaller(loop_, client_->lane(1), client_->clock()), config_.queue_prefix);
-}
-
-queue::TopicPorts::Use QueueCore::port(const std::string& topic) {
-  open();
-  return ports_->use(topic);
-}
-
-void QueueCore::note(const std::string& topic, queue::TopicPort& port) {
-  const TimePoint now = loop_.now();
-  if (port.noted && now < *port.noted + kNoteAgain) return;
-  port.noted = now;
-  scope_->spawn(note_topic(topic));
-}
-
-Task<> QueueCore::note_topic(std::string topic) {
-  redis::CallEnd end;
-  try {
-    co_await topic_set_->note(topic, loop_.now() + Duration(config_.command_timeout));
-  } catch (const Error&) {
-    end = redis::CallEnd::caught();
-  }
-  if (end.answered()) co_return;
-  // Only tools read the set: the next message tries again.
-  log::debug("topic not noted", "topic", topic, "error", end.what());
-  const queue::TopicPorts::Use used = ports_->use(topic);
-  used->noted.reset();
-}
-
 Task<> QueueCore::ping(TimePoint deadline, Unfit what) {
-  open();
+  access_.open();
   for (;;) {
     const TimePoint until = std::min(deadline, loop_.now() + Duration(config_.command_timeout));
     redis::CallEnd end;
     try {
-      co_await client_->check(until);
+      co_await access_.client()->check(until);
     } catch (...) {
       end = redis::CallEnd::caught();
     }
@@ -188,23 +135,142 @@ Task<> QueueCore::ping(TimePoint deadline, Unfit what) {
       // Health waits for what may still come, not for something better than what is there.
       again = what == Unfit::wait || unfit().empty();
     }
-    if (!again || loop_.now() + kAskAgain >= deadline) end.rethrow();
-    co_await sleep_for(kAskAgain);
+    if (!again || loop_.now() + ask_again >= deadline) end.rethrow();
+    co_await sleep_for(ask_again);
   }
 }
 
 std::string QueueCore::unfit() const {
   std::string text;
-  if (client_) text = client_->health().unfit;
+  if (access_.client() != nullptr) text = access_.client()->health().unfit;
   if (text.empty() && engine_client_) text = engine_client_->health().unfit;
   return text;
 }
 
 std::int64_t QueueCore::reconnects() const {
-  std::uint64_t sum = earlier_reconnects_;
-  if (client_) sum += client_->health().reconnects;
+  std::uint64_t sum = access_.reconnects() + engine_reconnects_;
   if (engine_client_) sum += engine_client_->health().reconnects;
   return static_cast<std::int64_t>(sum);
+}
+
+// --- life ---
+
+Task<> QueueCore::initialize() { return run_initialize(shared_from_this()); }
+Task<> QueueCore::start_background() { return run_start_background(shared_from_this()); }
+Task<> QueueCore::stop() { return run_stop(shared_from_this()); }
+Task<> QueueCore::cleanup() { return run_cleanup(shared_from_this()); }
+
+QueueCore::Change::Change(QueueCore& core) : core_(core) {
+  assert(!core_.changing_ && "one change at a time");
+  core_.changing_ = true;
+  core_.settled_.reset();
+}
+
+QueueCore::Change::~Change() {
+  core_.changing_ = false;
+  core_.settled_.set();
+}
+
+TimePoint QueueCore::closing_deadline() const {
+  return loop_.now() + std::clamp<Duration>(Duration(config_.shutdown_timeout) / 6, 400ms, 5s);
+}
+
+Task<> QueueCore::run_initialize(std::shared_ptr<QueueCore> self) {
+  co_await self->loop_.schedule();
+  const queue::RedisWait::Patience patience = self->redis_wait_.patience();
+  while (self->changing_) co_await self->settled_.wait();
+  const Change change(*self);
+  self->access_.allow();
+  const queue::Access::Use use(self->access_);
+  co_await self->redis_wait_.reach(patience);
+  self->initialized_ = true;
+}
+
+Task<> QueueCore::run_start_background(std::shared_ptr<QueueCore> self) {
+  co_await self->loop_.schedule();
+  const queue::RedisWait::Patience patience = self->redis_wait_.patience();
+  co_await start_within(self, patience);
+}
+
+Task<> QueueCore::start_within(std::shared_ptr<QueueCore> core,
+                               queue::RedisWait::Patience patience) {
+  while (core->changing_) co_await core->settled_.wait();
+  const Change change(*core);
+  core->access_.allow();
+  if (!core->engine_) co_await core->begin(patience);
+}
+
+Task<> QueueCore::begin(queue::RedisWait::Patience patience) {
+  const queue::Access::Use use(access_);
+  co_await redis_wait_.reach(patience);
+  initialized_ = true;
+  const std::size_t pool = static_cast<std::size_t>(config_.connection_pool_size);
+  engine_client_ = make_client(pool > 2 ? pool - 2 : 1);
+  engine_ = std::make_shared<worker::Engine>(runtime_, engine_client_, config_, *seams_.quarantine);
+  adopted_.clear();
+  adopt_handlers();
+  engine_->start();
+  {
+    const std::lock_guard lock(mutex_);
+    visible_engine_ = engine_.get();
+  }
+  was_started_ = true;
+  started_at_ = loop_.now().time_since_epoch().count();
+  stopped_.reset();
+  running_ = true;
+  log::info("consuming", "topics", adopted_.size(), "workers", config_.max_workers);
+}
+
+Task<> QueueCore::end_engine() {
+  shutting_down_ = true;
+  if (hurried_) engine_->hurry();
+  std::exception_ptr error;
+  try {
+    co_await engine_->stop(config_.shutdown_timeout);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (error) loop_.report(error);
+  co_await engine_client_->close(closing_deadline());
+  co_await engine_->finish();
+  {
+    const std::lock_guard lock(mutex_);
+    visible_engine_ = nullptr;
+  }
+  const auto lost = engine_->leases_lost();
+  engine_.reset();  // handlers that were given up may hold it a while yet
+  engine_reconnects_ += engine_client_->health().reconnects;
+  engine_client_.reset();
+  started_at_ = 0;
+  running_ = false;
+  shutting_down_ = false;
+  stopped_.set();
+  log::info("consuming has stopped", "leases_lost", lost);
+}
+
+void QueueCore::hurry(bool whether) {
+  hurried_ = whether;
+  if (whether && engine_) engine_->hurry();
+}
+
+Task<> QueueCore::run_stop(std::shared_ptr<QueueCore> self) {
+  co_await self->loop_.schedule();
+  self->redis_wait_.give_up();
+  while (self->changing_) co_await self->settled_.wait();
+  const Change change(*self);
+  if (self->engine_) co_await self->end_engine();
+}
+
+Task<> QueueCore::run_cleanup(std::shared_ptr<QueueCore> self) {
+  co_await self->loop_.schedule();
+  self->redis_wait_.give_up();
+  while (self->changing_) co_await self->settled_.wait();
+  const Change change(*self);
+  if (self->engine_) co_await self->end_engine();
+  self->access_.forbid();
+  const TimePoint deadline = self->closing_deadline();
+  co_await self->access_.close(deadline);
+  self->initialized_ = false;
 }
 
 }  // namespace mx_rmq::detail

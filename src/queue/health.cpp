@@ -34,7 +34,7 @@ Task<HealthReport> check_health(std::shared_ptr<detail::QueueCore> core) {
   if (redis.empty()) {
     redis = "ok";
     try {
-      const detail::QueueCore::Use use(core);
+      const Access::Use use(core->access());
       co_await core->ping(core->loop().now() + runtime::Duration(core->config().command_timeout),
                           detail::QueueCore::Unfit::tell);
     } catch (const Error& e) {

@@ -9,29 +9,19 @@
 #include "api/checks.hpp"
 #include "api/payload.hpp"
 #include "api/uuid7.hpp"
+#include "mx_rmq/async.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/sync_wait.hpp"
 #include "queue/core.hpp"
-#include "queue/dead_letter_ops.hpp"
+#include "queue/foreground.hpp"
 #include "queue/health.hpp"
-#include "queue/metrics_ops.hpp"
+#include "queue/produce_calls.hpp"
+#include "queue/topic_calls.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/log.hpp"
 
 namespace mx_rmq {
 namespace {
-
-broker::Level level_of(MessagePriority priority) {
-  switch (priority) {
-    case MessagePriority::high:
-      return broker::Level::high;
-    case MessagePriority::low:
-      return broker::Level::low;
-    case MessagePriority::normal:
-      break;
-  }
-  return broker::Level::normal;
-}
 
 // Checked and encoded on the caller's thread: the loop only moves the bytes.
 broker::OutgoingEnvelope make_envelope(const MQConfig& config, const std::string& topic,
@@ -40,7 +30,7 @@ broker::OutgoingEnvelope make_envelope(const MQConfig& config, const std::string
   api::validate_topic(topic);
   api::validate_produce_options(options);
   broker::OutgoingEnvelope envelope;
-  envelope.level = level_of(options.priority().value_or(MessagePriority::normal));
+  envelope.priority = options.priority().value_or(MessagePriority::normal);
   if (options.delay()) envelope.delay = *options.delay();
   if (options.at()) {
     const auto since = std::chrono::ceil<std::chrono::milliseconds>(
@@ -71,7 +61,7 @@ RedisMessageQueue::RedisMessageQueue(MQConfig config, std::shared_ptr<Runtime> r
 RedisMessageQueue::~RedisMessageQueue() {
   try {
     if (runtime::EventLoop::current() != nullptr) {  // another Runtime's must not be held up either
-      detail::QueueCore::cleanup_detached(core_);
+      spawn(core_->cleanup());
     } else {
       sync_wait(core_->cleanup());
     }
@@ -84,7 +74,7 @@ RedisMessageQueue::~RedisMessageQueue() {
 Task<std::string> RedisMessageQueue::produce(std::string topic, nlohmann::json payload,
                                              ProduceOptions options) {
   auto envelope = make_envelope(core_->config(), topic, payload, options);
-  return core_->produce(std::move(topic), std::move(envelope));
+  return queue::produce(core_, std::move(topic), std::move(envelope));
 }
 
 Task<std::vector<std::string>> RedisMessageQueue::produce_batch(
@@ -98,18 +88,18 @@ Task<std::vector<std::string>> RedisMessageQueue::produce_batch(
         make_envelope(core_->config(), message.topic, message.payload, message.options));
     topics.push_back(std::move(message.topic));
   }
-  return core_->produce_batch(std::move(topics), std::move(envelopes));
+  return queue::produce_batch(core_, std::move(topics), std::move(envelopes));
 }
 
 Task<bool> RedisMessageQueue::cancel(std::string topic, std::string id) {
   api::validate_topic(topic);
   api::validate_message_id(id);
-  return core_->cancel(std::move(topic), std::move(id));
+  return queue::cancel(core_, std::move(topic), std::move(id));
 }
 
 Task<bool> RedisMessageQueue::forget(std::string topic) {
   api::validate_topic(topic);
-  return core_->forget(std::move(topic));
+  return queue::forget(core_, std::move(topic));
 }
 
 void RedisMessageQueue::add_handler(std::string topic, detail::ErasedHandler handler,
@@ -118,25 +108,21 @@ void RedisMessageQueue::add_handler(std::string topic, detail::ErasedHandler han
 }
 
 Task<> RedisMessageQueue::initialize() { return core_->initialize(); }
-Task<> RedisMessageQueue::start() { return core_->start({}); }
+Task<> RedisMessageQueue::start() { return queue::run_in_foreground(core_, {}); }
 Task<> RedisMessageQueue::start_background() { return core_->start_background(); }
 Task<> RedisMessageQueue::stop() { return core_->stop(); }
 Task<> RedisMessageQueue::cleanup() { return core_->cleanup(); }
 
 void RedisMessageQueue::run(std::optional<std::chrono::milliseconds> duration) {
-  sync_wait(core_->start(duration));
+  sync_wait(queue::run_in_foreground(core_, duration));
 }
 
 Task<HealthReport> RedisMessageQueue::health_check() { return queue::check_health(core_); }
 QueueStatus RedisMessageQueue::status() const { return core_->status(); }
 bool RedisMessageQueue::is_running() const { return core_->running(); }
 
-DeadLetterQueue RedisMessageQueue::dead_letters() {
-  return DeadLetterQueue(queue::make_dead_letter_ops(core_));
-}
+DeadLetterQueue RedisMessageQueue::dead_letters() { return DeadLetterQueue(core_); }
 
-MetricsCollector RedisMessageQueue::metrics() {
-  return MetricsCollector(queue::make_metrics_ops(core_));
-}
+MetricsCollector RedisMessageQueue::metrics() { return MetricsCollector(core_); }
 
 }  // namespace mx_rmq

@@ -15,10 +15,10 @@ broker::ProducerOptions producer_options(const MQConfig& config, std::string id,
   options.id = std::move(id);
   options.after = after;
   options.longest_timeout = config.produce_timeout;
-  options.attempt_timeout = config.command_timeout;
+  options.resend_after = config.command_timeout;
   options.grace = config.processing_timeout + config.lease + 60s;
   options.max_recoveries = config.max_recoveries;
-  options.max_pending = config.max_pending_produces;
+  options.max_waiting = config.max_pending_produces;
   return options;
 }
 
@@ -30,7 +30,6 @@ TopicPort::TopicPort(redis::Client& client, runtime::Scope& scope, const MQConfi
              broker::TopicKeys(config.queue_prefix, topic)),
       canceller(broker, config.command_timeout),
       dead_letters(broker, config.command_timeout),
-      stats(broker),
       producer(scope, broker::ScriptCaller(client.loop(), client.lane(0), client.clock()),
                broker.keys(), producer_options(config, std::move(producer_id), after)) {}
 

@@ -10,7 +10,6 @@
 #include "broker/dead_letter_store.hpp"
 #include "broker/produce/producer.hpp"
 #include "broker/topic_broker.hpp"
-#include "broker/topic_stats.hpp"
 #include "mx_rmq/config.hpp"
 #include "redis/topology/client.hpp"
 #include "runtime/scope.hpp"
@@ -27,7 +26,6 @@ struct TopicPort {
   broker::TopicBroker broker;
   broker::Canceller canceller;
   broker::DeadLetterStore dead_letters;
-  broker::TopicStats stats;
   broker::Producer producer;
   /// When the topic was put into the set of topics, or is on its way there.
   std::optional<runtime::TimePoint> noted;

@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include "broker/data/random_id.hpp"
+
 namespace mx_rmq::queue {
 
 struct TopicPorts::Entry {

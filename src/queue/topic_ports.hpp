@@ -17,8 +17,8 @@
 namespace mx_rmq::queue {
 
 /// The ports of a queue by topic, made as they are used. One that nobody uses and that has nothing
-/// under way goes after a while, and so does the one that has been unused for longest when many are:
-/// whoever speaks to many topics does not pay for them for ever.
+/// under way goes after a while, and so does the one that has been unused for longest when many
+/// are: whoever speaks to many topics does not pay for them for ever.
 ///
 /// A port made anew goes on with the producer id and beyond the batch numbers of all that went, so
 /// Redis keeps no further number for it and refuses late copies of what an earlier one has sent.

@@ -258,7 +258,7 @@ void Claimer::claimed(Record& record, std::uint64_t number, Consumer::Claimed& w
     want(record);
     return;
   }
-  const broker::ClaimResult& result = what.result;
+  const broker::Claim::Reply& result = what.result;
   record.pause.reset();
   record.failed = false;
   record.answered_at = answered_at_ = loop_.now();

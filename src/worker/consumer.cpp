@@ -4,7 +4,7 @@
 #include <cassert>
 #include <utility>
 
-#include "broker/produce/producer.hpp"
+#include "broker/data/random_id.hpp"
 #include "redis/wire/call_end.hpp"
 #include "runtime/backoff.hpp"
 #include "worker/send_settlements.hpp"
@@ -146,7 +146,7 @@ class Consumer::ClaimUnderWay {
 Task<Consumer::Claimed> Consumer::take(int most, bool suspect) {
   if (!may_claim()) co_return Claimed();
   ClaimUnderWay claim(*this, ask(most, suspect));
-  broker::ClaimResult result;
+  broker::Claim::Reply result;
   CallEnd end;
   try {
     result = co_await send_claim(claim.asked);
@@ -178,22 +178,23 @@ Consumer::Asked Consumer::ask(int most, bool suspect) {
   return asked;
 }
 
-Task<broker::ClaimResult> Consumer::send_claim(const Asked& asked) {
+Task<broker::Claim::Reply> Consumer::send_claim(const Asked& asked) {
   if (asked.suspect) {
-    broker::SuspectArgs args;
+    broker::Suspect::Args args;
     args.consumer = asked.name;
     args.number = asked.number;
     args.lease = config_.lease;
     args.fresh = asked.fresh;
-    broker::SuspectResult suspect = co_await broker_.suspect(args, asked.deadline, asked.epoch);
-    broker::ClaimResult result;
+    broker::Suspect::Reply suspect = co_await broker_.call<broker::Suspect>(
+        args, asked.deadline, broker::Resend::never, asked.epoch);
+    broker::Claim::Reply result;
     result.lost = suspect.lost;
     result.now = suspect.now;
     result.suspects = result.more = suspect.more;
     result.envelopes = std::move(suspect.envelopes);
     co_return result;
   }
-  broker::ClaimArgs args;
+  broker::Claim::Args args;
   args.consumer = asked.name;
   args.number = asked.number;
   args.most = asked.size.messages;
@@ -203,7 +204,8 @@ Task<broker::ClaimResult> Consumer::send_claim(const Asked& asked) {
   args.bytes = asked.size.bytes;
   args.slice = slice_;
   args.own_alarm = asked.alarm.to_tell();
-  co_return co_await broker_.claim(args, asked.deadline, asked.epoch);
+  co_return co_await broker_.call<broker::Claim>(args, asked.deadline, broker::Resend::never,
+                                                 asked.epoch);
 }
 
 void Consumer::claim_failed(const Asked& asked, std::string_view why) {
@@ -213,7 +215,7 @@ void Consumer::claim_failed(const Asked& asked, std::string_view why) {
 }
 
 // What the answer means for the lease, the alarm and what is held.
-Consumer::Claimed Consumer::accept(ClaimUnderWay& claim, broker::ClaimResult result) {
+Consumer::Claimed Consumer::accept(ClaimUnderWay& claim, broker::Claim::Reply result) {
   const Asked& asked = claim.asked;
   failed_claims_ = 0;
   if (!asked.suspect) size_.answered(asked.size, loop_.now());
@@ -280,15 +282,15 @@ std::string Consumer::claim_trouble() const {
 
 // They were claimed under a name that was lost meanwhile.
 Task<> Consumer::give_back_strays(std::string name, std::uint64_t claim, std::size_t count) {
-  std::vector<broker::ReleaseItem> items(count);
+  std::vector<broker::Release::Item> items(count);
   for (std::size_t i = 0; i < count; ++i)
     items[i].tag = Tag{claim, static_cast<std::uint32_t>(count - i)};  // the newest first
-  broker::ReleaseArgs args;
+  broker::Release::Args args;
   args.consumer = name;
   args.items = items;
   CallEnd end;
   try {
-    co_await broker_.release(args, command_deadline());
+    co_await broker_.call<broker::Release>(args, command_deadline());
   } catch (...) {
     end = CallEnd::caught();
   }
@@ -364,17 +366,18 @@ Task<bool> Consumer::tend_once() {
   const std::string name = lease_.name();
   const TimePoint sent = loop_.now();
   const std::uint64_t epoch = lane_.epoch();
-  broker::TendArgs args;
+  broker::Tend::Args args;
   args.consumer = name;
   args.lease = config_.lease;
   args.last_claim = tend.last_claim;
   args.most = most_given_back;
   args.bytes = config_.claim_bytes;
   args.tags = tend.tags;
-  broker::TendResult result;
+  broker::Tend::Reply result;
   CallEnd end;
   try {
-    result = co_await broker_.tend(args, command_deadline(), broker::Resend::never, epoch);
+    result =
+        co_await broker_.call<broker::Tend>(args, command_deadline(), broker::Resend::never, epoch);
   } catch (...) {
     end = CallEnd::caught();
   }
@@ -527,13 +530,13 @@ Task<> Consumer::leave(bool marker, TimePoint deadline) {
   kick_.set();
   renewed_.set();
   const std::string name = lease_.name();
-  broker::LeaveArgs args;
+  broker::Leave::Args args;
   args.consumer = name;
   args.alarm = alarm_.to_tell();
   args.marker = marker;
   CallEnd end;
   try {
-    co_await broker_.leave(args, deadline);
+    co_await broker_.call<broker::Leave>(args, deadline);
   } catch (...) {
     end = CallEnd::caught();
   }

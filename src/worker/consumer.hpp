@@ -48,7 +48,7 @@ class Consumer {
   struct Claimed {
     enum class State : std::uint8_t { ok, lost, unavailable };
     State state = State::unavailable;  // unavailable: Redis is; nothing is known
-    broker::ClaimResult result;        // ok: without the envelopes
+    broker::Claim::Reply result;       // ok: without the envelopes
     std::vector<std::shared_ptr<Delivery>> deliveries;
   };
   /// One may be sent: no other is under way and no tend is owed.
@@ -117,9 +117,9 @@ class Consumer {
 
   Task<Claimed> take(int most, bool suspect);
   [[nodiscard]] Asked ask(int most, bool suspect);
-  Task<broker::ClaimResult> send_claim(const Asked& asked);  // `asked` outlives it
+  Task<broker::Claim::Reply> send_claim(const Asked& asked);  // `asked` outlives it
   void claim_failed(const Asked& asked, std::string_view why);
-  Claimed accept(ClaimUnderWay& claim, broker::ClaimResult result);
+  Claimed accept(ClaimUnderWay& claim, broker::Claim::Reply result);
   std::vector<std::shared_ptr<Delivery>> hold(const Asked& asked,
                                               std::vector<std::string> envelopes);
   Task<> give_back_strays(std::string name, std::uint64_t claim, std::size_t count);

@@ -209,7 +209,7 @@ Task<> Markers::arm_again(Record* record, Counted arming) {
   Consumer& consumer = record->source.consumer;
   CallEnd end;
   try {
-    co_await record->source.broker.arm(consumer.command_deadline());
+    co_await record->source.broker.call<broker::Arm>(consumer.command_deadline());
   } catch (...) {
     end = CallEnd::caught();
   }

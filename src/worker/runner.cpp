@@ -55,8 +55,8 @@ Outcome outcome_of(const std::exception_ptr& error) {
 
 // Its level in the local queue.
 std::size_t level_of(const Delivery& delivery) {
-  if (delivery.suspect || delivery.view->level == broker::Level::high) return 0;
-  return delivery.view->level == broker::Level::normal ? 1 : 2;
+  if (delivery.suspect) return 0;
+  return static_cast<std::size_t>(broker::list_of(delivery.view->priority));
 }
 
 }  // namespace

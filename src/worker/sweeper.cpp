@@ -53,7 +53,7 @@ Task<> Sweeper::sweep_loop(Record* record) {
   const Duration interval(config_.expired_check_interval);
   bool go = co_await pause(between(rng_, interval / 2, interval));
   while (go) {
-    broker::SweepResult result;
+    broker::Sweep::Reply result;
     const CallEnd end = co_await sweep(record, &result);
     if (end.answered()) {
       suspects_.told(record->source, result.suspects);
@@ -67,13 +67,13 @@ Task<> Sweeper::sweep_loop(Record* record) {
 }
 
 // One sweep, all its steps; how the last of them ended.
-Task<CallEnd> Sweeper::sweep(Record* record, broker::SweepResult* last) {
+Task<CallEnd> Sweeper::sweep(Record* record, broker::Sweep::Reply* last) {
   Source& source = record->source;
   Consumer& consumer = source.consumer;
   std::int64_t taken = 0;
   while (!consumer.draining()) {
     const std::string name = consumer.name();
-    broker::SweepArgs args;
+    broker::Sweep::Args args;
     args.consumer = name;
     args.number = ++record->sweeps;
     args.most = config_.batch_size;
@@ -83,7 +83,7 @@ Task<CallEnd> Sweeper::sweep(Record* record, broker::SweepResult* last) {
     args.dead_cap = config_.max_dead_letters;
     CallEnd end;
     try {
-      *last = co_await source.broker.sweep(args, consumer.command_deadline());
+      *last = co_await source.broker.call<broker::Sweep>(args, consumer.command_deadline());
     } catch (...) {
       end = CallEnd::caught();
     }
@@ -115,16 +115,16 @@ Task<> Sweeper::reap(Record* record, std::string victim, Raised /*reaping*/) {
   std::int64_t recovered = 0;
   std::int64_t dead = 0;
   while (!consumer.draining()) {
-    broker::ReapArgs args;
+    broker::Reap::Args args;
     args.victim = victim;
     args.most = config_.batch_size;
     args.bytes = config_.claim_bytes;
     args.longest_lease = api::max_lease;
     args.dead_cap = config_.max_dead_letters;
-    broker::ReapResult result;
+    broker::Reap::Reply result;
     CallEnd end;
     try {
-      result = co_await source.broker.reap(args, consumer.command_deadline());
+      result = co_await source.broker.call<broker::Reap>(args, consumer.command_deadline());
     } catch (...) {
       end = CallEnd::caught();
     }
@@ -135,7 +135,7 @@ Task<> Sweeper::reap(Record* record, std::string victim, Raised /*reaping*/) {
     recovered += result.recovered;
     dead += result.dead;
     tell_dropped(source, result.dropped);
-    if (result.state != broker::ReapState::taken || result.left == 0) break;
+    if (result.state != broker::Reap::State::taken || result.left == 0) break;
   }
   if (recovered + dead > 0)
     log::warn("took over from a consumer whose lease ran out", "topic", source.topic.name,

@@ -42,7 +42,7 @@ class Sweeper {
   };
 
   Task<> sweep_loop(Record* record);
-  Task<redis::CallEnd> sweep(Record* record, broker::SweepResult* last);
+  Task<redis::CallEnd> sweep(Record* record, broker::Sweep::Reply* last);
   Task<> reap(Record* record, std::string victim, Raised reaping);
   Task<bool> pause(runtime::Duration duration);
   static void tell_dropped(const Source& source, const std::vector<std::string>& members);

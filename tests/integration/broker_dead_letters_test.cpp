@@ -19,23 +19,24 @@ using Strings = std::vector<std::string>;
 
 // Claims everything that is ready and dead-letters it.
 void kill_all(Rig& rig, std::uint64_t number, const std::string& line) {
-  ClaimArgs claim;
+  Claim::Args claim;
   claim.consumer = "killer";
   claim.number = number;
   claim.most = 1'000;
   claim.lease = 60s;
   claim.fresh = true;
   claim.bytes = 1 << 24;
-  const ClaimResult got = rig.run([&] { return rig.broker().claim(claim, rig.in(5s)); });
-  std::vector<DeadItem> items;
+  const Claim::Reply got =
+      rig.run([&] { return rig.broker().call<broker::Claim>(claim, rig.in(5s)); });
+  std::vector<Dead::Item> items;
   for (std::size_t i = 0; i < got.envelopes.size(); ++i) {
     const auto view = parse_envelope(got.envelopes[i]);
-    items.push_back(DeadItem{Tag{number, static_cast<std::uint32_t>(i + 1)}, view->id, line});
+    items.push_back(Dead::Item{Tag{number, static_cast<std::uint32_t>(i + 1)}, view->id, line});
   }
-  DeadArgs dead;
+  Dead::Args dead;
   dead.consumer = "killer";
   dead.items = items;
-  rig.run([&] { return rig.broker().dead(dead, rig.in(5s)); });
+  rig.run([&] { return rig.broker().call<broker::Dead>(dead, rig.in(5s)); });
 }
 
 void plant(RedisServer& server, const Rig& rig, const std::string& member,
@@ -193,7 +194,7 @@ TEST(BrokerCanceller, FindsDelayedAndWaitingMessages) {
   Rig rig(server.url());
   std::vector<OutgoingEnvelope> batch;
   for (int i = 0; i < 3'500; ++i) batch.push_back(message(std::to_string(i)));
-  batch.push_back(message("low", "{}", Level::low));
+  batch.push_back(message("low", "{}", MessagePriority::low));
   batch.push_back(chosen("mine"));
   OutgoingEnvelope delayed = chosen("later");
   delayed.delay = 1h;

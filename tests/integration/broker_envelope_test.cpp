@@ -15,7 +15,6 @@ namespace mx_rmq::test {
 namespace {
 
 using broker::EnvelopeView;
-using broker::Level;
 
 std::string file(const std::string& name) {
   std::ifstream in(test::source_path("lua/include/" + name));
@@ -29,7 +28,7 @@ for i = 1, #ARGV do
   local h = head(ARGV[i])
   if h then
     out[i] = {h.priority, h.attempts, text(h.recoveries), text(h.limit), h.created, text(h.ttl), text(h.expire),
-              h.stamp, h.id, h.rare, string.sub(ARGV[i], h.body)}
+              h.id_until, h.id, h.rare, string.sub(ARGV[i], h.body)}
   else
     out[i] = {}
   end
@@ -46,14 +45,14 @@ std::vector<std::string> fields(const EnvelopeView& view) {
   const std::string rare = view.history.data() == nullptr
                                ? std::string(view.headers)
                                : std::string(view.headers) + "\t" + std::string(view.history);
-  return {std::string(1, static_cast<char>(view.level)),
+  return {std::string(1, "lnh"[static_cast<std::size_t>(view.priority)]),
           std::to_string(view.attempts),
           std::to_string(view.recoveries),
           std::to_string(view.max_recoveries),
           std::to_string(view.created_at),
           std::to_string(view.ttl),
           std::to_string(view.expire_at),
-          std::to_string(view.until),
+          std::to_string(view.id_until),
           std::string(view.id),
           rare,
           std::string(view.payload)};
@@ -70,12 +69,12 @@ TEST(BrokerEnvelope, ScriptsAndLibraryReadTheSame) {
     for (int i = 0; i < 300; ++i) {
       const std::string id(rng() % 12, static_cast<char>(rng()));
       EnvelopeView view;
-      view.level = rng() % 2 == 0 ? Level::high : Level::low;
+      view.priority = rng() % 2 == 0 ? MessagePriority::high : MessagePriority::low;
       view.attempts = static_cast<std::int32_t>(rng() % 1'000'000'000);
       view.recoveries = static_cast<std::int32_t>(rng() % 1'000'000'000);
       view.created_at = static_cast<std::int64_t>(rng() % 1'000'000'000'000'000);
       view.expire_at = static_cast<std::int64_t>(rng() % 1'000'000'000'000'000);
-      view.until = static_cast<std::int64_t>(rng() % 1'000'000'000'000'000);
+      view.id_until = static_cast<std::int64_t>(rng() % 1'000'000'000'000'000);
       view.id = id;
       view.headers = rng() % 2 == 0 ? "" : "{\"k\":1}";
       view.history = rng() % 2 == 0 ? "" : "[\"e\",[1]]";

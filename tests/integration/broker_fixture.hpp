@@ -18,7 +18,6 @@
 
 namespace mx_rmq::test {
 
-using broker::Level;
 using broker::OutgoingEnvelope;
 using broker::Produced;
 using broker::ProduceOutcome;
@@ -30,9 +29,9 @@ using broker::TopicKeys;
 using runtime::TimePoint;
 
 inline OutgoingEnvelope message(std::string id, std::string payload = "{}",
-                                Level level = Level::normal) {
+                                MessagePriority priority = MessagePriority::normal) {
   OutgoingEnvelope out;
-  out.level = level;
+  out.priority = priority;
   out.id = std::move(id);
   out.ttl = 1h;
   out.payload = std::move(payload);

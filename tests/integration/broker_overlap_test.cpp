@@ -35,7 +35,7 @@ ProducerOptions small_batches() {
   ProducerOptions options;
   options.max_batch_messages = 100;
   options.overlap_messages = 10;
-  options.attempt_timeout = 300ms;
+  options.resend_after = 300ms;
   return options;
 }
 
@@ -69,7 +69,7 @@ TEST(BrokerOverlap, AFewMessagesWaitForTheBatchUnderWay) {
   EXPECT_TRUE(wait_for(5s, [&] {
     rig.on_loop([&] {
       in_flight = rig.producer().in_flight();
-      waiting = rig.producer().pending();
+      waiting = rig.producer().waiting();
     });
     return in_flight == 100;
   }));

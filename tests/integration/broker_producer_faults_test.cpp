@@ -246,7 +246,7 @@ TEST(BrokerProducerFaults, ABusyRedisIsATypedErrorAtTheDeadlineAndNothingIsEnque
 TEST(BrokerProducerFaults, TooManyWaitingIsOverloadedForAllOfASubmission) {
   RedisServer server;
   ProducerOptions options;
-  options.max_pending = 10;
+  options.max_waiting = 10;
   Rig rig(server.url(), options);
   rig.produce(message("first"));
   server.pause();

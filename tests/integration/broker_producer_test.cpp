@@ -32,8 +32,8 @@ TEST(BrokerProducer, PutsAWholeEnvelopeIntoTheListOfItsPriority) {
   ProducerOptions options;
   options.max_recoveries = 4;
   Rig rig(server.url(), options);
-  EXPECT_EQ(rig.produce(message("a", "[1]", Level::high)), Produced::enqueued);
-  EXPECT_EQ(rig.produce(message("b", "[2]", Level::low)), Produced::enqueued);
+  EXPECT_EQ(rig.produce(message("a", "[1]", MessagePriority::high)), Produced::enqueued);
+  EXPECT_EQ(rig.produce(message("b", "[2]", MessagePriority::low)), Produced::enqueued);
   const auto list = server.command({"LRANGE", rig.keys.ready(broker::List::high), "0", "-1"});
   ASSERT_EQ(list.strings().size(), 1U);
   const std::string stored = list.strings()[0];
@@ -152,8 +152,8 @@ TEST(BrokerProducer, ChosenIdsAreCheckedWithinABatchAndAcross) {
   EXPECT_EQ(server.command({"HGET", rig.keys.stats, "duplicates"}).num(), 3);
 }
 
-broker::ClaimArgs claim_args(std::uint64_t number) {
-  broker::ClaimArgs args;
+broker::Claim::Args claim_args(std::uint64_t number) {
+  broker::Claim::Args args;
   args.consumer = "c";
   args.number = number;
   args.most = 1'000;
@@ -165,7 +165,8 @@ broker::ClaimArgs claim_args(std::uint64_t number) {
 }
 
 Strings claim_ids(Rig& rig, std::uint64_t number) {
-  const auto got = rig.run([&] { return rig.broker().claim(claim_args(number), rig.in(5s)); });
+  const auto got =
+      rig.run([&] { return rig.broker().call<broker::Claim>(claim_args(number), rig.in(5s)); });
   Strings out;
   for (const std::string& envelope : got.envelopes) {
     out.emplace_back(broker::parse_envelope(envelope)->id);

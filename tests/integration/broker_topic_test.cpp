@@ -8,6 +8,7 @@
 #include "broker/data/history.hpp"
 #include "broker/topic_stats.hpp"
 #include "integration/broker_fixture.hpp"
+#include "support/audit.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/wait.hpp"
 
@@ -17,23 +18,12 @@ namespace {
 using namespace broker;  // NOLINT
 using Strings = std::vector<std::string>;
 
-Task<AuditReport> audit_of(Rig* rig) {
-  TopicStats stats(rig->broker());
-  const TimePoint deadline = rig->in(5s);
-  co_return co_await stats.audit(deadline);
-}
-Task<TopicReport> report_of(Rig* rig) {
-  TopicStats stats(rig->broker());
-  const TimePoint deadline = rig->in(5s);
-  co_return co_await stats.report(deadline);
-}
-
 class Consumer {
  public:
   Consumer(Rig& rig, std::string name) : rig_(rig), name(std::move(name)) {}
 
-  ClaimResult claim(int most, bool fresh = false) {
-    ClaimArgs args;
+  Claim::Reply claim(int most, bool fresh = false) {
+    Claim::Args args;
     args.consumer = name;
     args.number = ++number;
     args.most = most;
@@ -41,43 +31,44 @@ class Consumer {
     args.promote = 100;
     args.fresh = fresh;
     args.bytes = 1 << 20;
-    return rig_.run([&] { return rig_.broker().claim(args, rig_.in(5s)); });
+    return rig_.run([&] { return rig_.broker().call<broker::Claim>(args, rig_.in(5s)); });
   }
-  SuspectResult suspect(bool fresh) {
-    SuspectArgs args;
+  Suspect::Reply suspect(bool fresh) {
+    Suspect::Args args;
     args.consumer = name;
     args.number = ++number;
     args.lease = lease;
     args.fresh = fresh;
-    return rig_.run([&] { return rig_.broker().suspect(args, rig_.in(5s)); });
+    return rig_.run([&] { return rig_.broker().call<broker::Suspect>(args, rig_.in(5s)); });
   }
   SettleResult ack(const std::vector<Tag>& tags, const std::vector<ChosenTag>& chosen = {}) {
-    AckArgs args;
+    Ack::Args args;
     args.consumer = name;
     args.tags = tags;
     args.chosen = chosen;
-    return rig_.run([&] { return rig_.broker().ack(args, rig_.in(5s), Resend::until_deadline); });
+    return rig_.run(
+        [&] { return rig_.broker().call<broker::Ack>(args, rig_.in(5s), Resend::until_deadline); });
   }
-  TendResult tend(const std::vector<Tag>& tags) {
-    TendArgs args;
+  Tend::Reply tend(const std::vector<Tag>& tags) {
+    Tend::Args args;
     args.consumer = name;
     args.lease = lease;
     args.last_claim = number;
     args.bytes = 1 << 20;
     args.tags = tags;
-    return rig_.run([&] { return rig_.broker().tend(args, rig_.in(5s)); });
+    return rig_.run([&] { return rig_.broker().call<broker::Tend>(args, rig_.in(5s)); });
   }
   std::int64_t leave() {
-    LeaveArgs args;
+    Leave::Args args;
     args.consumer = name;
-    return rig_.run([&] { return rig_.broker().leave(args, rig_.in(5s)); });
+    return rig_.run([&] { return rig_.broker().call<broker::Leave>(args, rig_.in(5s)); });
   }
-  ReapResult reap(const std::string& victim) {
-    ReapArgs args;
+  Reap::Reply reap(const std::string& victim) {
+    Reap::Args args;
     args.victim = victim;
     args.bytes = 1 << 20;
     args.longest_lease = 1h;
-    return rig_.run([&] { return rig_.broker().reap(args, rig_.in(5s)); });
+    return rig_.run([&] { return rig_.broker().call<broker::Reap>(args, rig_.in(5s)); });
   }
 
  private:
@@ -89,21 +80,19 @@ class Consumer {
   std::chrono::milliseconds lease = 60s;
 };
 
-void expect_sound(Rig& rig) {
-  const AuditReport report = rig.run([&] { return audit_of(&rig); });
-  std::string shown;
-  for (const auto& [name, number] : report.numbers)
-    shown += name + " " + std::to_string(number) + " ";
-  EXPECT_TRUE(report.sound()) << shown;
+void expect_sound(RedisServer& server) {
+  Audit numbers = audit(server, "t", "test");
+  EXPECT_TRUE(sound(numbers));
+  EXPECT_EQ(numbers["unreadable"], 0);
 }
 
 TEST(BrokerTopic, AConsumersLifeFromClaimToLeave) {
   RedisServer server;
   Rig rig(server.url());
-  rig.produce_all({message("n1"), message("n2"), message("h1", "{}", Level::high), chosen("c1"),
-                   message("n3"), message("n4"), message("n5")});
+  rig.produce_all({message("n1"), message("n2"), message("h1", "{}", MessagePriority::high),
+                   chosen("c1"), message("n3"), message("n4"), message("n5")});
   Consumer me(rig, "me.1");
-  const ClaimResult got = me.claim(7, true);
+  const Claim::Reply got = me.claim(7, true);
   ASSERT_EQ(got.envelopes.size(), 7U);
   EXPECT_FALSE(got.more);
   EXPECT_EQ(parse_envelope(got.envelopes[0])->id, "h1");
@@ -113,7 +102,7 @@ TEST(BrokerTopic, AConsumersLifeFromClaimToLeave) {
   const auto c1 = parse_envelope(got.envelopes[3]);
   ASSERT_EQ(c1->id, "c1");
   EXPECT_EQ(server.command({"HLEN", rig.keys.ids}).num(), 1);
-  EXPECT_EQ(me.ack({Tag{1, 1}}, {ChosenTag{Tag{1, 4}, c1->id, c1->until}}).count, 2);
+  EXPECT_EQ(me.ack({Tag{1, 1}}, {ChosenTag{Tag{1, 4}, c1->id, c1->id_until}}).count, 2);
   EXPECT_EQ(server.command({"HLEN", rig.keys.ids}).num(), 0);
   EXPECT_EQ(me.ack({Tag{1, 1}}).count, 0);  // an earlier copy did it
 
@@ -126,11 +115,11 @@ TEST(BrokerTopic, AConsumersLifeFromClaimToLeave) {
   n1->attempts = 1;
   n1->history = history;
   const std::string new_head = encode_head(*n1);
-  const std::array<RetryItem, 1> retried{RetryItem{Tag{1, 2}, 1h, n1->id, head, new_head}};
-  RetryArgs retry;
+  const std::array<Retry::Item, 1> retried{Retry::Item{Tag{1, 2}, 1h, n1->id, head, new_head}};
+  Retry::Args retry;
   retry.consumer = me.name;
   retry.items = retried;
-  EXPECT_EQ(rig.run([&] { return rig.broker().retry(retry, rig.in(5s)); }).count, 1);
+  EXPECT_EQ(rig.run([&] { return rig.broker().call<broker::Retry>(retry, rig.in(5s)); }).count, 1);
   const std::string delayed = server.command({"HGET", rig.keys.delayed_data, "n1"}).str();
   const auto stored = parse_envelope(delayed);
   ASSERT_TRUE(stored);
@@ -140,11 +129,11 @@ TEST(BrokerTopic, AConsumersLifeFromClaimToLeave) {
 
   // 3 dead-lettered.
   const std::string line = dead_line("rejected", history);
-  const std::array<DeadItem, 1> dying{DeadItem{Tag{1, 3}, "n2", line}};
-  DeadArgs dead;
+  const std::array<Dead::Item, 1> dying{Dead::Item{Tag{1, 3}, "n2", line}};
+  Dead::Args dead;
   dead.consumer = me.name;
   dead.items = dying;
-  EXPECT_EQ(rig.run([&] { return rig.broker().dead(dead, rig.in(5s)); }).total, 1);
+  EXPECT_EQ(rig.run([&] { return rig.broker().call<broker::Dead>(dead, rig.in(5s)); }).total, 1);
   EXPECT_EQ(server.command({"HGET", rig.keys.dlq_data, "n2"}).str(),
             line + "\n" + got.envelopes[2]);
 
@@ -153,33 +142,34 @@ TEST(BrokerTopic, AConsumersLifeFromClaimToLeave) {
   const std::size_t n4_head = n4->head_size;
   n4->attempts = 1;
   const std::string counted = encode_head(*n4);
-  const std::array<ReleaseItem, 2> back{ReleaseItem{Tag{1, 7}, 0, ""},
-                                        ReleaseItem{Tag{1, 6}, n4_head, counted}};
-  ReleaseArgs release;
+  const std::array<Release::Item, 2> back{Release::Item{Tag{1, 7}, 0, ""},
+                                          Release::Item{Tag{1, 6}, n4_head, counted}};
+  Release::Args release;
   release.consumer = me.name;
   release.items = back;
-  EXPECT_EQ(rig.run([&] { return rig.broker().release(release, rig.in(5s)); }).count, 2);
+  EXPECT_EQ(rig.run([&] { return rig.broker().call<broker::Release>(release, rig.in(5s)); }).count,
+            2);
   EXPECT_EQ(ids_in(server, rig.keys.ready(List::normal)), (Strings{"n4", "n5"}));
 
   // 5 is held still.
   EXPECT_EQ(me.leave(), 1);
-  const TopicReport report = rig.run([&] { return report_of(&rig); });
+  const TopicReport report = rig.run([&] { return report_topic(rig.broker(), rig.in(5s)); });
   EXPECT_EQ(report.processing, 1);
   ASSERT_EQ(report.consumers.size(), 1U);
   EXPECT_EQ(report.consumers[0].consumer, "me.1");
   EXPECT_EQ(report.consumers[0].holds, 1);
-  EXPECT_EQ(report.stats.waiting[1], 2);
+  EXPECT_EQ(report.stats.ready[1], 2);
   EXPECT_EQ(report.stats.delayed, 1);
   EXPECT_EQ(report.stats.dead, 1);
   EXPECT_EQ(report.stats.counter("produced"), 7);
   EXPECT_EQ(report.stats.counter("completed"), 2);
   EXPECT_EQ(report.stats.counter("retried"), 1);
-  expect_sound(rig);
+  expect_sound(server);
 
   EXPECT_EQ(me.ack({Tag{1, 5}}).count, 1);
   EXPECT_EQ(me.leave(), 0);
   EXPECT_EQ(server.command({"ZCARD", rig.keys.consumers}).num(), 0);
-  expect_sound(rig);
+  expect_sound(server);
 }
 
 TEST(BrokerTopic, TendGivesBackWhatNobodyNamedAndTellsWhatIsMissing) {
@@ -188,12 +178,12 @@ TEST(BrokerTopic, TendGivesBackWhatNobodyNamedAndTellsWhatIsMissing) {
   rig.produce_all({message("a"), message("b"), message("c")});
   Consumer me(rig, "me.1");
   ASSERT_EQ(me.claim(3, true).envelopes.size(), 3U);
-  const TendResult got = me.tend({Tag{1, 2}, Tag{1, 9}});
+  const Tend::Reply got = me.tend({Tag{1, 2}, Tag{1, 9}});
   EXPECT_FALSE(got.lost);
   EXPECT_FALSE(got.more);
   EXPECT_EQ(got.missing, (std::vector<Tag>{Tag{1, 9}}));
   EXPECT_EQ(ids_in(server, rig.keys.ready(List::normal)), (Strings{"a", "c"}));
-  expect_sound(rig);
+  expect_sound(server);
 }
 
 TEST(BrokerTopic, WhoLostItsLeaseIsToldByEveryCall) {
@@ -210,24 +200,25 @@ TEST(BrokerTopic, WhoLostItsLeaseIsToldByEveryCall) {
     return !lapsed.empty();
   }));
   EXPECT_EQ(lapsed, "slow.1");
-  const ReapResult reaped = other.reap(lapsed);
-  EXPECT_EQ(reaped.state, ReapState::taken);
+  const Reap::Reply reaped = other.reap(lapsed);
+  EXPECT_EQ(reaped.state, Reap::State::taken);
   EXPECT_EQ(reaped.recovered, 1);
   EXPECT_EQ(reaped.left, 0);
-  EXPECT_EQ(other.reap(lapsed).state, ReapState::gone);
+  EXPECT_EQ(other.reap(lapsed).state, Reap::State::gone);
   EXPECT_EQ(ids_in(server, rig.keys.ready(List::normal)), (Strings{"a", "b"}));
 
   EXPECT_TRUE(slow.ack({Tag{1, 1}}).lost);
   EXPECT_TRUE(slow.tend({Tag{1, 1}}).lost);
   EXPECT_TRUE(slow.claim(1, false).lost);
-  const std::array<ReleaseItem, 1> items{ReleaseItem{Tag{1, 1}, 0, ""}};
-  ReleaseArgs release;
+  const std::array<Release::Item, 1> items{Release::Item{Tag{1, 1}, 0, ""}};
+  Release::Args release;
   release.consumer = slow.name;
   release.items = items;
-  EXPECT_TRUE(rig.run([&] { return rig.broker().release(release, rig.in(5s)); }).lost);
+  EXPECT_TRUE(
+      rig.run([&] { return rig.broker().call<broker::Release>(release, rig.in(5s)); }).lost);
   EXPECT_EQ(server.command({"HGET", rig.keys.stats, "lease_lost"}).num(), 2);
-  EXPECT_EQ(other.reap("nobody").state, ReapState::gone);
-  expect_sound(rig);
+  EXPECT_EQ(other.reap("nobody").state, Reap::State::gone);
+  expect_sound(server);
 }
 
 TEST(BrokerTopic, SuspectsAreClaimedOneAtATime) {
@@ -243,7 +234,7 @@ TEST(BrokerTopic, SuspectsAreClaimedOneAtATime) {
   }
   Consumer me(rig, "me.1");
   EXPECT_TRUE(me.claim(5, true).suspects);
-  const SuspectResult got = me.suspect(true);
+  const Suspect::Reply got = me.suspect(true);
   ASSERT_EQ(got.envelopes.size(), 1U);
   EXPECT_EQ(parse_envelope(got.envelopes[0])->id, "s1");
   EXPECT_TRUE(got.more);
@@ -257,26 +248,26 @@ TEST(BrokerTopic, SweepTakesWhatHasExpired) {
   OutgoingEnvelope brief = message("brief");
   brief.ttl = 1ms;
   rig.produce_all({brief, message("stays")});
-  SweepArgs args;
+  Sweep::Args args;
   args.consumer = "me.1";
   args.number = 1;
   args.bytes = 1 << 20;
   args.longest_lease = 1h;
   std::int64_t taken = 0;
   ASSERT_TRUE(wait_for(5s, [&] {
-    taken = rig.run([&] { return rig.broker().sweep(args, rig.in(5s)); }).taken;
+    taken = rig.run([&] { return rig.broker().call<broker::Sweep>(args, rig.in(5s)); }).taken;
     return taken > 0;
   }));
   EXPECT_EQ(taken, 1);
   EXPECT_EQ(server.command({"ZRANGE", rig.keys.dlq, "0", "-1"}).strings(), (Strings{"brief"}));
   EXPECT_EQ(ids_in(server, rig.keys.ready(List::normal)), (Strings{"stays"}));
-  expect_sound(rig);
+  expect_sound(server);
 }
 
 TEST(BrokerTopic, TheMarkerIsTakenByAWaitAndArmedAgain) {
   RedisServer server;
   Rig rig(server.url());
-  rig.run([&] { return rig.broker().arm(rig.in(5s)); });
+  rig.run([&] { return rig.broker().call<broker::Arm>(rig.in(5s)); });
   const std::array<const TopicKeys*, 1> topics{&rig.keys};
   const auto wait = [&] {
     return read_wait(rig.redis().send(make_wait(topics, std::chrono::seconds(1)), 5s, 1));
@@ -318,7 +309,7 @@ TEST(BrokerTopic, AClaimWhoseReplyIsLostIsNeverSentTwiceAndASettleIs) {
   lose_one("tend");
   EXPECT_THROW(me.tend({}), OutcomeUnknown);
   EXPECT_EQ(count("tend"), 2);
-  AckArgs args;
+  Ack::Args args;
   args.consumer = me.name;
   const std::array<Tag, 1> tags{Tag{2, 1}};
   args.tags = tags;
@@ -326,27 +317,30 @@ TEST(BrokerTopic, AClaimWhoseReplyIsLostIsNeverSentTwiceAndASettleIs) {
   std::uint64_t epoch = 0;
   rig.on_loop([&] { epoch = rig.broker().lane().epoch(); });
   lose_one("ack");
-  EXPECT_THROW(
-      rig.run([&] { return rig.broker().ack(args, rig.in(5s), Resend::until_deadline, epoch); }),
-      OutcomeUnknown);
+  EXPECT_THROW(rig.run([&] {
+    return rig.broker().call<broker::Ack>(args, rig.in(5s), Resend::until_deadline, epoch);
+  }),
+               OutcomeUnknown);
   EXPECT_EQ(count("ack"), 3);
-  EXPECT_THROW(rig.run([&] { return rig.broker().ack(args, rig.in(5s), Resend::never, epoch); }),
+  EXPECT_THROW(rig.run([&] {
+    return rig.broker().call<broker::Ack>(args, rig.in(5s), Resend::never, epoch);
+  }),
                ConnectionError);
-  expect_sound(rig);
+  expect_sound(server);
 }
 
 TEST(BrokerTopic, AuditFindsWhatIsWrong) {
   RedisServer server;
   Rig rig(server.url());
   rig.produce_all({message("a"), message("b")});
-  expect_sound(rig);
+  expect_sound(server);
   server.command({"RPUSH", rig.keys.ready(List::low), "garbage"});
   server.command({"ZADD", rig.keys.delayed, "1", "nothing"});
-  const AuditReport report = rig.run([&] { return audit_of(&rig); });
-  EXPECT_FALSE(report.sound());
-  EXPECT_EQ(report.number("unreadable"), 1);
-  EXPECT_EQ(report.number("stray_index"), 1);
-  EXPECT_EQ(report.number("books"), -1);
+  Audit numbers = audit(server, "t", "test");
+  EXPECT_FALSE(sound(numbers));
+  EXPECT_EQ(numbers["unreadable"], 1);
+  EXPECT_EQ(numbers["stray_index"], 1);
+  EXPECT_EQ(numbers["books"], -1);
 }
 
 }  // namespace

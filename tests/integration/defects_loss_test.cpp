@@ -15,14 +15,14 @@ bool counts(const SeenCommand& command) {
   return !command.script.empty() || command.arguments[0] == "BZPOPMIN";
 }
 
-TEST_F(Defects, F01_every_script_loads) {
+TEST_F(Defects, P01_every_script_loads) {
   for (const lua::Script* script : lua::all()) {
     const Value sha = server().command({"SCRIPT", "LOAD", std::string(script->source)});
     EXPECT_EQ(sha.str(), script->sha1) << script->name;
   }
 }
 
-TEST_F(Defects, F01_a_garbage_envelope_becomes_a_dead_letter_byte_for_byte) {
+TEST_F(Defects, P01_a_garbage_envelope_becomes_a_dead_letter_byte_for_byte) {
   std::string garbage("not\0an envelope\r\n\xff{}", 21);
   RedisMessageQueue queue(config());
   const auto journal = std::make_shared<Journal>();
@@ -88,21 +88,21 @@ bool survives(RedisServer& server, FaultProxy& proxy, int k, CommandFate fate) {
   return seen >= k;
 }
 
-TEST_F(Defects, F02_F11_a_cut_before_any_command_loses_nothing) {
+TEST_F(Defects, P02_P11_a_cut_before_any_command_loses_nothing) {
   FaultProxy proxy(server().socket_path(), server().directory() + "/p1.sock");
   int k = 1;
   while (survives(server(), proxy, k, CommandFate::lose) && !HasFailure()) ++k;
   EXPECT_GT(k, 8) << "the scenario is larger than that";
 }
 
-TEST_F(Defects, F02_F11_a_cut_after_any_command_loses_nothing) {
+TEST_F(Defects, P02_P11_a_cut_after_any_command_loses_nothing) {
   FaultProxy proxy(server().socket_path(), server().directory() + "/p2.sock");
   int k = 1;
   while (survives(server(), proxy, k, CommandFate::lose_reply) && !HasFailure()) ++k;
   EXPECT_GT(k, 8) << "the scenario is larger than that";
 }
 
-TEST_F(Defects, F15_a_lost_reply_to_an_acknowledgement_runs_nothing_again) {
+TEST_F(Defects, P15_a_lost_reply_to_an_acknowledgement_runs_nothing_again) {
   std::atomic<int> acks{0};
   FaultProxy proxy(server().socket_path(), server().directory() + "/p3.sock");
   proxy.judge_commands([&acks](const SeenCommand& command) {
@@ -125,7 +125,7 @@ TEST_F(Defects, F15_a_lost_reply_to_an_acknowledgement_runs_nothing_again) {
   EXPECT_TRUE(sound(audit(server(), "t")));
 }
 
-TEST_F(Defects, F33_consuming_goes_on_after_every_connection_is_killed_again_and_again) {
+TEST_F(Defects, P33_consuming_goes_on_after_every_connection_is_killed_again_and_again) {
   const auto journal = std::make_shared<Journal>();
   RedisMessageQueue queue(config());
   queue.register_handler("t", recorder(journal));
@@ -144,7 +144,7 @@ TEST_F(Defects, F33_consuming_goes_on_after_every_connection_is_killed_again_and
   EXPECT_TRUE(sound(audit(server(), "t")));
 }
 
-TEST(DefectsRestart, F33_consuming_goes_on_after_a_restart_of_redis) {
+TEST(DefectsRestart, P33_consuming_goes_on_after_a_restart_of_redis) {
   RedisOptions options;
   options.appendonly = true;
   options.appendfsync = "always";
@@ -171,7 +171,7 @@ TEST(DefectsRestart, F33_consuming_goes_on_after_a_restart_of_redis) {
   EXPECT_TRUE(sound(audit(server, "t")));
 }
 
-TEST_F(Defects, F34_connections_do_not_grow_with_handlers) {
+TEST_F(Defects, P34_connections_do_not_grow_with_handlers) {
   MQConfig many = config();
   many.max_workers = 200;
   many.task_queue_size = 50;
@@ -194,7 +194,7 @@ TEST_F(Defects, F34_connections_do_not_grow_with_handlers) {
   EXPECT_EQ(stat(server(), "t", "completed"), 200);
 }
 
-TEST(DefectsReadonly, F21_a_read_only_server_causes_no_storm_and_work_goes_on_after_it) {
+TEST(DefectsReadonly, P21_a_read_only_server_causes_no_storm_and_work_goes_on_after_it) {
   RedisServer server;
   const auto lines = std::make_shared<std::atomic<int>>(0);
   set_log_sink([lines](LogLevel, std::string_view) { ++*lines; });

@@ -20,7 +20,7 @@ class DefectsPrefixed : public QueueTest, public ::testing::WithParamInterface<c
   }
 };
 
-TEST_F(Defects, F08_a_second_produce_with_the_same_id_changes_nothing) {
+TEST_F(Defects, P08_a_second_produce_with_the_same_id_changes_nothing) {
   const auto journal = std::make_shared<Journal>();
   RedisMessageQueue queue(config());
   EXPECT_EQ(produce(queue, "t", "first", ProduceOptions{}.message_id("id")), "id");
@@ -35,7 +35,7 @@ TEST_F(Defects, F08_a_second_produce_with_the_same_id_changes_nothing) {
   ASSERT_TRUE(journal->wait_size(2)) << "a settled id is free again";
 }
 
-TEST_F(Defects, F08_a_chosen_id_is_taken_while_delayed_in_work_and_dead) {
+TEST_F(Defects, P08_a_chosen_id_is_taken_while_delayed_in_work_and_dead) {
   const auto go = std::make_shared<std::atomic<bool>>(false);
   const auto journal = std::make_shared<Journal>();
   RedisMessageQueue queue(config());
@@ -60,7 +60,7 @@ TEST_F(Defects, F08_a_chosen_id_is_taken_while_delayed_in_work_and_dead) {
   EXPECT_EQ(journal->payloads(), std::vector<json>{"one"});
 }
 
-TEST_F(Defects, F09_F16_a_stop_gives_back_its_own_at_the_head_in_order_and_ends_what_runs) {
+TEST_F(Defects, P09_P16_a_stop_gives_back_its_own_at_the_head_in_order_and_ends_what_runs) {
   MQConfig one = config();
   one.max_workers = 1;
   one.task_queue_size = 4;
@@ -103,7 +103,7 @@ TEST_F(Defects, F09_F16_a_stop_gives_back_its_own_at_the_head_in_order_and_ends_
     EXPECT_EQ(run.attempt, 1) << "giving back is no attempt";
 }
 
-TEST_F(Defects, F10_order_within_and_across_priorities_also_after_delay_and_retry) {
+TEST_F(Defects, P10_order_within_and_across_priorities_also_after_delay_and_retry) {
   MQConfig one = config();
   one.max_workers = 1;
   one.task_queue_size = 1;
@@ -130,7 +130,7 @@ TEST_F(Defects, F10_order_within_and_across_priorities_also_after_delay_and_retr
                                                     "normal 2", "low 1", "low 2", "low delayed"}));
 }
 
-TEST_F(Defects, F10_a_retried_message_keeps_its_priority) {
+TEST_F(Defects, P10_a_retried_message_keeps_its_priority) {
   MQConfig one = config();
   one.max_workers = 1;
   one.task_queue_size = 1;
@@ -153,7 +153,7 @@ TEST_F(Defects, F10_a_retried_message_keeps_its_priority) {
   EXPECT_LT(second - payloads.begin(), 5) << "before the low ones, but for those prefetched";
 }
 
-TEST_F(Defects, F10_what_is_recovered_goes_to_the_head_in_order) {
+TEST_F(Defects, P10_what_is_recovered_goes_to_the_head_in_order) {
   MQConfig one = config();
   one.max_workers = 1;
   one.task_queue_size = 1;
@@ -181,7 +181,7 @@ TEST_F(Defects, F10_what_is_recovered_goes_to_the_head_in_order) {
   EXPECT_EQ(stat(server(), "t", "recovered"), 2);
 }
 
-TEST_P(DefectsPrefixed, F22_ids_of_any_bytes_do_not_collide) {
+TEST_P(DefectsPrefixed, P22_ids_of_any_bytes_do_not_collide) {
   const Strings ids{"a:queue",
                     "a",
                     "a:queue:queue",
@@ -208,7 +208,7 @@ TEST_P(DefectsPrefixed, F22_ids_of_any_bytes_do_not_collide) {
   EXPECT_EQ(journal->count("a:queue:queue"), 0u);
 }
 
-TEST_P(DefectsPrefixed, F24_F26_F27_every_key_is_the_topics_own_and_in_one_slot) {
+TEST_P(DefectsPrefixed, P24_P26_P27_every_key_is_the_topics_own_and_in_one_slot) {
   const Strings topics{"t", "t:queue", "a.b-c_d", "T"};
   const auto journal = std::make_shared<Journal>();
   {
@@ -251,7 +251,7 @@ TEST_P(DefectsPrefixed, F24_F26_F27_every_key_is_the_topics_own_and_in_one_slot)
   }
 }
 
-TEST_P(DefectsPrefixed, F29_a_dead_letter_keeps_the_cause_the_times_and_the_topic) {
+TEST_P(DefectsPrefixed, P29_a_dead_letter_keeps_the_cause_the_times_and_the_topic) {
   MQConfig quick = config();
   quick.max_retries = 2;
   RedisMessageQueue queue(quick);

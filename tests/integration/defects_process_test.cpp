@@ -20,7 +20,7 @@ class Defects : public QueueTest {
   static json task(const char* what, int ms = 0) { return json{{"do", what}, {"ms", ms}}; }
 };
 
-TEST_F(Defects, F04_a_message_that_kills_its_worker_is_a_dead_letter_in_the_end) {
+TEST_F(Defects, P04_a_message_that_kills_its_worker_is_a_dead_letter_in_the_end) {
   RedisMessageQueue producer(config());
   const std::string bad = produce(producer, "t", task("exit"));
   std::vector<std::string> good;
@@ -48,7 +48,7 @@ TEST_F(Defects, F04_a_message_that_kills_its_worker_is_a_dead_letter_in_the_end)
   EXPECT_TRUE(worker.running());
 }
 
-TEST_F(Defects, F05_first_redelivery_comes_within_the_lease_and_one_sweep) {
+TEST_F(Defects, P05_first_redelivery_comes_within_the_lease_and_one_sweep) {
   RedisMessageQueue producer(config());
   ChildProcess first = start_worker(server(), "t", "f05-a", short_lease());
   const std::string id = produce(producer, "t", task("sleep", 60'000));
@@ -65,7 +65,7 @@ TEST_F(Defects, F05_first_redelivery_comes_within_the_lease_and_one_sweep) {
   EXPECT_EQ(stat(server(), "t", "recovered"), 1);
 }
 
-TEST_F(Defects, F07_a_worker_that_slept_beyond_its_lease_changes_nothing) {
+TEST_F(Defects, P07_a_worker_that_slept_beyond_its_lease_changes_nothing) {
   RedisMessageQueue producer(config());
   ChildProcess sleeper = start_worker(server(), "t", "f07-a", short_lease());
   const std::string id = produce(producer, "t", task("hold", 4000));
@@ -90,7 +90,7 @@ TEST_F(Defects, F07_a_worker_that_slept_beyond_its_lease_changes_nothing) {
   EXPECT_TRUE(wait_output(sleeper, "end " + next));
 }
 
-TEST_F(Defects, F07_a_refused_settlement_is_counted_and_changes_nothing) {
+TEST_F(Defects, P07_a_refused_settlement_is_counted_and_changes_nothing) {
   const auto journal = std::make_shared<Journal>();
   const auto go = std::make_shared<std::atomic<bool>>(false);
   MQConfig quiet = config();
@@ -135,7 +135,7 @@ TEST_F(Defects, F07_a_refused_settlement_is_counted_and_changes_nothing) {
   EXPECT_EQ(journal->count(next), 1u);
 }
 
-TEST_F(Defects, F28_a_client_clock_an_hour_off_changes_nothing) {
+TEST_F(Defects, P28_a_client_clock_an_hour_off_changes_nothing) {
   for (const int skew : {3600, -3600}) {
     server().command({"FLUSHALL"});
     Strings environment = short_lease();
@@ -158,7 +158,7 @@ TEST_F(Defects, F28_a_client_clock_an_hour_off_changes_nothing) {
   }
 }
 
-TEST_F(Defects, F17_run_consumes_until_a_signal_and_ends_well) {
+TEST_F(Defects, P17_run_consumes_until_a_signal_and_ends_well) {
   for (const int number : {SIGTERM, SIGINT}) {
     server().command({"FLUSHALL"});
     ChildProcess worker =

@@ -13,7 +13,7 @@ std::chrono::milliseconds since(WaitClock::time_point from, WaitClock::time_poin
   return std::chrono::duration_cast<std::chrono::milliseconds>(to - from);
 }
 
-TEST_F(Defects, F03_what_expired_while_nobody_consumed_is_delivered_to_nobody) {
+TEST_F(Defects, P03_what_expired_while_nobody_consumed_is_delivered_to_nobody) {
   const auto journal = std::make_shared<Journal>();
   RedisMessageQueue queue(config());
   produce(queue, "t", "short", ProduceOptions{}.ttl(50ms));
@@ -29,7 +29,7 @@ TEST_F(Defects, F03_what_expired_while_nobody_consumed_is_delivered_to_nobody) {
   EXPECT_EQ(stat(server(), "t", "expired"), 1);
 }
 
-TEST_F(Defects, F06_attempts_are_one_and_the_retries_and_every_delay_is_used) {
+TEST_F(Defects, P06_attempts_are_one_and_the_retries_and_every_delay_is_used) {
   MQConfig with_delays = config();
   with_delays.max_retries = 3;
   with_delays.retry_delays = {50ms, 150ms, 300ms};
@@ -58,7 +58,7 @@ TEST_F(Defects, F06_attempts_are_one_and_the_retries_and_every_delay_is_used) {
   EXPECT_EQ(letters[0].message.meta.attempt_times.size(), 4u);
 }
 
-TEST_F(Defects, F12_a_handler_of_ten_leases_is_delivered_once) {
+TEST_F(Defects, P12_a_handler_of_ten_leases_is_delivered_once) {
   MQConfig short_lease = config();
   short_lease.lease = 500ms;
   const auto journal = std::make_shared<Journal>();
@@ -78,7 +78,7 @@ TEST_F(Defects, F12_a_handler_of_ten_leases_is_delivered_once) {
   EXPECT_EQ(stat(server(), "t", "recovered"), 0);
 }
 
-TEST_F(Defects, F13_prefetched_messages_keep_their_lease_and_full_deadline_while_they_wait) {
+TEST_F(Defects, P13_prefetched_messages_keep_their_lease_and_full_deadline_while_they_wait) {
   MQConfig one = config();
   one.max_workers = 1;
   one.task_queue_size = 4;
@@ -102,7 +102,7 @@ TEST_F(Defects, F13_prefetched_messages_keep_their_lease_and_full_deadline_while
   EXPECT_GT(*left, 1000) << "each run has its own deadline, from its own start";
 }
 
-TEST_F(Defects, F14_a_handler_that_hangs_is_told_then_fails_and_its_place_is_free) {
+TEST_F(Defects, P14_a_handler_that_hangs_is_told_then_fails_and_its_place_is_free) {
   MQConfig one = config();
   one.max_workers = 1;
   one.max_retries = 0;
@@ -138,7 +138,7 @@ TEST_F(Defects, F14_a_handler_that_hangs_is_told_then_fails_and_its_place_is_fre
   EXPECT_EQ(stat(server(), "t", "completed"), 1) << "its late result is ignored";
 }
 
-TEST_F(Defects, F20_retries_are_not_late) {
+TEST_F(Defects, P20_retries_are_not_late) {
   MQConfig hundred = config();
   hundred.retry_delays = {100ms};
   hundred.expired_check_interval = 60s;  // nothing but the alarm can wake it
@@ -166,7 +166,7 @@ TEST_F(Defects, F20_retries_are_not_late) {
   EXPECT_LT(pauses.back(), 2s);
 }
 
-TEST_F(Defects, F23_a_delayed_message_expires_its_ttl_after_it_is_due) {
+TEST_F(Defects, P23_a_delayed_message_expires_its_ttl_after_it_is_due) {
   RedisMessageQueue queue(config());
   const auto journal = std::make_shared<Journal>();
   produce(queue, "t", 1, ProduceOptions{}.delay(100ms).ttl(50ms));
@@ -178,7 +178,7 @@ TEST_F(Defects, F23_a_delayed_message_expires_its_ttl_after_it_is_due) {
   EXPECT_EQ(journal->size(), 0u);
 }
 
-TEST_F(Defects, F23_a_retry_that_would_come_after_expiry_is_a_dead_letter) {
+TEST_F(Defects, P23_a_retry_that_would_come_after_expiry_is_a_dead_letter) {
   MQConfig late = config();
   late.retry_delays = {10s};
   RedisMessageQueue queue(late);
@@ -197,7 +197,7 @@ TEST_F(Defects, F23_a_retry_that_would_come_after_expiry_is_a_dead_letter) {
       "no retry: in 10000 ms the message will have expired; the attempt ended with: the cause");
 }
 
-TEST_F(Defects, F25_a_ttl_of_zero_is_refused_and_units_are_those_of_the_types) {
+TEST_F(Defects, P25_a_ttl_of_zero_is_refused_and_units_are_those_of_the_types) {
   RedisMessageQueue queue(config());
   EXPECT_THROW(static_cast<void>(queue.produce("t", 1, ProduceOptions{}.ttl(0ms))),
                std::invalid_argument);

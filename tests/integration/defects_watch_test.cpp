@@ -11,7 +11,7 @@ namespace {
 
 class Defects : public QueueTest {};
 
-TEST_F(Defects, F17_start_run_and_start_background_consume_alike) {
+TEST_F(Defects, P17_start_run_and_start_background_consume_alike) {
   const auto journal = std::make_shared<Journal>();
   const auto consume = [&](auto begin) {
     RedisMessageQueue queue(config());
@@ -49,7 +49,7 @@ TEST_F(Defects, F17_start_run_and_start_background_consume_alike) {
   });
 }
 
-TEST_F(Defects, F18_unknown_variables_are_refused) {
+TEST_F(Defects, P18_unknown_variables_are_refused) {
   ::setenv("MX_RMQ_MAX_WORKER", "3", 1);
   const std::string error = thrown_by([] { MQConfig::from_env(); });
   ::unsetenv("MX_RMQ_MAX_WORKER");
@@ -59,7 +59,7 @@ TEST_F(Defects, F18_unknown_variables_are_refused) {
   ::unsetenv("MQ_MAX_WORKERS");
 }
 
-TEST_F(Defects, F19_tls_that_is_not_built_in_is_an_error_not_plaintext) {
+TEST_F(Defects, P19_tls_that_is_not_built_in_is_an_error_not_plaintext) {
   MQConfig tls = config();
   tls.redis_url = "rediss://localhost:6379";
   EXPECT_THROW(tls.validate(), ConfigError);
@@ -98,14 +98,14 @@ double cost_of_an_ack(RedisServer& server, int in_flight) {
   return best;
 }
 
-TEST_F(Defects, F30_acknowledging_costs_the_same_beside_a_hundred_thousand_in_flight) {
+TEST_F(Defects, P30_acknowledging_costs_the_same_beside_a_hundred_thousand_in_flight) {
   const double few = cost_of_an_ack(server(), 10 + 1);
   const double many = cost_of_an_ack(server(), 100'000);
   ASSERT_GT(few, 0);
   EXPECT_LT(many, 5 * few + 50) << "a walk over 100,000 takes thousands";
 }
 
-TEST_F(Defects, F30_a_slow_topic_beside_a_fast_one_and_many_topics_on_few_connections) {
+TEST_F(Defects, P30_a_slow_topic_beside_a_fast_one_and_many_topics_on_few_connections) {
   MQConfig few = config();
   few.max_workers = 4;
   few.task_queue_size = 8;
@@ -134,7 +134,7 @@ TEST_F(Defects, F30_a_slow_topic_beside_a_fast_one_and_many_topics_on_few_connec
   ASSERT_TRUE(wait_drained(server(), "slow"));
 }
 
-TEST_F(Defects, F31_metrics_equal_a_counted_truth) {
+TEST_F(Defects, P31_metrics_equal_a_counted_truth) {
   MQConfig quick = config();
   quick.max_retries = 1;
   const auto journal = std::make_shared<Journal>();
@@ -182,7 +182,7 @@ TEST_F(Defects, F31_metrics_equal_a_counted_truth) {
   EXPECT_NE(snapshot.to_prometheus().find("topic=\"t\""), std::string::npos);
 }
 
-TEST(DefectsHealth, F31_health_turns_red_when_redis_is_gone_when_the_loop_stalls_and_after_stop) {
+TEST(DefectsHealth, P31_health_turns_red_when_redis_is_gone_when_the_loop_stalls_and_after_stop) {
   RedisServer server;
   MQConfig config = quick_config(server.url());
   config.command_timeout = 500ms;
@@ -231,7 +231,7 @@ TEST(DefectsHealth, F31_health_turns_red_when_redis_is_gone_when_the_loop_stalls
 
 // What is refused at compile time is tested beside the headers; here, that a plain result is not
 // awaited.
-TEST_F(Defects, F32_a_plain_handler_runs_once_on_a_thread_that_may_block) {
+TEST_F(Defects, P32_a_plain_handler_runs_once_on_a_thread_that_may_block) {
   const auto runs = std::make_shared<std::atomic<int>>(0);
   const auto runtime = std::make_shared<Runtime>();
   const auto on_loop = std::make_shared<std::atomic<bool>>(false);

@@ -77,8 +77,8 @@ void Simulation::produce(std::uint64_t number) {
   envelope.payload = record.body;
   envelope.chosen = record.chosen;
   const std::uint64_t level = random_.below(4);
-  if (level == 0) envelope.level = broker::Level::high;
-  if (level == 1) envelope.level = broker::Level::low;
+  if (level == 0) envelope.priority = MessagePriority::high;
+  if (level == 1) envelope.priority = MessagePriority::low;
   envelope.ttl = random_.chance(plan_.short_lived)
                      ? std::chrono::milliseconds(random_.between(1, 3000))
                      : std::chrono::milliseconds(1h);

@@ -4,6 +4,8 @@
 
 #include "mx_rmq/errors.hpp"
 #include "node.hpp"
+#include "queue/produce_calls.hpp"
+#include "queue/topic_calls.hpp"
 #include "simulation.hpp"
 
 namespace mx_rmq::sim {
@@ -145,7 +147,7 @@ Task<> Node::run_produce(Node* self, Record* record, broker::OutgoingEnvelope en
   bool unknown = false;
   try {
     const std::string topic = record->topic;
-    const std::string id = co_await self->core_->produce(topic, std::move(envelope));
+    const std::string id = co_await queue::produce(self->core_, topic, std::move(envelope));
     if (id != record->id) books.violate("CORRUPT", "produce gave another id: " + id);
   } catch (const OutcomeUnknown&) {
     unknown = true;
@@ -177,7 +179,7 @@ Task<> Node::run_batch(Node* self, std::vector<Record*> records,
   for (const Record* const record : records) topics.push_back(record->topic);
   bool failed = false;
   try {
-    co_await self->core_->produce_batch(std::move(topics), std::move(envelopes));
+    co_await queue::produce_batch(self->core_, std::move(topics), std::move(envelopes));
   } catch (const Error&) {
     failed = true;  // of some of them; which is not told
   }
@@ -196,7 +198,7 @@ Task<> Node::run_cancel(Node* self, Record* record) {
   bool gone = false;
   try {
     const std::string topic = record->topic;
-    gone = co_await self->core_->cancel(topic, record->id);
+    gone = co_await queue::cancel(self->core_, topic, record->id);
   } catch (const Error&) {
     co_return;
   }

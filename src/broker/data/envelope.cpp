@@ -11,6 +11,7 @@ namespace mx_rmq::broker {
 namespace {
 
 constexpr std::string_view magic = "mx1 ";
+constexpr std::string_view priority_letters = "lnh";  // by MessagePriority
 constexpr std::size_t count_digits = 9;
 constexpr std::size_t time_digits = 15;
 constexpr std::size_t size_digits = 4;
@@ -71,10 +72,10 @@ bool breaks_line(std::string_view text, bool tab_too) noexcept {
 std::optional<EnvelopeView> parse_envelope(std::string_view bytes) noexcept {
   HeadLine line(bytes);
   if (!line.literal(magic)) return std::nullopt;
-  const char level = line.letter();
-  if (level != 'h' && level != 'n' && level != 'l') return std::nullopt;
+  const std::size_t priority = priority_letters.find(line.letter());
+  if (priority == std::string_view::npos) return std::nullopt;
   EnvelopeView view;
-  view.level = static_cast<Level>(level);
+  view.priority = static_cast<MessagePriority>(priority);
   std::size_t id_size = 0;
   line.literal(" ");
   line.number(view.attempts, count_digits, ' ');
@@ -83,7 +84,7 @@ std::optional<EnvelopeView> parse_envelope(std::string_view bytes) noexcept {
   line.number(view.created_at, time_digits, ' ');
   line.number(view.ttl, time_digits, ' ');
   line.number(view.expire_at, time_digits, ' ');
-  line.number(view.until, time_digits, ' ');
+  line.number(view.id_until, time_digits, ' ');
   line.number(id_size, size_digits, '\n');
   if (!line.ok()) return std::nullopt;
 
@@ -113,7 +114,7 @@ void append_head(std::string& out, const EnvelopeView& view) {
   std::array<char, 160> buffer;
   char* const end = buffer.data() + buffer.size();
   char* at = std::copy(magic.begin(), magic.end(), buffer.data());
-  *at++ = static_cast<char>(view.level);
+  *at++ = priority_letters.at(static_cast<std::size_t>(view.priority));
   *at++ = ' ';
   at = put_number(at, end, view.attempts, max_envelope_count, ' ');
   at = put_number(at, end, view.recoveries, max_envelope_count, ' ');
@@ -121,7 +122,7 @@ void append_head(std::string& out, const EnvelopeView& view) {
   at = put_number(at, end, view.created_at, max_envelope_time, ' ');
   at = put_number(at, end, view.ttl, max_envelope_time, ' ');
   at = put_number(at, end, view.expire_at, max_envelope_time, ' ');
-  at = put_number(at, end, view.until, max_envelope_time, ' ');
+  at = put_number(at, end, view.id_until, max_envelope_time, ' ');
   at = put_number(at, end, view.id.size(), max_id_size, '\n');
   out.append(buffer.data(), at);
   out.append(view.id).append(1, '\n').append(view.headers);

@@ -1,60 +1,17 @@
 #include "broker/data/history.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "runtime/utf8.hpp"
+#include "api/json_text.hpp"
 
 namespace mx_rmq::broker {
 
 namespace {
 
 using nlohmann::json;
-
-// A character as it stands in a JSON string.
-class JsonCharacter {
- public:
-  JsonCharacter(std::string_view text, std::size_t at) {
-    const auto next = runtime::utf8::decode(text, at);
-    taken_ = next.length == 0 ? 1 : next.length;
-    if (next.length == 0) {
-      shown_ = "\xEF\xBF\xBD";
-    } else if (next.code_point == '"' || next.code_point == '\\') {
-      escape(text[at]);
-    } else if (next.code_point == '\n') {
-      escape('n');
-    } else if (next.code_point == '\r') {
-      escape('r');
-    } else if (next.code_point == '\t') {
-      escape('t');
-    } else if (next.code_point < 0x20 || next.code_point == 0x7F) {
-      constexpr std::string_view hex = "0123456789abcdef";
-      buffer_ = {'\\', 'u', '0', '0', hex[next.code_point >> 4], hex[next.code_point & 15]};
-      shown_ = std::string_view(buffer_.data(), buffer_.size());
-    } else {
-      shown_ = text.substr(at, taken_);
-    }
-  }
-  JsonCharacter(const JsonCharacter&) = delete;
-  JsonCharacter& operator=(const JsonCharacter&) = delete;
-
-  [[nodiscard]] std::size_t taken() const noexcept { return taken_; }
-  [[nodiscard]] std::string_view shown() const noexcept { return shown_; }
-
- private:
-  void escape(char c) {
-    buffer_[0] = '\\';
-    buffer_[1] = c;
-    shown_ = std::string_view(buffer_.data(), 2);
-  }
-
-  std::array<char, 6> buffer_{};
-  std::string_view shown_;
-  std::size_t taken_ = 0;
-};
 
 // The object at the end of a history, member by member.
 class Details {
@@ -134,18 +91,6 @@ bool read_details(const json& object, History& out) {
 
 }  // namespace
 
-void append_json_string(std::string& out, std::string_view text, std::size_t max_bytes) {
-  out += '"';
-  const std::size_t begin = out.size();
-  for (std::size_t at = 0; at < text.size();) {
-    const JsonCharacter next(text, at);
-    if (out.size() - begin + next.shown().size() > max_bytes) break;
-    out += next.shown();
-    at += next.taken();
-  }
-  out += '"';
-}
-
 void add_failure(History& history, std::string error, std::int64_t began_at,
                  std::int64_t ended_at) {
   history.last_error = std::move(error);
@@ -164,7 +109,7 @@ std::string encode_history(const History& history, std::size_t max_error_bytes) 
   out.reserve(std::min(error, max_error_bytes) + 16 * history.started_at.size() + 96);
   out += '[';
   if (history.last_error) {
-    append_json_string(out, *history.last_error, max_error_bytes);
+    api::append_json_string(out, *history.last_error, api::BadUtf8::replace, max_error_bytes);
   } else {
     out += "null";
   }

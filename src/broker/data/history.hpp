@@ -8,14 +8,14 @@
 #include <string_view>
 #include <vector>
 
-/// What an envelope and a dead letter's line tell of a message's past, in JSON without raw control bytes, so
-/// that it fits in a line:
+/// What an envelope and a dead letter's line tell of a message's past, in JSON without raw control
+/// bytes, so that it fits in a line:
 ///
 ///   [<last error> | null, [<start of each failed attempt>, ...]]
 ///   [<last error> | null, [<start of each failed attempt>, ...], {"<name>": ..., ...}]
 ///
-/// The object holds what else is known, each name only where there is something to tell; without any there is
-/// no object. Times are unix ms.
+/// The object holds what else is known, each name only where there is something to tell; without
+/// any there is no object. Times are unix ms.
 namespace mx_rmq::broker {
 
 inline constexpr std::size_t max_history_times = 64;
@@ -41,19 +41,16 @@ void add_failure(History& history, std::string error, std::int64_t began_at, std
 /// One run more that a stop cut short: no attempt.
 void add_interruption(History& history, std::int64_t began_at);
 
-/// The text of it. The last error takes at most `max_error_bytes` in it, cut between characters, with U+FFFD for
-/// what is not UTF-8.
+/// The text of it. The last error takes at most `max_error_bytes` in it, cut between characters,
+/// with U+FFFD for what is not UTF-8.
 [[nodiscard]] std::string encode_history(const History& history, std::size_t max_error_bytes);
 
-/// Reads it; nothing if it is empty or not of that form. Names that it does not know are passed over.
+/// Reads it; nothing if it is empty or not of that form. Names that it does not know are passed
+/// over.
 [[nodiscard]] std::optional<History> parse_history(std::string_view history);
 
-/// The line before a dead letter's envelope. `reason` is one of retries, rejected, expired, decode, poison,
-/// interrupted.
+/// The line before a dead letter's envelope. `reason` is one of retries, rejected, expired, decode,
+/// poison, interrupted.
 [[nodiscard]] std::string dead_line(std::string_view reason, std::string_view history);
-
-/// A JSON string with its quotes, controls escaped: as much of `text` as takes at most `max_bytes` between the
-/// quotes.
-void append_json_string(std::string& out, std::string_view text, std::size_t max_bytes);
 
 }  // namespace mx_rmq::broker

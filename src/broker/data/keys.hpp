@@ -6,13 +6,22 @@
 #include <string>
 #include <string_view>
 
+#include "mx_rmq/priority.hpp"
+
 namespace mx_rmq::broker {
 
-/// The lists a message waits in, in the order in which they are served; suspects are served apart.
+/// The lists of messages that are ready, in the order in which they are served; suspects are served
+/// apart.
 enum class List : std::uint8_t { high, normal, low, suspect };
 inline constexpr std::size_t list_count = 4;
 inline constexpr std::array<List, list_count> all_lists{List::high, List::normal, List::low,
                                                         List::suspect};
+
+/// The list of a message that is no suspect.
+[[nodiscard]] constexpr List list_of(MessagePriority priority) noexcept {
+  if (priority == MessagePriority::high) return List::high;
+  return priority == MessagePriority::low ? List::low : List::normal;
+}
 
 /// The names of all keys of one topic. They share one hash tag, so they live in one cluster slot.
 /// Immutable once made.
@@ -23,6 +32,8 @@ class TopicKeys {
 
   /// The topic's name, without the prefix.
   [[nodiscard]] const std::string& topic() const noexcept { return topic_; }
+  /// The lists, in the order of List.
+  [[nodiscard]] const std::array<std::string, list_count>& ready() const noexcept { return ready_; }
   [[nodiscard]] const std::string& ready(List list) const noexcept {
     return ready_[static_cast<std::size_t>(list)];
   }

@@ -13,7 +13,7 @@ namespace mx_rmq::broker {
 struct OutgoingEnvelope {
   OutgoingEnvelope() {}  // user-provided: g++ 12 destroys aggregates in co_await twice
 
-  Level level = Level::normal;
+  MessagePriority priority = MessagePriority::normal;
   std::chrono::milliseconds delay{0};  ///< until it is due, from the moment it joins a batch
   std::optional<std::int64_t> at;      ///< due at this unix ms instead; past: at once
   std::chrono::milliseconds ttl{0};    ///< from the time it is due

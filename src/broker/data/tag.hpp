@@ -10,8 +10,8 @@
 
 namespace mx_rmq::broker {
 
-/// What a message is called while a consumer holds it: the number of the claim that took it, which the
-/// consumer itself counts from 1, and its place in that claim, from 1. So a tag never means two
+/// What a message is called while a consumer holds it: the number of the claim that took it, which
+/// the consumer itself counts from 1, and its place in that claim, from 1. So a tag never means two
 /// messages of one consumer, whatever a server forgets.
 struct Tag {
   std::uint64_t claim = 0;

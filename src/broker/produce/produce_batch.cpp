@@ -35,13 +35,14 @@ bool ProduceBatch::add(const OutgoingEnvelope& message) {
   if (due <= now) due = 0;
 
   EnvelopeView view;
-  view.level = message.level;
+  view.priority = message.priority;
   view.max_recoveries = limits_.max_recoveries;
   view.created_at = now;
   view.ttl = in_range(message.ttl.count());
   view.expire_at = later(due == 0 ? now : due, view.ttl);
   if (message.chosen) {
-    view.until = std::max<std::int64_t>(1, later(view.expire_at, in_range(limits_.grace.count())));
+    view.id_until =
+        std::max<std::int64_t>(1, later(view.expire_at, in_range(limits_.grace.count())));
   }
   view.id = message.id;
   view.headers = message.headers;
@@ -49,27 +50,27 @@ bool ProduceBatch::add(const OutgoingEnvelope& message) {
 
   const std::size_t begin = buffer_.size();
   append_envelope(buffer_, view);  // checks before it appends
-  rows_.push_back(Row{message.level, due, view.until, message.id, begin});
+  rows_.push_back(Row{message.priority, due, view.id_until, message.id, begin});
   return true;
 }
 
-ProduceCommand ProduceBatch::build(const TopicKeys& keys, std::string_view producer_key,
-                                   std::uint64_t number, std::chrono::milliseconds kept) const {
+Produce::Encoded ProduceBatch::build(const TopicKeys& keys, std::string_view producer_key,
+                                     std::uint64_t number, std::chrono::milliseconds kept) const {
   const std::string_view all = buffer_;
-  std::vector<ProduceItem> items;
+  std::vector<Produce::Item> items;
   items.reserve(rows_.size());
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const Row& row = rows_[i];
     const std::size_t end = i + 1 < rows_.size() ? rows_[i + 1].begin : all.size();
-    items.push_back(
-        ProduceItem{row.level, row.due, row.until, row.id, all.substr(row.begin, end - row.begin)});
+    items.push_back(Produce::Item{row.priority, row.due, row.id_until, row.id,
+                                  all.substr(row.begin, end - row.begin)});
   }
-  ProduceArgs args;
+  Produce::Args args;
   args.producer_key = producer_key;
   args.number = number;
   args.kept = kept;
   args.items = items;
-  return make_produce(keys, args);
+  return Produce::encode(keys, args);
 }
 
 }  // namespace mx_rmq::broker

@@ -31,15 +31,15 @@ class ProduceBatch {
     buffer_.clear();
   }
 
-  /// False: there is no room left. The message must live until build(). Throws std::invalid_argument, with
-  /// nothing added, for what no envelope can hold.
+  /// False: there is no room left. The message must live until build(). Throws
+  /// std::invalid_argument, with nothing added, for what no envelope can hold.
   bool add(const OutgoingEnvelope& message);
 
   [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return buffer_.size(); }
 
-  [[nodiscard]] ProduceCommand build(const TopicKeys& keys, std::string_view producer_key,
-                                     std::uint64_t number, std::chrono::milliseconds kept) const;
+  [[nodiscard]] Produce::Encoded build(const TopicKeys& keys, std::string_view producer_key,
+                                       std::uint64_t number, std::chrono::milliseconds kept) const;
 
   /// The memory, for the next one; at most what an ordinary batch takes.
   [[nodiscard]] std::string release() {
@@ -51,9 +51,9 @@ class ProduceBatch {
   static constexpr std::size_t kept_memory = std::size_t{1} << 20;
 
   struct Row {
-    Level level;
+    MessagePriority priority;
     std::int64_t due;
-    std::int64_t until;
+    std::int64_t id_until;
     std::string_view id;
     std::size_t begin;  // in buffer_, up to where the next one begins
   };

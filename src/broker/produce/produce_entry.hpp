@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cassert>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +34,7 @@ class ProduceGroup {
   void await_resume() const noexcept {}
 
   void one_done(runtime::EventLoop& loop) {
+    assert(left_ > 0 && "each message has one outcome");
     if (--left_ == 0 && awaiter_) loop.defer(std::exchange(awaiter_, {}));
   }
 
@@ -48,6 +50,15 @@ struct ProduceEntry {
   runtime::TimePoint deadline{};
   ProduceGroup* group = nullptr;
   ProduceOutcome outcome;
+
+  void succeed(Produced result, runtime::EventLoop& loop) {
+    outcome.result = result;
+    group->one_done(loop);
+  }
+  void fail(std::exception_ptr error, runtime::EventLoop& loop) {
+    outcome.error = std::move(error);
+    group->one_done(loop);
+  }
 };
 
 }  // namespace mx_rmq::broker

@@ -1,24 +1,118 @@
 #include "broker/produce/producer.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cassert>
+#include <string>
 #include <utility>
 
-#include "broker/produce/producer_core.hpp"
+#include "broker/data/random_id.hpp"
+#include "broker/produce/batch_under_way.hpp"
+#include "broker/produce/produce_batch.hpp"
+#include "broker/produce/produce_line.hpp"
+#include "broker/scripts/calls_produce.hpp"
 #include "mx_rmq/errors.hpp"
-#include "redis/connection/seams.hpp"
+#include "mx_rmq/runtime.hpp"
+#include "redis/wire/call_end.hpp"
+#include "runtime/event.hpp"
+#include "runtime/log.hpp"
 
-// The public side, and who waits for what and how long; producer_pump.cpp sends.
 namespace mx_rmq::broker {
 
-std::string random_id(redis::Rng& rng) {
-  static constexpr char hex[] = "0123456789abcdef";
-  std::string out;
-  for (int word = 0; word < 2; ++word) {
-    std::uint64_t bits = rng.next();
-    for (int i = 0; i < 16; ++i, bits >>= 4) out += hex[bits & 15];
-  }
-  return out;
+using redis::CallEnd;
+
+namespace {
+
+std::exception_ptr unknown(const CallEnd& cause) {
+  return std::make_exception_ptr(
+      OutcomeUnknown("produce: the message was sent, no reply came, and then: " + cause.what()));
 }
+
+}  // namespace
+
+/// What a producer has and does; held by it and by the coroutines that send its batches.
+class Producer::Core {
+ public:
+  Core(runtime::Scope& scope, ScriptCaller caller, const TopicKeys& keys, ProducerOptions options);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  static Task<std::vector<ProduceOutcome>> submit_many(std::shared_ptr<Core> self,
+                                                       std::vector<OutgoingEnvelope> messages,
+                                                       TimePoint deadline);
+  static Task<> close(std::shared_ptr<Core> self, TimePoint deadline);
+  /// The entries and their messages must live until they have their outcome.
+  static void enqueue(const std::shared_ptr<Core>& self, std::span<ProduceEntry> entries);
+  /// Ends everybody's wait now.
+  void abandon();
+
+  const std::string& id() const noexcept { return senders_.front().id; }
+  std::size_t waiting() const noexcept { return line_.size(); }
+  std::size_t in_flight() const noexcept;
+  ProducerCounts counts() const noexcept { return counts_; }
+  bool idle() const noexcept { return line_.empty() && idle_.is_set(); }
+  std::uint64_t last_number() const noexcept;
+
+ private:
+  /// Sends numbered batches, one at a time, under an id of its own: its number tells Redis what it
+  /// has of this sender, whatever the others do. It lives as long as its core.
+  struct Sender {
+    explicit Sender(runtime::EventLoop& loop) : batch(loop) {}
+
+    std::string id;
+    std::string key;  // of the number of the last batch applied
+    BatchUnderWay batch;
+    std::string envelopes;     // memory of the batch being encoded
+    std::uint64_t number = 0;  // of the last batch made
+    bool running = false;
+  };
+
+  /// How one sending of a batch ended.
+  struct Sending {
+    CallEnd end;
+    Produce::Reply reply;
+    TimePoint sent{};
+  };
+
+  // Sending.
+  static Task<> pump(std::shared_ptr<Core> self, Sender* sender);
+  static Task<> pump_until_empty(std::shared_ptr<Core> self, Sender* sender);
+  static Task<bool> connect(std::shared_ptr<Core> self);
+  static Task<bool> deliver(std::shared_ptr<Core> self, Sender* sender);
+  static Task<Sending> try_once(std::shared_ptr<Core> self, redis::Command command,
+                                TimePoint deadline);
+  void fill(Sender& sender, ProduceBatch& encoded);
+  bool give_up(Sender& sender, const Sending& sending);
+  void dissolve(Sender& sender, const std::exception_ptr& error);
+  void take_id(Sender& sender, std::string id);
+
+  // Who waits for what, and how long.
+  [[nodiscard]] bool worth_sending(const Sender& sender) const noexcept;
+  static void start_senders(const std::shared_ptr<Core>& self);
+  [[nodiscard]] std::exception_ptr too_late() const;
+  void expire();
+  void arm_timer();
+
+  runtime::EventLoop& loop() const noexcept { return caller_.loop(); }
+  redis::Lane& lane() const noexcept { return caller_.lane(); }
+
+  runtime::Scope& scope_;
+  const ScriptCaller caller_;
+  const TopicKeys& keys_;
+  const ProducerOptions options_;
+
+  ProduceLine line_;
+  std::array<Sender, 3> senders_;
+  std::exception_ptr trouble_;  // Redis's last refusal for the time being
+  bool closing_ = false;
+  runtime::Event idle_;  // set while no sender runs
+  runtime::TimerId timer_;
+  TimePoint timer_due_{};
+  ProducerCounts counts_;
+};
+
+// --- the public side ---
 
 Producer::Producer(runtime::Scope& scope, ScriptCaller caller, const TopicKeys& keys,
                    ProducerOptions options)
@@ -46,15 +140,23 @@ Task<std::vector<ProduceOutcome>> Producer::submit_all(std::vector<OutgoingEnvel
 Task<> Producer::close(TimePoint deadline) { return Core::close(core_, deadline); }
 
 const std::string& Producer::id() const noexcept { return core_->id(); }
-std::size_t Producer::pending() const noexcept { return core_->pending(); }
+std::size_t Producer::waiting() const noexcept { return core_->waiting(); }
 std::size_t Producer::in_flight() const noexcept { return core_->in_flight(); }
 ProducerCounts Producer::counts() const noexcept { return core_->counts(); }
 bool Producer::idle() const noexcept { return core_->idle(); }
 std::uint64_t Producer::last_number() const noexcept { return core_->last_number(); }
 
+// --- who waits for what, and how long ---
+
 Producer::Core::Core(runtime::Scope& scope, ScriptCaller caller, const TopicKeys& keys,
                      ProducerOptions options)
-    : scope_(scope), caller_(caller), keys_(keys), options_(std::move(options)), idle_(loop()) {
+    : scope_(scope),
+      caller_(caller),
+      keys_(keys),
+      options_(std::move(options)),
+      line_(loop()),
+      senders_{Sender(loop()), Sender(loop()), Sender(loop())},
+      idle_(loop()) {
   const std::string id = options_.id.empty() ? random_id(lane().rng()) : options_.id;
   for (std::size_t i = 0; i < senders_.size(); ++i) {
     take_id(senders_[i], i == 0 ? id : id + '+' + std::to_string(i));
@@ -89,32 +191,28 @@ void Producer::Core::enqueue(const std::shared_ptr<Core>& self, std::span<Produc
   if (self->closing_ || self->loop().stopping()) {
     throw ShutdownError("produce: the queue is being stopped");
   }
-  if (self->waiting_.size() + entries.size() > self->options_.max_pending) {
-    throw Overloaded("produce: " + std::to_string(self->waiting_.size()) + " messages of topic " +
+  if (self->line_.size() + entries.size() > self->options_.max_waiting) {
+    throw Overloaded("produce: " + std::to_string(self->line_.size()) + " messages of topic " +
                      self->keys_.topic() + " wait already, and at most " +
-                     std::to_string(self->options_.max_pending) + " may");
+                     std::to_string(self->options_.max_waiting) + " may");
   }
-  const std::size_t before = self->waiting_.size();
+  self->line_.push(entries);
   try {
-    for (ProduceEntry& entry : entries) {
-      entry.order = ++self->submitted_;
-      self->waiting_.push_back(&entry);
-    }
     self->arm_timer();
     start_senders(self);
   } catch (...) {
-    self->waiting_.resize(before);  // the entries go with their frame
+    self->line_.drop_last(entries.size());  // they go with their frame
     throw;
   }
 }
 
 bool Producer::Core::worth_sending(const Sender& sender) const noexcept {
-  if (waiting_.empty()) return false;
+  if (line_.empty()) return false;
   const bool alone = std::ranges::none_of(
       senders_, [&sender](const Sender& each) { return &each != &sender && each.running; });
   // Redis and this process then work at the same time; for a few messages it is not worth a trip of
   // its own, they join the next batch.
-  return alone || waiting_.size() >= options_.overlap_messages;
+  return alone || line_.size() >= options_.overlap_messages;
 }
 
 // Throws if the scope is closed, and has then started none.
@@ -154,33 +252,13 @@ Task<> Producer::Core::close(std::shared_ptr<Core> self, TimePoint deadline) {
 
 void Producer::Core::abandon() {
   closing_ = true;
-  fail_waiting(std::make_exception_ptr(
+  line_.fail_all(std::make_exception_ptr(
       ShutdownError("produce: the queue was stopped before the message was sent")));
   for (Sender& sender : senders_) {
-    if (!sender.batch_open()) continue;
-    sender.maybe_applied = true;
-    fail_batch(sender, std::make_exception_ptr(OutcomeUnknown(
-                           "produce: the queue was stopped before Redis had answered")));
-  }
-}
-
-void Producer::Core::finish(ProduceEntry& entry, Produced result) {
-  entry.outcome.result = result;
-  entry.group->one_done(loop());
-}
-
-void Producer::Core::fail(ProduceEntry& entry, std::exception_ptr error) {
-  entry.outcome.error = std::move(error);
-  entry.group->one_done(loop());
-}
-
-void Producer::Core::fail_waiting(const std::exception_ptr& error) {
-  for (ProduceEntry* entry : std::exchange(waiting_, {})) fail(*entry, error);
-}
-
-void Producer::Core::fail_batch(Sender& sender, const std::exception_ptr& error) {
-  for (ProduceEntry*& entry : sender.batch) {
-    if (entry != nullptr) fail(*std::exchange(entry, nullptr), error);
+    if (!sender.batch.is_open()) continue;
+    sender.batch.set_maybe_applied();
+    sender.batch.fail_all(std::make_exception_ptr(
+        OutcomeUnknown("produce: the queue was stopped before Redis had answered")));
   }
 }
 
@@ -188,26 +266,6 @@ void Producer::Core::take_id(Sender& sender, std::string id) {
   sender.id = std::move(id);
   sender.key = keys_.producer(sender.id);
   sender.number = 0;
-}
-
-bool Producer::Core::Sender::batch_open() const noexcept {
-  return std::ranges::any_of(batch, [](const auto* entry) { return entry != nullptr; });
-}
-
-TimePoint Producer::Core::Sender::first_deadline() const noexcept {
-  TimePoint first = TimePoint::max();
-  for (const ProduceEntry* entry : batch) {
-    if (entry != nullptr) first = std::min(first, entry->deadline);
-  }
-  return first;
-}
-
-TimePoint Producer::Core::Sender::last_deadline() const noexcept {
-  TimePoint last = TimePoint::min();
-  for (const ProduceEntry* entry : batch) {
-    if (entry != nullptr) last = std::max(last, entry->deadline);
-  }
-  return last;
 }
 
 std::exception_ptr Producer::Core::too_late() const {
@@ -223,27 +281,19 @@ std::exception_ptr Producer::Core::too_late() const {
 
 void Producer::Core::expire() {
   const TimePoint now = loop().now();
-  while (!waiting_.empty() && waiting_.front()->deadline <= now) {
-    ProduceEntry& entry = *waiting_.front();
-    waiting_.pop_front();
-    fail(entry, too_late());
-  }
+  while (line_.first_deadline() <= now) line_.fail_front(too_late());
   for (Sender& sender : senders_) {
-    if (!sender.maybe_applied) continue;
-    for (ProduceEntry*& entry : sender.batch) {
-      if (entry == nullptr || entry->deadline > now) continue;
-      fail(*std::exchange(entry, nullptr),
-           std::make_exception_ptr(
-               OutcomeUnknown("produce: the message was sent, and no reply came in time")));
-    }
+    if (!sender.batch.maybe_applied() || sender.batch.first_deadline() > now) continue;
+    sender.batch.fail_late(now, std::make_exception_ptr(OutcomeUnknown(
+                                    "produce: the message was sent, and no reply came in time")));
   }
 }
 
 // The timer may fire too early, which costs a look, but never too late.
 void Producer::Core::arm_timer() {
-  TimePoint due = waiting_.empty() ? TimePoint::max() : waiting_.front()->deadline;
+  TimePoint due = line_.first_deadline();
   for (const Sender& sender : senders_) {
-    if (sender.maybe_applied) due = std::min(due, sender.first_deadline());
+    if (sender.batch.maybe_applied()) due = std::min(due, sender.batch.first_deadline());
   }
   if (due == TimePoint::max() || loop().stopping()) return;
   if (timer_ && timer_due_ <= due) return;
@@ -254,6 +304,213 @@ void Producer::Core::arm_timer() {
     expire();
     arm_timer();
   });
+}
+
+// --- sending ---
+
+Task<> Producer::Core::pump(std::shared_ptr<Core> self, Sender* sender) {
+  CallEnd end;
+  try {
+    co_await pump_until_empty(self, sender);
+  } catch (...) {
+    end = CallEnd::caught();
+  }
+  if (!end.answered()) {  // the loop ends, or memory is short
+    sender->batch.fail_all(unknown(end));
+    sender->batch.end();
+    self->line_.fail_all(end.error());
+  }
+  assert(sender->batch.empty() && "a sender ends when its batch has");
+  sender->running = false;
+  if (std::ranges::none_of(self->senders_, &Sender::running)) self->idle_.set();
+}
+
+Task<> Producer::Core::pump_until_empty(std::shared_ptr<Core> self, Sender* sender) {
+  runtime::Backoff pauses = resend_pauses();
+  for (;;) {
+    // Whoever is ready now may have a message for this batch, unless it is full anyway.
+    if (self->line_.size() < self->options_.max_batch_messages) co_await self->loop().yield();
+    if (!self->worth_sending(*sender)) co_return;
+    bool went_well = true;
+    if (!self->lane().ready()) {
+      went_well = co_await connect(self);
+    } else {
+      went_well = co_await deliver(self, sender);
+    }
+    if (went_well) {
+      pauses.reset();
+    } else if (!self->line_.empty()) {
+      const Duration wait = pauses.next();
+      co_await sleep_for(wait);
+    }
+  }
+}
+
+// Waits for a connection, at most until the first message must be told. No batch is made before: a
+// message that waits outside is never in doubt. A connection that falls silent at once must not
+// cost the whole time.
+Task<bool> Producer::Core::connect(std::shared_ptr<Core> self) {
+  const TimePoint soon = self->loop().now() + self->options_.resend_after;
+  const TimePoint deadline = std::min(self->line_.front().deadline, soon);
+  redis::Command time = redis::Command::of("TIME");
+  CallEnd end;
+  try {
+    co_await self->lane().send(std::move(time), deadline);
+  } catch (...) {
+    end = CallEnd::caught();
+  }
+  using End = CallEnd::Kind;
+  switch (end.kind()) {
+    case End::answered:
+      co_return true;
+    case End::refused:
+    case End::not_now:
+    case End::shut_down:
+      self->line_.fail_all(end.error());
+      co_return false;
+    case End::broken:
+      end.rethrow();
+    case End::no_reply:
+      // A batch sent there would be in doubt for nothing.
+      if (deadline == soon) self->lane().reconnect(self->lane().epoch(), "it does not answer");
+      break;
+    default:
+      break;
+  }
+  self->expire();
+  co_return end.kind() == End::too_late;
+}
+
+// Takes into the batch what waits and has time left.
+void Producer::Core::fill(Sender& sender, ProduceBatch& encoded) {
+  assert(sender.batch.empty() && "a batch is made when the last one has ended");
+  const TimePoint now = loop().now();
+  while (!line_.empty()) {
+    ProduceEntry& entry = line_.front();
+    if (entry.deadline <= now) {
+      line_.fail_front(too_late());
+      continue;
+    }
+    // The number of its batch is not kept for longer.
+    entry.deadline = std::min(entry.deadline, now + options_.longest_timeout);
+    try {
+      if (!encoded.add(*entry.message)) break;
+      sender.batch.add(entry);
+    } catch (...) {
+      line_.fail_front(std::current_exception());
+      continue;
+    }
+    line_.pop_front();
+  }
+}
+
+// False: the messages wait again, and there should be a pause.
+Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
+  const ProducerOptions& options = self->options_;
+  BatchUnderWay& batch = sender->batch;
+  BatchLimits limits;
+  limits.now = self->caller_.clock().now_ms();
+  limits.grace = options.grace;
+  limits.max_recoveries = options.max_recoveries;
+  limits.max_messages = options.max_batch_messages;
+  limits.max_bytes = options.max_batch_bytes;
+  ProduceBatch encoded(limits, std::move(sender->envelopes));
+  self->fill(*sender, encoded);
+  if (batch.empty()) co_return true;
+  self->arm_timer();
+  const Produce::Encoded command =
+      encoded.build(self->keys_, sender->key, ++sender->number, 2 * options.longest_timeout);
+  sender->envelopes = encoded.release();
+
+  runtime::Backoff pauses = resend_pauses();
+  for (;;) {
+    // Nothing executed yet: up to the first deadline, so that its owner gets a clear answer. Else
+    // whoever is late has been told already.
+    const TimePoint limit = batch.maybe_applied() ? batch.last_deadline() : batch.first_deadline();
+    const TimePoint soon = self->loop().now() + options.resend_after;
+    Sending sending = co_await try_once(self, command.command, std::min(limit, soon));
+    if (sending.end.answered()) {
+      self->trouble_ = nullptr;
+      if (sending.reply.again && !batch.maybe_applied()) {
+        // The number was taken, though no copy of this batch was sent before: the id is not ours
+        // alone.
+        runtime::log::warn("another producer has the same id; taking a new one", "topic",
+                           self->keys_.topic(), "id", sender->id);
+        self->take_id(*sender, random_id(self->lane().rng()));
+        self->dissolve(*sender, nullptr);
+        co_return true;
+      }
+      ++self->counts_.batches;
+      self->counts_.messages += batch.size();
+      batch.apply(sending.reply, command.special);
+      co_return true;
+    }
+    if (self->give_up(*sender, sending)) {
+      const bool again = !self->line_.empty() && sending.end.kind() != CallEnd::Kind::no_reply;
+      co_return !again;
+    }
+    ++self->counts_.resent;
+    const Duration wait = pauses.next();
+    co_await sleep_for(wait);
+    if (!batch.is_open()) break;
+  }
+  batch.end();
+  co_return true;
+}
+
+Task<Producer::Core::Sending> Producer::Core::try_once(std::shared_ptr<Core> self,
+                                                       redis::Command command, TimePoint deadline) {
+  Sending out;
+  out.sent = self->loop().now();
+  try {
+    redis::Reply reply = co_await self->lane().eval(Produce::script, command, deadline);
+    out.reply = Produce::decode(std::move(reply));
+  } catch (...) {
+    out.end = CallEnd::caught();
+  }
+  if (out.end.answered()) {
+    self->caller_.clock().observe(out.reply.now, out.sent, self->loop().now());
+  }
+  co_return out;
+}
+
+// After a sending that was not answered: true if the batch is done with, false if it is to be sent
+// again.
+bool Producer::Core::give_up(Sender& sender, const Sending& sending) {
+  using End = CallEnd::Kind;
+  BatchUnderWay& batch = sender.batch;
+  const CallEnd& end = sending.end;
+  switch (end.kind()) {
+    case End::no_reply:
+      batch.set_maybe_applied();
+      expire();
+      arm_timer();
+      break;
+    case End::not_sent:
+    case End::too_late:
+    case End::not_now:
+      if (!batch.maybe_applied()) {
+        if (end.kind() == End::not_now) trouble_ = end.error();
+        dissolve(sender, end.error());
+        return true;
+      }
+      expire();
+      break;
+    default:  // half done, refused for good, the end: no copy is sent
+      if (end.maybe_executed()) batch.set_maybe_applied();
+      batch.fail_all(batch.maybe_applied() ? unknown(end) : end.error());
+      break;
+  }
+  if (batch.is_open()) return false;
+  batch.end();
+  return true;
+}
+
+// Surely nothing of the batch was executed: those whose time has come get `error`, the others wait
+// again.
+void Producer::Core::dissolve(Sender& sender, const std::exception_ptr& error) {
+  line_.give_back(sender.batch.dissolve(loop().now(), error));
+  arm_timer();
 }
 
 }  // namespace mx_rmq::broker

@@ -1,33 +1,28 @@
 #include "broker/scripts/calls_cancel.hpp"
 
 #include "broker/scripts/fields.hpp"
-#include "mx_rmq_scripts.hpp"
 
 namespace mx_rmq::broker {
 
-using redis::CommandBuilder;
-
-redis::Command make_cancel(const TopicKeys& keys, std::string_view id) {
-  CommandBuilder out;
-  CommandBuilder::begin_evalsha(out, lua::cancel, 4);
-  out.add(keys.delayed).add(keys.delayed_data).add(keys.ids).add(keys.stats);
-  out.add(id);
+redis::Command Cancel::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script);
+  out.keys(keys.delayed, keys.delayed_data, keys.ids, keys.stats);
+  out.args(args.id);
   return out.build();
 }
 
-bool read_cancel(redis::Reply&& reply) { return single_number(lua::cancel.name, reply) != 0; }
+Cancel::Reply Cancel::decode(redis::Reply&& reply) { return single_number(script, reply) != 0; }
 
-redis::Command make_cancel_page(const TopicKeys& keys, const CancelPageArgs& args) {
-  CommandBuilder out;
-  CommandBuilder::begin_evalsha(out, lua::cancel_page, 4);
-  out.add(keys.ready(args.list)).add(keys.ids).add(keys.stats).add(keys.wake);
-  out.add(args.id).add(args.skip).add(args.most).add(args.bytes);
+redis::Command CancelPage::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script);
+  out.keys(keys.ready(args.list), keys.ids, keys.stats, keys.wake);
+  out.args(args.id, args.skip, args.most, args.bytes);
   return out.build();
 }
 
-CancelPageResult read_cancel_page(redis::Reply&& reply) {
-  Fields fields(lua::cancel_page.name, std::move(reply));
-  CancelPageResult out;
+CancelPage::Reply CancelPage::decode(redis::Reply&& reply) {
+  Fields fields(script, std::move(reply));
+  Reply out;
   out.found = fields.flag();
   out.seen = fields.count();
   out.end = fields.flag();

@@ -4,30 +4,45 @@
 #include <cstdint>
 #include <string_view>
 
-#include "broker/data/keys.hpp"
-#include "redis/wire/command.hpp"
-#include "redis/wire/reply.hpp"
+#include "broker/scripts/script_call.hpp"
 
-/// Taking a message back before it is handled. Pure.
+/// Taking a message back before it is handled.
 namespace mx_rmq::broker {
 
-/// Removes a delayed message; the reply: whether there was one.
-[[nodiscard]] redis::Command make_cancel(const TopicKeys& keys, std::string_view id);
-[[nodiscard]] bool read_cancel(redis::Reply&& reply);
+/// Removes a delayed message.
+struct Cancel {
+  static constexpr const lua::Script& script = lua::cancel;
+  static constexpr Resend resend = Resend::until_deadline;
 
-struct CancelPageArgs {
-  List list = List::normal;
-  std::string_view id;
-  std::int64_t skip = 0;  ///< elements from the tail to pass over
-  int most = 1000;
-  std::size_t bytes = 0;  ///< one element is always allowed
+  struct Args {
+    std::string_view id;
+  };
+  using Reply = bool;  ///< there was one
+
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
-struct CancelPageResult {
-  bool found = false;     ///< and emptied
-  std::int64_t seen = 0;  ///< elements looked at
-  bool end = false;       ///< the head of the list was reached
+
+/// Looks for a message in one page of a ready list, and empties its element.
+struct CancelPage {
+  static constexpr const lua::Script& script = lua::cancel_page;
+  static constexpr Resend resend = Resend::until_deadline;
+
+  struct Args {
+    List list = List::normal;
+    std::string_view id;
+    std::int64_t skip = 0;  ///< elements from the tail to pass over
+    int most = 1000;
+    std::size_t bytes = 0;  ///< one element is always allowed
+  };
+  struct Reply {
+    bool found = false;     ///< and emptied
+    std::int64_t seen = 0;  ///< elements looked at
+    bool end = false;       ///< the head of the list was reached
+  };
+
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
-[[nodiscard]] redis::Command make_cancel_page(const TopicKeys& keys, const CancelPageArgs& args);
-[[nodiscard]] CancelPageResult read_cancel_page(redis::Reply&& reply);
 
 }  // namespace mx_rmq::broker

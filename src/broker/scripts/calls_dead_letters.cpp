@@ -1,23 +1,19 @@
 #include "broker/scripts/calls_dead_letters.hpp"
 
 #include "broker/scripts/fields.hpp"
-#include "mx_rmq_scripts.hpp"
 
 namespace mx_rmq::broker {
 
-using redis::CommandBuilder;
-
-redis::Command make_dlq_list(const TopicKeys& keys, const DlqListArgs& args) {
-  CommandBuilder out;
-  CommandBuilder::begin_evalsha(out, lua::dlq_list, 2);
-  out.add(keys.dlq).add(keys.dlq_data);
-  out.add(args.offset).add(args.most).add(args.bytes);
+redis::Command DlqList::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script);
+  out.keys(keys.dlq, keys.dlq_data);
+  out.args(args.offset, args.most, args.bytes);
   return out.build();
 }
 
-DlqListResult read_dlq_list(redis::Reply&& reply) {
-  Fields fields(lua::dlq_list.name, std::move(reply));
-  DlqListResult out;
+DlqList::Reply DlqList::decode(redis::Reply&& reply) {
+  Fields fields(script, std::move(reply));
+  Reply out;
   out.seen = fields.count();
   out.letters.reserve(fields.left() / 3);
   while (fields.left() > 0) {
@@ -29,16 +25,15 @@ DlqListResult read_dlq_list(redis::Reply&& reply) {
   return out;
 }
 
-redis::Command make_dlq_get(const TopicKeys& keys, std::string_view member) {
-  CommandBuilder out;
-  CommandBuilder::begin_evalsha(out, lua::dlq_get, 2);
-  out.add(keys.dlq).add(keys.dlq_data);
-  out.add(member);
+redis::Command DlqGet::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script);
+  out.keys(keys.dlq, keys.dlq_data);
+  out.args(args.member);
   return out.build();
 }
 
-std::optional<StoredDeadLetter> read_dlq_get(redis::Reply&& reply) {
-  Fields fields(lua::dlq_get.name, std::move(reply));
+DlqGet::Reply DlqGet::decode(redis::Reply&& reply) {
+  Fields fields(script, std::move(reply));
   if (fields.left() == 0) return std::nullopt;
   StoredDeadLetter letter;
   letter.dead_at = fields.score();
@@ -47,29 +42,25 @@ std::optional<StoredDeadLetter> read_dlq_get(redis::Reply&& reply) {
   return letter;
 }
 
-redis::Command make_dlq_remove(const TopicKeys& keys, std::span<const std::string_view> members) {
-  CommandBuilder out;
-  CommandBuilder::begin_evalsha(out, lua::dlq_remove, 4);
-  out.add(keys.dlq).add(keys.dlq_data).add(keys.ids).add(keys.stats);
-  for (const std::string_view member : members) out.add(member);
+redis::Command DlqRemove::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script);
+  out.keys(keys.dlq, keys.dlq_data, keys.ids, keys.stats);
+  for (const std::string_view member : args.members) out.args(member);
   return out.build();
 }
 
-std::int64_t read_dlq_remove(redis::Reply&& reply) {
-  return single_number(lua::dlq_remove.name, reply);
-}
+DlqRemove::Reply DlqRemove::decode(redis::Reply&& reply) { return single_number(script, reply); }
 
-redis::Command make_dlq_purge(const TopicKeys& keys, const DlqStepArgs& args) {
-  CommandBuilder out;
-  CommandBuilder::begin_evalsha(out, lua::dlq_purge, 4);
-  out.add(keys.dlq).add(keys.dlq_data).add(keys.ids).add(keys.stats);
-  out.add(args.before).add(args.most).add(args.bytes);
+redis::Command DlqPurge::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script);
+  out.keys(keys.dlq, keys.dlq_data, keys.ids, keys.stats);
+  out.args(args.before, args.most, args.bytes);
   return out.build();
 }
 
-DlqStepResult read_dlq_purge(redis::Reply&& reply) {
-  Fields fields(lua::dlq_purge.name, std::move(reply));
-  DlqStepResult out;
+DlqPurge::Reply DlqPurge::decode(redis::Reply&& reply) {
+  Fields fields(script, std::move(reply));
+  Reply out;
   out.now = fields.count();
   out.done = fields.count();
   out.more = fields.flag();
@@ -79,25 +70,23 @@ DlqStepResult read_dlq_purge(redis::Reply&& reply) {
 
 namespace {
 
-void add_requeue_keys(CommandBuilder& out, const TopicKeys& keys) {
-  out.add(keys.dlq).add(keys.dlq_data);
-  out.add(keys.ready(List::high)).add(keys.ready(List::normal)).add(keys.ready(List::low));
-  out.add(keys.wake).add(keys.stats).add(keys.ids);
+void name_requeue_keys(ScriptCommand& out, const TopicKeys& keys) {
+  out.keys(keys.dlq, keys.dlq_data, keys.ready(List::high), keys.ready(List::normal),
+           keys.ready(List::low), keys.wake, keys.stats, keys.ids);
 }
 
 }  // namespace
 
-redis::Command make_requeue_all(const TopicKeys& keys, const DlqStepArgs& args) {
-  CommandBuilder out;
-  CommandBuilder::begin_evalsha(out, lua::requeue_all, 8);
-  add_requeue_keys(out, keys);
-  out.add(args.before).add(args.pass).add(args.most).add(args.bytes);
+redis::Command RequeueAll::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script);
+  name_requeue_keys(out, keys);
+  out.args(args.before, args.pass, args.most, args.bytes);
   return out.build();
 }
 
-DlqStepResult read_requeue_all(redis::Reply&& reply) {
-  Fields fields(lua::requeue_all.name, std::move(reply));
-  DlqStepResult out;
+RequeueAll::Reply RequeueAll::decode(redis::Reply&& reply) {
+  Fields fields(script, std::move(reply));
+  Reply out;
   out.now = fields.count();
   out.done = fields.count();
   out.passed = fields.count();
@@ -106,29 +95,19 @@ DlqStepResult read_requeue_all(redis::Reply&& reply) {
   return out;
 }
 
-redis::Command make_requeue(const TopicKeys& keys, std::string_view member) {
-  CommandBuilder out;
-  CommandBuilder::begin_evalsha(out, lua::requeue, 8);
-  add_requeue_keys(out, keys);
-  out.add(member);
+redis::Command Requeue::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script);
+  name_requeue_keys(out, keys);
+  out.args(args.member);
   return out.build();
 }
 
-RequeueResult read_requeue(redis::Reply&& reply) {
-  Fields fields(lua::requeue.name, std::move(reply));
-  RequeueResult out;
+Requeue::Reply Requeue::decode(redis::Reply&& reply) {
+  Fields fields(script, std::move(reply));
+  Reply out;
   out.now = fields.count();
-  const std::string state = fields.text();
+  out.state = fields.word<State>({"ok", "none", "unreadable"});
   fields.end();
-  if (state == "ok") {
-    out.state = RequeueState::done;
-  } else if (state == "none") {
-    out.state = RequeueState::none;
-  } else if (state == "unreadable") {
-    out.state = RequeueState::unreadable;
-  } else {
-    fields.fail("'ok', 'none' or 'unreadable'");
-  }
   return out;
 }
 

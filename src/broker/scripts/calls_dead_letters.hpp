@@ -8,11 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/data/keys.hpp"
-#include "redis/wire/command.hpp"
-#include "redis/wire/reply.hpp"
+#include "broker/scripts/script_call.hpp"
 
-/// The dead letters. Pure.
+/// The dead letters.
 namespace mx_rmq::broker {
 
 /// One as it is stored.
@@ -22,54 +20,109 @@ struct StoredDeadLetter {
   std::string value;  ///< the line, a newline, the envelope byte for byte
 };
 
-struct DlqListArgs {
-  std::int64_t offset = 0;
-  int most = 100;
-  std::size_t bytes = 0;  ///< one message is always allowed
-};
-struct DlqListResult {
-  std::int64_t seen = 0;  ///< members looked at; 0 = the end
-  std::vector<StoredDeadLetter> letters;
-};
-[[nodiscard]] redis::Command make_dlq_list(const TopicKeys& keys, const DlqListArgs& args);
-[[nodiscard]] DlqListResult read_dlq_list(redis::Reply&& reply);
+/// A page, the newest first. A page that does not come may be more than Redis sends at once, so the
+/// same is not asked for again.
+struct DlqList {
+  static constexpr const lua::Script& script = lua::dlq_list;
+  static constexpr Resend resend = Resend::if_not_executed;
 
-[[nodiscard]] redis::Command make_dlq_get(const TopicKeys& keys, std::string_view member);
-/// `member` is left empty: the reply does not name it.
-[[nodiscard]] std::optional<StoredDeadLetter> read_dlq_get(redis::Reply&& reply);
+  struct Args {
+    std::int64_t offset = 0;
+    int most = 100;
+    std::size_t bytes = 0;  ///< one message is always allowed
+  };
+  struct Reply {
+    std::int64_t seen = 0;  ///< members looked at; 0 = the end
+    std::vector<StoredDeadLetter> letters;
+  };
 
-[[nodiscard]] redis::Command make_dlq_remove(const TopicKeys& keys,
-                                             std::span<const std::string_view> members);
-[[nodiscard]] std::int64_t read_dlq_remove(redis::Reply&& reply);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static Reply decode(redis::Reply&& reply);
+};
 
-/// A step over all that was dead before a moment. The moment is the `now` of the first step's reply.
-struct DlqStepArgs {
-  std::int64_t before = 0;  ///< ms; 0 = this is the first step
-  std::int64_t pass = 0;    ///< unreadable ones to pass over (requeue_all only)
-  int most = 1000;
-  std::size_t bytes = 0;  ///< one message is always allowed
-};
-struct DlqStepResult {
-  std::int64_t now = 0;
-  std::int64_t done = 0;
-  std::int64_t passed = 0;  ///< unreadable ones passed over in this step (requeue_all only)
-  bool more = false;
-};
-[[nodiscard]] redis::Command make_dlq_purge(const TopicKeys& keys, const DlqStepArgs& args);
-[[nodiscard]] DlqStepResult read_dlq_purge(redis::Reply&& reply);
-[[nodiscard]] redis::Command make_requeue_all(const TopicKeys& keys, const DlqStepArgs& args);
-[[nodiscard]] DlqStepResult read_requeue_all(redis::Reply&& reply);
+/// One.
+struct DlqGet {
+  static constexpr const lua::Script& script = lua::dlq_get;
+  static constexpr Resend resend = Resend::until_deadline;
 
-enum class RequeueState : std::uint8_t {
-  done,
-  none,       ///< no such dead letter
-  unreadable  ///< no envelope: it stays where it is
+  struct Args {
+    std::string_view member;
+  };
+  using Reply = std::optional<StoredDeadLetter>;  ///< without `member`: it is not told
+
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
-struct RequeueResult {
-  std::int64_t now = 0;
-  RequeueState state = RequeueState::none;
+
+/// Removes some.
+struct DlqRemove {
+  static constexpr const lua::Script& script = lua::dlq_remove;
+  static constexpr Resend resend = Resend::until_deadline;
+
+  struct Args {
+    std::span<const std::string_view> members;
+  };
+  using Reply = std::int64_t;  ///< how many there were
+
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
-[[nodiscard]] redis::Command make_requeue(const TopicKeys& keys, std::string_view member);
-[[nodiscard]] RequeueResult read_requeue(redis::Reply&& reply);
+
+/// One bounded step over all that was dead before a moment. The moment is the `now` of the first
+/// step's reply.
+struct DlqStep {
+  struct Args {
+    std::int64_t before = 0;  ///< ms; 0 = this is the first step
+    std::int64_t pass = 0;    ///< unreadable ones to pass over (RequeueAll only)
+    int most = 1000;
+    std::size_t bytes = 0;  ///< one message is always allowed
+  };
+  struct Reply {
+    std::int64_t now = 0;
+    std::int64_t done = 0;
+    std::int64_t passed = 0;  ///< unreadable ones passed over in this step (RequeueAll only)
+    bool more = false;
+  };
+};
+
+/// Removes all.
+struct DlqPurge : DlqStep {
+  static constexpr const lua::Script& script = lua::dlq_purge;
+  static constexpr Resend resend = Resend::until_deadline;
+
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static Reply decode(redis::Reply&& reply);
+};
+
+/// Makes all ready again, as new.
+struct RequeueAll : DlqStep {
+  static constexpr const lua::Script& script = lua::requeue_all;
+  static constexpr Resend resend = Resend::until_deadline;
+
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static Reply decode(redis::Reply&& reply);
+};
+
+/// Makes one ready again, as new.
+struct Requeue {
+  static constexpr const lua::Script& script = lua::requeue;
+  static constexpr Resend resend = Resend::until_deadline;
+
+  struct Args {
+    std::string_view member;
+  };
+  enum class State : std::uint8_t {
+    done,
+    none,       ///< no such dead letter
+    unreadable  ///< no envelope: it stays where it is
+  };
+  struct Reply {
+    std::int64_t now = 0;
+    State state = State::none;
+  };
+
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static Reply decode(redis::Reply&& reply);
+};
 
 }  // namespace mx_rmq::broker

@@ -3,25 +3,30 @@
 #include <cstdint>
 #include <string>
 
-#include "broker/data/keys.hpp"
-#include "redis/wire/command.hpp"
-#include "redis/wire/reply.hpp"
+#include "broker/scripts/script_call.hpp"
 
-/// Removing a topic that is empty. Pure.
 namespace mx_rmq::broker {
 
-struct ForgetResult {
+/// Removes what is left of a topic that is empty.
+struct Forget {
+  static constexpr const lua::Script& script = lua::forget;
+  static constexpr Resend resend = Resend::until_deadline;
+
+  struct Args {};
   enum class State : std::uint8_t {
     gone,
-    used,  ///< a message waits, is delayed or dead, or a living consumer may hold some: nothing was changed
+    /// A message is ready, delayed or dead, or a living consumer may hold some: nothing was changed.
+    used,
     lapsed  ///< only consumers whose lease ran out are in the way: nothing was changed
   };
-  std::int64_t now = 0;
-  State state = State::used;
-  std::string consumer;  ///< lapsed: one to be reaped
-};
+  struct Reply {
+    std::int64_t now = 0;
+    State state = State::used;
+    std::string consumer;  ///< lapsed: one to be reaped
+  };
 
-[[nodiscard]] redis::Command make_forget(const TopicKeys& keys);
-[[nodiscard]] ForgetResult read_forget(redis::Reply&& reply);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static Reply decode(redis::Reply&& reply);
+};
 
 }  // namespace mx_rmq::broker

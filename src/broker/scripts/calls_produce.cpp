@@ -3,86 +3,92 @@
 #include <array>
 
 #include "broker/scripts/fields.hpp"
-#include "mx_rmq_scripts.hpp"
 
 namespace mx_rmq::broker {
 
-using redis::CommandBuilder;
-
 namespace {
 
-constexpr std::size_t levels = 3;
+// How the messages of a batch travel.
+struct Shape {
+  bool chosen = false;                              // some have a chosen id
+  bool delayed = false;                             // some are delayed
+  bool one_by_one = false;                          // all, see encode()
+  std::array<std::size_t, list_count> immediate{};  // by List
+  std::array<int, list_count> place{};              // of a list among those used, from 1
+  int lists = 0;                                    // used
+};
 
-constexpr std::size_t slot(Level level) {
-  return level == Level::high ? 0 : level == Level::normal ? 1 : 2;
+std::size_t slot_of(const Produce::Item& item) {
+  return static_cast<std::size_t>(list_of(item.priority));
+}
+
+Shape shape_of(std::span<const Produce::Item> items) {
+  Shape out;
+  for (const Produce::Item& item : items) {
+    const bool chosen = item.id_until != 0;
+    out.chosen = out.chosen || chosen;
+    if (item.due != 0) {
+      out.delayed = true;
+    } else {
+      ++out.immediate[slot_of(item)];
+      out.one_by_one = out.one_by_one || chosen;
+    }
+  }
+  for (std::size_t i = 0; i < list_count; ++i) {
+    if (out.immediate[i] > 0) out.place[i] = ++out.lists;
+  }
+  return out;
+}
+
+void name_keys(ScriptCommand& out, const TopicKeys& keys, const Produce::Args& args,
+               const Shape& shape) {
+  std::array<std::string_view, 6 + list_count> names{args.producer_key, keys.wake, keys.stats};
+  std::size_t count = 3;
+  for (const List list : all_lists) {
+    if (shape.immediate[static_cast<std::size_t>(list)] > 0) names[count++] = keys.ready(list);
+  }
+  if (shape.delayed) {
+    names[count++] = keys.delayed;
+    names[count++] = keys.delayed_data;
+  }
+  if (shape.chosen) names[count++] = keys.ids;
+  out.keys(std::span(names).first(count));
 }
 
 }  // namespace
 
-ProduceCommand make_produce(const TopicKeys& keys, const ProduceArgs& args) {
-  bool one_by_one = false;  // an immediate message with a chosen id
-  bool delayed = false;
-  bool chosen = false;
-  std::array<std::size_t, levels> immediate{};
-  for (const ProduceItem& item : args.items) {
-    chosen = chosen || item.until != 0;
-    if (item.due != 0) {
-      delayed = true;
-    } else {
-      ++immediate[slot(item.level)];
-      one_by_one = one_by_one || item.until != 0;
+Produce::Encoded Produce::encode(const TopicKeys& keys, const Args& args) {
+  const Shape shape = shape_of(args.items);
+  const bool any_special = shape.one_by_one || shape.delayed;
+  ScriptCommand out(script, 21 + args.items.size() * (any_special ? 5 : 1));
+  name_keys(out, keys, args, shape);
+  out.args(args.number, args.kept, shape.lists, shape.delayed, shape.chosen);
+  for (const std::size_t count : shape.immediate) {
+    if (count > 0) out.args(shape.one_by_one ? std::size_t{0} : count);
+  }
+  for (std::size_t i = 0; i < list_count && !shape.one_by_one; ++i) {
+    if (shape.immediate[i] == 0) continue;
+    for (const Item& item : args.items) {
+      if (item.due == 0 && slot_of(item) == i) out.args(item.envelope);
     }
   }
-  std::array<int, levels> place{};  // of each list among those used, from 1
-  int used = 0;
-  for (std::size_t i = 0; i < levels; ++i) {
-    if (immediate[i] > 0) place[i] = ++used;
+  Encoded encoded;
+  for (std::size_t i = 0; any_special && i < args.items.size(); ++i) {
+    const Item& item = args.items[i];
+    if (item.due == 0 && !shape.one_by_one) continue;
+    out.args(item.due != 0 ? 0 : shape.place[slot_of(item)], item.due, item.id, item.id_until,
+             item.envelope);
+    encoded.special.push_back(static_cast<std::uint32_t>(i));
   }
-
-  ProduceCommand out;
-  CommandBuilder builder;
-  builder.reserve(24 + args.items.size() * (one_by_one || delayed ? 5 : 1));
-  const std::size_t key_count =
-      3 + static_cast<std::size_t>(used) + (delayed ? 2U : 0U) + (chosen ? 1U : 0U);
-  CommandBuilder::begin_evalsha(builder, lua::produce, key_count);
-  builder.add(args.producer_key).add(keys.wake).add(keys.stats);
-  for (std::size_t i = 0; i < levels; ++i) {
-    if (immediate[i] > 0) builder.add(keys.ready(all_lists[i]));
-  }
-  if (delayed) builder.add(keys.delayed).add(keys.delayed_data);
-  if (chosen) builder.add(keys.ids);
-
-  builder.add(args.number).add(args.kept.count()).add(used);
-  builder.add(delayed ? 1 : 0).add(chosen ? 1 : 0);
-  for (std::size_t i = 0; i < levels; ++i) {
-    if (immediate[i] > 0) builder.add(one_by_one ? std::size_t{0} : immediate[i]);
-  }
-  for (std::size_t i = 0; i < levels && !one_by_one; ++i) {
-    if (immediate[i] == 0) continue;
-    for (const ProduceItem& item : args.items) {
-      if (item.due == 0 && slot(item.level) == i) builder.add(item.envelope);
-    }
-  }
-  if (one_by_one || delayed) {
-    for (std::size_t i = 0; i < args.items.size(); ++i) {
-      const ProduceItem& item = args.items[i];
-      if (item.due == 0 && !one_by_one) continue;
-      builder.add(item.due != 0 ? 0 : place[slot(item.level)]);
-      builder.add(item.due).add(item.id).add(item.until).add(item.envelope);
-      out.special.push_back(static_cast<std::uint32_t>(i));
-    }
-  }
-  out.command = builder.build();
-  return out;
+  encoded.command = out.build();
+  return encoded;
 }
 
-ProduceReply read_produce(redis::Reply&& reply) {
-  Fields fields(lua::produce.name, std::move(reply));
-  ProduceReply out;
+Produce::Reply Produce::decode(redis::Reply&& reply) {
+  Fields fields(script, std::move(reply));
+  Reply out;
   out.now = fields.count();
-  const std::string state = fields.text();
-  out.again = state == "again";
-  if (!out.again && state != "ok") fields.fail("'ok' or 'again'");
+  out.again = fields.word({"ok", "again"}) == 1;
   out.duplicates.reserve(fields.left());
   while (fields.left() > 0) {
     const std::int64_t at = fields.count();

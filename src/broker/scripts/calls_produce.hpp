@@ -4,51 +4,51 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "broker/data/envelope.hpp"
-#include "broker/data/keys.hpp"
-#include "redis/wire/command.hpp"
-#include "redis/wire/reply.hpp"
+#include "broker/scripts/script_call.hpp"
+#include "mx_rmq/priority.hpp"
 
-/// Adding messages. Pure.
 namespace mx_rmq::broker {
 
-/// A message of a batch, encoded.
-struct ProduceItem {
-  Level level = Level::normal;
-  std::int64_t due = 0;    ///< unix ms; 0 = at once
-  std::int64_t until = 0;  ///< 0 = its id was generated
-  std::string_view id;
-  std::string_view envelope;
-};
+/// Adds a numbered batch of messages. Whether and for how long it is sent again is the producer's
+/// business.
+struct Produce {
+  static constexpr const lua::Script& script = lua::produce;
 
-struct ProduceArgs {
-  std::string_view producer_key;      ///< TopicKeys::producer(id)
-  std::uint64_t number = 0;           ///< of this batch; rises from batch to batch of one producer
-  std::chrono::milliseconds kept{0};  ///< for how long the number is remembered
-  std::span<const ProduceItem> items;
-};
+  /// A message of a batch, its envelope encoded.
+  struct Item {
+    MessagePriority priority = MessagePriority::normal;
+    std::int64_t due = 0;       ///< unix ms; 0 = at once
+    std::int64_t id_until = 0;  ///< 0 = its id was generated
+    std::string_view id;
+    std::string_view envelope;
+  };
+  struct Args {
+    std::string_view producer_key;  ///< TopicKeys::producer(id)
+    std::uint64_t number = 0;       ///< of this batch; rises from batch to batch of one producer
+    std::chrono::milliseconds kept{0};  ///< for how long the number is remembered
+    std::span<const Item> items;
+  };
+  struct Encoded {
+    redis::Command command;
+    /// The items that do not travel plain: the k-th (from 0) message of the last group is
+    /// items[special[k]].
+    std::vector<std::uint32_t> special;
+  };
+  struct Reply {
+    std::int64_t now = 0;
+    bool again = false;  ///< this batch was applied before: nothing was changed
+    /// Places in the last group, from 0; as they were when it was applied.
+    std::vector<std::uint32_t> duplicates;
+  };
 
-/// The command, and which item each place of its last group is.
-struct ProduceCommand {
-  redis::Command command;
-  std::vector<std::uint32_t>
-      special;  ///< the k-th (from 0) message of the last group is items[special[k]]
+  /// Immediate messages with generated ids travel plain, list by list, unless an immediate one with
+  /// a chosen id is among them: then all go one by one, in order, so that their order within a
+  /// priority is kept.
+  [[nodiscard]] static Encoded encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
-
-/// Immediate messages with generated ids travel plain, list by list, unless an immediate one with a chosen
-/// id is among them: then all go one by one, in order, so that their order within a level is kept.
-[[nodiscard]] ProduceCommand make_produce(const TopicKeys& keys, const ProduceArgs& args);
-
-struct ProduceReply {
-  std::int64_t now = 0;
-  bool again = false;  ///< this batch was applied before: nothing was changed
-  std::vector<std::uint32_t>
-      duplicates;  ///< places in the last group, from 0; as they were when it was applied
-};
-[[nodiscard]] ProduceReply read_produce(redis::Reply&& reply);
 
 }  // namespace mx_rmq::broker

@@ -1,30 +1,16 @@
 #include "broker/scripts/calls_settle.hpp"
 
 #include "broker/scripts/fields.hpp"
-#include "mx_rmq_scripts.hpp"
 
 namespace mx_rmq::broker {
 
-using redis::CommandBuilder;
-
 namespace {
 
-// Reads `now, 'ok'`, or `now, 'lost'` to its end.
-bool read_lost(Fields& fields) {
-  fields.count();
-  const std::string state = fields.text();
-  if (state == "lost") {
-    fields.end();
-    return true;
-  }
-  if (state != "ok") fields.fail("'ok' or 'lost'");
-  return false;
-}
-
-SettleResult read_counted(std::string_view script, redis::Reply&& reply) {
+SettleResult decode_count(const lua::Script& script, redis::Reply&& reply) {
   Fields fields(script, std::move(reply));
   SettleResult out;
-  out.lost = read_lost(fields);
+  fields.count();  // now
+  out.lost = fields.lost();
   if (out.lost) return out;
   out.count = fields.count();
   fields.end();
@@ -33,93 +19,76 @@ SettleResult read_counted(std::string_view script, redis::Reply&& reply) {
 
 }  // namespace
 
-redis::Command make_ack(const TopicKeys& keys, const AckArgs& args) {
-  CommandBuilder out;
-  out.reserve(10 + 3 * args.chosen.size() + args.tags.size());
-  CommandBuilder::begin_evalsha(out, lua::ack, args.chosen.empty() ? 3 : 4);
-  out.add_copy(keys.processing(args.consumer)).add(keys.consumers).add(keys.stats);
-  if (!args.chosen.empty()) out.add(keys.ids);
-  out.add(args.consumer);
-  out.add(args.kind == AckKind::completed ? "completed" : "discarded");
-  out.add(args.kind == AckKind::expired_discarded ? "expired" : "");
-  out.add(args.chosen.size());
-  for (const ChosenTag& each : args.chosen) {
-    out.add_copy(each.tag.text()).add(each.id).add(each.until);
+redis::Command Ack::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script, 8 + 3 * args.chosen.size() + args.tags.size());
+  std::string processing = keys.processing(args.consumer);
+  if (args.chosen.empty()) {
+    out.keys(std::move(processing), keys.consumers, keys.stats);
+  } else {
+    out.keys(std::move(processing), keys.consumers, keys.stats, keys.ids);
   }
-  for (const Tag& tag : args.tags) out.add_copy(tag.text());
+  out.args(args.consumer, args.kind == AckKind::completed ? "completed" : "discarded",
+           args.kind == AckKind::expired_discarded ? "expired" : "", args.chosen.size());
+  for (const ChosenTag& each : args.chosen) out.args(each.tag, each.id, each.id_until);
+  for (const Tag& tag : args.tags) out.args(tag);
   return out.build();
 }
 
-SettleResult read_ack(redis::Reply&& reply) {
-  const std::int64_t number = single_number(lua::ack.name, reply);
-  SettleResult out;
+Ack::Reply Ack::decode(redis::Reply&& reply) {
+  const std::int64_t number = single_number(script, reply);
+  Reply out;
   out.lost = number < 0;
   out.count = out.lost ? 0 : number;
   return out;
 }
 
-redis::Command make_retry(const TopicKeys& keys, const RetryArgs& args) {
-  CommandBuilder out;
-  out.reserve(10 + 5 * args.items.size());
-  CommandBuilder::begin_evalsha(out, lua::retry, 6);
-  out.add_copy(keys.processing(args.consumer)).add(keys.consumers).add(keys.stats);
-  out.add(keys.delayed).add(keys.delayed_data).add(keys.wake);
-  out.add(args.consumer);
-  for (const RetryItem& item : args.items) {
-    out.add_copy(item.tag.text()).add(item.delay.count()).add(item.id);
-    out.add(item.head_size).add(item.new_head);
-  }
+redis::Command Retry::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script, 7 + 5 * args.items.size());
+  out.keys(keys.processing(args.consumer), keys.consumers, keys.stats, keys.delayed,
+           keys.delayed_data, keys.wake);
+  out.args(args.consumer);
+  for (const Item& item : args.items)
+    out.args(item.tag, item.delay, item.id, item.head_size, item.new_head);
   return out.build();
 }
 
-SettleResult read_retry(redis::Reply&& reply) {
-  return read_counted(lua::retry.name, std::move(reply));
-}
+Retry::Reply Retry::decode(redis::Reply&& reply) { return decode_count(script, std::move(reply)); }
 
 std::string undecodable_member(std::string_view consumer, Tag tag) {
   std::string out = "!";
   return out.append(consumer).append(1, '.').append(tag.text());
 }
 
-redis::Command make_dead(const TopicKeys& keys, const DeadArgs& args) {
-  CommandBuilder out;
-  out.reserve(11 + 3 * args.items.size());
-  CommandBuilder::begin_evalsha(out, lua::dead, 6);
-  out.add_copy(keys.processing(args.consumer)).add(keys.consumers).add(keys.stats);
-  out.add(keys.dlq).add(keys.dlq_data).add(keys.ids);
-  out.add(args.consumer).add(args.cap);
-  for (const DeadItem& item : args.items) {
-    out.add_copy(item.tag.text()).add(item.member).add(item.line);
-  }
+redis::Command Dead::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script, 8 + 3 * args.items.size());
+  out.keys(keys.processing(args.consumer), keys.consumers, keys.stats, keys.dlq, keys.dlq_data,
+           keys.ids);
+  out.args(args.consumer, args.cap);
+  for (const Item& item : args.items) out.args(item.tag, item.member, item.line);
   return out.build();
 }
 
-DeadResult read_dead(redis::Reply&& reply) {
-  Fields fields(lua::dead.name, std::move(reply));
-  DeadResult out;
-  out.lost = read_lost(fields);
+Dead::Reply Dead::decode(redis::Reply&& reply) {
+  Fields fields(script, std::move(reply));
+  Reply out;
+  fields.count();  // now
+  out.lost = fields.lost();
   if (out.lost) return out;
   out.total = fields.count();
   out.dropped = fields.rest();
   return out;
 }
 
-redis::Command make_release(const TopicKeys& keys, const ReleaseArgs& args) {
-  CommandBuilder out;
-  out.reserve(12 + 3 * args.items.size());
-  CommandBuilder::begin_evalsha(out, lua::release, 8);
-  out.add_copy(keys.processing(args.consumer)).add(keys.consumers).add(keys.stats);
-  for (const List list : all_lists) out.add(keys.ready(list));
-  out.add(keys.wake);
-  out.add(args.consumer);
-  for (const ReleaseItem& item : args.items) {
-    out.add_copy(item.tag.text()).add(item.head_size).add(item.new_head);
-  }
+redis::Command Release::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script, 9 + 3 * args.items.size());
+  out.keys(keys.processing(args.consumer), keys.consumers, keys.stats, keys.ready(), keys.wake);
+  out.args(args.consumer);
+  for (const Item& item : args.items) out.args(item.tag, item.head_size, item.new_head);
   return out.build();
 }
 
-SettleResult read_release(redis::Reply&& reply) {
-  return read_counted(lua::release.name, std::move(reply));
+Release::Reply Release::decode(redis::Reply&& reply) {
+  return decode_count(script, std::move(reply));
 }
 
 }  // namespace mx_rmq::broker

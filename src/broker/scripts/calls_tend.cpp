@@ -1,42 +1,28 @@
 #include "broker/scripts/calls_tend.hpp"
 
+#include <cassert>
+
 #include "broker/scripts/fields.hpp"
 #include "mx_rmq/errors.hpp"
-#include "mx_rmq_scripts.hpp"
 #include "redis/connection/role.hpp"
 #include "redis/wire/classify.hpp"
 
 namespace mx_rmq::broker {
 
-using redis::CommandBuilder;
-
-redis::Command make_tend(const TopicKeys& keys, const TendArgs& args) {
-  CommandBuilder out;
-  out.reserve(15 + args.tags.size());
-  CommandBuilder::begin_evalsha(out, lua::tend, 7);
-  out.add_copy(keys.processing(args.consumer)).add(keys.consumers);
-  for (const List list : all_lists) out.add(keys.ready(list));
-  out.add(keys.wake);
-  out.add(args.consumer)
-      .add(args.lease.count())
-      .add(args.last_claim)
-      .add(args.most)
-      .add(args.bytes);
-  for (const Tag& tag : args.tags) out.add_copy(tag.text());
+redis::Command Tend::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script, 12 + args.tags.size());
+  out.keys(keys.processing(args.consumer), keys.consumers, keys.ready(), keys.wake);
+  out.args(args.consumer, args.lease, args.last_claim, args.most, args.bytes);
+  for (const Tag& tag : args.tags) out.args(tag);
   return out.build();
 }
 
-TendResult read_tend(redis::Reply&& reply) {
-  Fields fields(lua::tend.name, std::move(reply));
-  TendResult out;
+Tend::Reply Tend::decode(redis::Reply&& reply) {
+  Fields fields(script, std::move(reply));
+  Reply out;
   out.now = fields.count();
-  const std::string state = fields.text();
-  if (state == "lost") {
-    fields.end();
-    out.lost = true;
-    return out;
-  }
-  if (state != "ok") fields.fail("'ok' or 'lost'");
+  out.lost = fields.lost();
+  if (out.lost) return out;
   out.more = fields.flag();
   out.missing.reserve(fields.left());
   while (fields.left() > 0) {
@@ -47,31 +33,31 @@ TendResult read_tend(redis::Reply&& reply) {
   return out;
 }
 
-redis::Command make_leave(const TopicKeys& keys, const LeaveArgs& args) {
-  CommandBuilder out;
-  CommandBuilder::begin_evalsha(out, lua::leave, 4);
-  out.add_copy(keys.processing(args.consumer)).add(keys.consumers).add(keys.wake).add(keys.stats);
-  out.add(args.consumer).add(args.alarm).add(args.marker ? 1 : 0);
+redis::Command Leave::encode(const TopicKeys& keys, const Args& args) {
+  ScriptCommand out(script);
+  out.keys(keys.processing(args.consumer), keys.consumers, keys.wake, keys.stats);
+  out.args(args.consumer, args.alarm, args.marker);
   return out.build();
 }
 
-std::int64_t read_leave(redis::Reply&& reply) { return single_number(lua::leave.name, reply); }
+Leave::Reply Leave::decode(redis::Reply&& reply) { return single_number(script, reply); }
 
-redis::Command make_arm(const TopicKeys& keys) {
-  CommandBuilder out;
-  CommandBuilder::begin_evalsha(out, lua::arm, 1);
-  out.add(keys.wake);
+redis::Command Arm::encode(const TopicKeys& keys, const Args& /*args*/) {
+  ScriptCommand out(script);
+  out.keys(keys.wake);
   return out.build();
 }
 
-void read_arm(redis::Reply&& reply) {
-  if (single_number(lua::arm.name, reply) != 1) {
+Arm::Reply Arm::decode(redis::Reply&& reply) {
+  if (single_number(script, reply) != 1) {
     throw redis::ProtocolError("reply of script arm: wanted 1");
   }
+  return {};
 }
 
 redis::Command make_wait(std::span<const TopicKeys* const> topics, std::chrono::seconds timeout) {
-  CommandBuilder out("BZPOPMIN");
+  assert(!topics.empty() && "nobody waits for no topic");
+  redis::CommandBuilder out("BZPOPMIN");
   for (const TopicKeys* keys : topics) out.add(keys->wake);
   out.add(timeout.count());
   return out.build();

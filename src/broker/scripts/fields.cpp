@@ -8,7 +8,7 @@ namespace mx_rmq::broker {
 
 void Fields::fail(std::string_view wanted) const {
   std::string text = "reply of script ";
-  text.append(script_).append(": wanted ").append(wanted).append(" at place ");
+  text.append(command_).append(": wanted ").append(wanted).append(" at place ");
   text += std::to_string(at_);
   text.append(", got ").append(reply_.describe());
   throw redis::ProtocolError(text);
@@ -25,10 +25,20 @@ std::int64_t Fields::score() {
   return static_cast<std::int64_t>(std::floor(std::fmin(std::fmax(number, -most), most)));
 }
 
-std::int64_t single_number(std::string_view script, const redis::Reply& reply) {
+std::size_t Fields::place_of_word(std::initializer_list<std::string_view> allowed) {
+  const std::string got = text();
+  std::string wanted;
+  for (const std::string_view& each : allowed) {
+    if (got == each) return static_cast<std::size_t>(&each - allowed.begin());
+    wanted.append(wanted.empty() ? "'" : " or '").append(each).append("'");
+  }
+  fail(wanted);
+}
+
+std::int64_t single_number(const lua::Script& script, const redis::Reply& reply) {
   if (reply.kind() != redis::Reply::Kind::integer) {
     std::string text = "reply of script ";
-    text.append(script).append(": wanted a number, got ").append(reply.describe());
+    text.append(script.name).append(": wanted a number, got ").append(reply.describe());
     throw redis::ProtocolError(text);
   }
   return reply.as_integer();

@@ -2,24 +2,27 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "mx_rmq_scripts.hpp"
 #include "redis/wire/protocol_error.hpp"
 #include "redis/wire/reply.hpp"
 
 namespace mx_rmq::broker {
 
-/// Reads a script's flat reply from left to right; ProtocolError, naming the script and the place, for
-/// whatever is not as its header says. Strings are moved out.
+/// Reads a script's flat reply from left to right; ProtocolError, naming the script and the place,
+/// for whatever is not as its header says. Strings are moved out.
 class Fields {
  public:
-  /// `script` must outlive it.
-  Fields(std::string_view script, redis::Reply&& reply)
-      : script_(script), reply_(std::move(reply)) {
+  Fields(const lua::Script& script, redis::Reply&& reply) : Fields(script.name, std::move(reply)) {}
+  /// The reply of `command`, which must outlive this.
+  Fields(std::string_view command, redis::Reply&& reply)
+      : command_(command), reply_(std::move(reply)) {
     if (!reply_.is_array()) fail("an array");
   }
 
@@ -55,6 +58,17 @@ class Fields {
   }
   /// A sorted set's score as ms: written by whoever, so it need not be whole.
   std::int64_t score();
+  /// Which of `allowed` it is.
+  template <class Word = std::size_t>
+  Word word(std::initializer_list<std::string_view> allowed) {
+    return static_cast<Word>(place_of_word(allowed));
+  }
+  /// 'ok', or 'lost', behind which nothing may follow: whether it is that.
+  bool lost() {
+    const bool lost = word({"ok", "lost"}) == 1;
+    if (lost) end();
+    return lost;
+  }
   std::string text() {
     redis::Reply& field = next("a string");
     if (field.kind() != redis::Reply::Kind::string && field.kind() != redis::Reply::Kind::status) {
@@ -75,17 +89,18 @@ class Fields {
   [[noreturn]] void fail(std::string_view wanted) const;
 
  private:
+  std::size_t place_of_word(std::initializer_list<std::string_view> allowed);
   redis::Reply& next(std::string_view wanted) {
     if (left() == 0) fail(wanted);
     return reply_.at(at_++);
   }
 
-  std::string_view script_;
+  std::string_view command_;
   redis::Reply reply_;
   std::size_t at_ = 0;
 };
 
 /// The one integer a script returned.
-[[nodiscard]] std::int64_t single_number(std::string_view script, const redis::Reply& reply);
+[[nodiscard]] std::int64_t single_number(const lua::Script& script, const redis::Reply& reply);
 
 }  // namespace mx_rmq::broker

@@ -4,7 +4,6 @@
 
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
-#include "mx_rmq_scripts.hpp"
 #include "redis/connection/role.hpp"
 #include "redis/wire/call_end.hpp"
 
@@ -46,8 +45,8 @@ Task<ScriptCaller::Answer> ScriptCaller::ask(ScriptCaller self, const lua::Scrip
   for (;;) {
     CallEnd end;
     answer.sent = self.loop_->now();
-    const bool last = resend == Resend::never || deadline - answer.sent <= self.attempt_timeout_;
-    const TimePoint limit = last ? deadline : answer.sent + self.attempt_timeout_;
+    const bool last = resend == Resend::never || deadline - answer.sent <= self.copy_timeout_;
+    const TimePoint limit = last ? deadline : answer.sent + self.copy_timeout_;
     try {
       answer.reply = co_await self.lane_->eval(*script, command, limit, only_epoch);
     } catch (...) {

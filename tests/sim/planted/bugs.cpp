@@ -39,10 +39,12 @@ const std::vector<Bug>& bugs() {
       // --- claims ---
       {"resends_claims",
        "a claim without a reply is sent again",
-       {{"src/broker/topic_broker.cpp", "read_claim, deadline, Resend::never, only_epoch",
-         R"(read_claim, deadline,
-         planted::is("resends_claims") ? Resend::until_deadline : Resend::never,
-         planted::is("resends_claims") ? 0 : only_epoch)"}}},
+       {{"src/worker/consumer.cpp",
+         "call<broker::Claim>(args, asked.deadline, broker::Resend::never, asked.epoch)",
+         R"(call<broker::Claim>(
+         args, asked.deadline,
+         planted::is("resends_claims") ? broker::Resend::until_deadline : broker::Resend::never,
+         planted::is("resends_claims") ? 0 : asked.epoch))"}}},
       {"uses_a_claim_number_again",
        "the number of a claim without a reply is used for the next one",
        {{"src/worker/lease.cpp", "claiming_ = false; owe(); strays_until_",
@@ -159,34 +161,34 @@ const std::vector<Bug>& bugs() {
       // --- producing ---
       {"uses_a_batch_number_again",
        "after a batch that was given up its number is used for the next one",
-       {{"src/broker/produce/producer_pump.cpp",
-         "if (sender.batch_open()) return false; sender.end_batch();",
-         R"(if (sender.batch_open()) return false;
-         if (planted::is("uses_a_batch_number_again") && attempt.end.kind() == End::no_reply) --sender.number;
-         sender.end_batch();)"},
-        {"src/broker/produce/producer_pump.cpp",
-         "if (attempt.reply.again && !sender->maybe_applied) {",
-         R"(if (attempt.reply.again && !sender->maybe_applied && !planted::is("uses_a_batch_number_again")) {)"}}},
+       {{"src/broker/produce/producer.cpp",
+         "if (batch.is_open()) return false; batch.end();",
+         R"(if (batch.is_open()) return false;
+         if (planted::is("uses_a_batch_number_again") && sending.end.kind() == End::no_reply) --sender.number;
+         batch.end();)"},
+        {"src/broker/produce/producer.cpp",
+         "if (sending.reply.again && !batch.maybe_applied()) {",
+         R"(if (sending.reply.again && !batch.maybe_applied() && !planted::is("uses_a_batch_number_again")) {)"}}},
       {"numbers_each_copy_of_a_batch",
        "a batch without a reply is sent again under another number",
-       {{"src/broker/produce/producer_pump.cpp", "sender->envelopes = encoded.release();",
+       {{"src/broker/produce/producer.cpp", "sender->envelopes = encoded.release();",
          R"(if (!planted::is("numbers_each_copy_of_a_batch")) sender->envelopes = encoded.release();)"},
-        {"src/broker/produce/producer_pump.cpp", "++self->counts_.resent;",
+        {"src/broker/produce/producer.cpp", "++self->counts_.resent;",
          R"(++self->counts_.resent;
          if (planted::is("numbers_each_copy_of_a_batch")) {
-           const_cast<ProduceCommand&>(command) =
+           const_cast<Produce::Encoded&>(command) =
                encoded.build(self->keys_, sender->key, ++sender->number, 2 * options.longest_timeout);
          })"}}},
       {"takes_no_reply_for_not_sent",
        "a batch without a reply is told to its callers as not sent",
-       {{"src/broker/produce/producer_pump.cpp",
-         "case End::no_reply: sender.maybe_applied = true; expire(); arm_timer(); break;",
+       {{"src/broker/produce/producer.cpp",
+         "case End::no_reply: batch.set_maybe_applied(); expire(); arm_timer(); break;",
          R"(case End::no_reply:
            if (planted::is("takes_no_reply_for_not_sent")) {
-             fail_batch(sender, std::make_exception_ptr(ConnectionError("produce: not sent")));
+             batch.fail_all(std::make_exception_ptr(ConnectionError("produce: not sent")));
              break;
            }
-           sender.maybe_applied = true;
+           batch.set_maybe_applied();
            expire();
            arm_timer();
            break;)"}}},

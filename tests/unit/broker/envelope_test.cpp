@@ -14,14 +14,14 @@ using namespace std::string_literals;
 
 EnvelopeView sample() {
   EnvelopeView view;
-  view.level = Level::high;
+  view.priority = MessagePriority::high;
   view.attempts = 2;
   view.recoveries = 1;
   view.max_recoveries = 3;
   view.created_at = 1'700'000'000'001;
   view.ttl = 86'400'000;
   view.expire_at = 1'700'086'400'001;
-  view.until = 1'700'086'700'000;
+  view.id_until = 1'700'086'700'000;
   view.id = "order-7";
   view.headers = R"({"a":1})";
   view.history = R"(["boom",[1,2]])";
@@ -30,14 +30,14 @@ EnvelopeView sample() {
 }
 
 void expect_same(const EnvelopeView& got, const EnvelopeView& want) {
-  EXPECT_EQ(got.level, want.level);
+  EXPECT_EQ(got.priority, want.priority);
   EXPECT_EQ(got.attempts, want.attempts);
   EXPECT_EQ(got.recoveries, want.recoveries);
   EXPECT_EQ(got.max_recoveries, want.max_recoveries);
   EXPECT_EQ(got.created_at, want.created_at);
   EXPECT_EQ(got.ttl, want.ttl);
   EXPECT_EQ(got.expire_at, want.expire_at);
-  EXPECT_EQ(got.until, want.until);
+  EXPECT_EQ(got.id_until, want.id_until);
   EXPECT_EQ(got.id, want.id);
   EXPECT_EQ(got.headers, want.headers);
   EXPECT_EQ(got.history, want.history);
@@ -155,14 +155,15 @@ TEST(Envelope, RandomOnesComeBackEqual) {
   };
   for (int round = 0; round < 20'000; ++round) {
     EnvelopeView view;
-    view.level = std::array{Level::high, Level::normal, Level::low}[rng() % 3];
+    view.priority =
+        std::array{MessagePriority::high, MessagePriority::normal, MessagePriority::low}[rng() % 3];
     view.attempts = static_cast<std::int32_t>(rng() % (max_envelope_count + 1));
     view.recoveries = static_cast<std::int32_t>(rng() % 5);
     view.max_recoveries = static_cast<std::int32_t>(rng() % 5);
     view.created_at = static_cast<std::int64_t>(rng() % 1'000'000'000'000'000);
     view.ttl = static_cast<std::int64_t>(rng() % 1'000'000'000'000'000);
     view.expire_at = static_cast<std::int64_t>(rng() % 1'000'000'000'000'000);
-    view.until = static_cast<std::int64_t>(rng() % 3);
+    view.id_until = static_cast<std::int64_t>(rng() % 3);
     const std::string id = text(40, "");
     const std::string headers = text(20, "\n\t");
     const std::string history = text(20, "\n");

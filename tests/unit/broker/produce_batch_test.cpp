@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/produce/producer.hpp"
+#include "broker/data/random_id.hpp"
 #include "command_args.hpp"
 #include "redis/connection/seams.hpp"
 #include "redis/wire/protocol_error.hpp"
@@ -34,9 +34,9 @@ BatchLimits limits() {
   return out;
 }
 
-OutgoingEnvelope message(std::string id, Level level = Level::normal) {
+OutgoingEnvelope message(std::string id, MessagePriority priority = MessagePriority::normal) {
   OutgoingEnvelope out;
-  out.level = level;
+  out.priority = priority;
   out.id = std::move(id);
   out.ttl = 10s;
   out.payload = "{}";
@@ -47,7 +47,7 @@ test::ScriptCall call_of(const std::vector<OutgoingEnvelope>& messages,
                          std::vector<std::uint32_t>* special = nullptr) {
   ProduceBatch batch(limits());
   for (const OutgoingEnvelope& each : messages) EXPECT_TRUE(batch.add(each));
-  const ProduceCommand out = batch.build(keys, "p:{t}:producer:me", 5, 60s);
+  const Produce::Encoded out = batch.build(keys, "p:{t}:producer:me", 5, 60s);
   if (special != nullptr) *special = out.special;
   return script_call(out.command);
 }
@@ -58,7 +58,7 @@ std::string plain(const std::string& id, char level = 'n') {
 }
 
 TEST(ProduceBatch, ImmediateMessagesTravelPlainListByList) {
-  const auto call = call_of({message("a"), message("b", Level::high), message("c")});
+  const auto call = call_of({message("a"), message("b", MessagePriority::high), message("c")});
   EXPECT_EQ(call.script, "produce");
   EXPECT_EQ(call.keys, (Strings{"p:{t}:producer:me", "p:{t}:wake", "p:{t}:stats",
                                 "p:{t}:ready:high", "p:{t}:ready:normal"}));
@@ -88,7 +88,7 @@ TEST(ProduceBatch, DelayedOnesFollowWithTheirDueTime) {
 }
 
 TEST(ProduceBatch, OneImmediateChosenIdMakesAllGoOneByOneInOrder) {
-  OutgoingEnvelope chosen = message("mine", Level::low);
+  OutgoingEnvelope chosen = message("mine", MessagePriority::low);
   chosen.chosen = true;
   std::vector<std::uint32_t> special;
   const auto call = call_of({message("a"), chosen, message("b")}, &special);
@@ -167,16 +167,16 @@ TEST(ProduceBatch, RefusesWhatNoEnvelopeHoldsAndGoesOn) {
 }
 
 TEST(ProduceReply, IsReadWithItsDuplicates) {
-  const ProduceReply got = read_produce(flat({"5", "ok", "1", "3"}));
+  const Produce::Reply got = Produce::decode(flat({"5", "ok", "1", "3"}));
   EXPECT_FALSE(got.again);
   EXPECT_EQ(got.duplicates, (std::vector<std::uint32_t>{0, 2}));
-  EXPECT_TRUE(read_produce(flat({"5", "again"})).again);
-  const ProduceReply again = read_produce(flat({"5", "again", "2"}));
+  EXPECT_TRUE(Produce::decode(flat({"5", "again"})).again);
+  const Produce::Reply again = Produce::decode(flat({"5", "again", "2"}));
   EXPECT_TRUE(again.again);
   EXPECT_EQ(again.duplicates, std::vector<std::uint32_t>{1});
-  EXPECT_THROW((void)read_produce(flat({"5", "again", "0"})), redis::ProtocolError);
-  EXPECT_THROW((void)read_produce(flat({"5", "ok", "0"})), redis::ProtocolError);
-  EXPECT_THROW((void)read_produce(flat({"5", "no"})), redis::ProtocolError);
+  EXPECT_THROW((void)Produce::decode(flat({"5", "again", "0"})), redis::ProtocolError);
+  EXPECT_THROW((void)Produce::decode(flat({"5", "ok", "0"})), redis::ProtocolError);
+  EXPECT_THROW((void)Produce::decode(flat({"5", "no"})), redis::ProtocolError);
 }
 
 TEST(RandomId, Is128BitsInHexAndNotTheSameTwice) {

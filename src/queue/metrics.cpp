@@ -1,21 +1,22 @@
-#include "queue/metrics_ops.hpp"
-
+#include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "api/checks.hpp"
 #include "api/counters.hpp"
+#include "broker/topic_stats.hpp"
+#include "mx_rmq/metrics.hpp"
+#include "queue/core.hpp"
 
-namespace mx_rmq::queue {
+namespace mx_rmq {
 namespace {
-
-using detail::QueueCore;
-using Core = std::shared_ptr<QueueCore>;
 
 TopicMetrics topic_metrics_of(const broker::TopicReport& report) {
   TopicMetrics metrics;
-  for (const auto each : report.stats.waiting) metrics.pending += each;
-  metrics.suspects = report.stats.waiting[static_cast<std::size_t>(broker::List::suspect)];
+  for (const auto each : report.stats.ready) metrics.pending += each;
+  metrics.suspects = report.stats.ready[static_cast<std::size_t>(broker::List::suspect)];
   metrics.processing = report.processing;
   metrics.delayed = report.stats.delayed;
   metrics.dead_letters = report.stats.dead;
@@ -27,15 +28,16 @@ TopicMetrics topic_metrics_of(const broker::TopicReport& report) {
   return metrics;
 }
 
-Task<MetricsSnapshot> collect(Core core, std::vector<std::string> topics) {
+Task<MetricsSnapshot> collect_metrics(std::shared_ptr<detail::QueueCore> core,
+                                      std::vector<std::string> topics) {
   co_await core->loop().schedule();
-  const QueueCore::Use use(core);
+  const queue::Access::Use use(core->access());
   MetricsSnapshot snapshot;
   for (const auto& topic : topics) {
     if (snapshot.topics.contains(topic)) continue;
     const auto deadline = core->loop().now() + runtime::Duration(core->config().command_timeout);
-    const TopicPorts::Use port = core->port(topic);
-    const broker::TopicReport report = co_await port->stats.report(deadline);
+    const queue::TopicPorts::Use port = core->access().port(topic);
+    const broker::TopicReport report = co_await broker::report_topic(port->broker, deadline);
     snapshot.topics[topic] = topic_metrics_of(report);
   }
   snapshot.reconnects = core->reconnects();
@@ -55,21 +57,19 @@ Task<MetricsSnapshot> collect(Core core, std::vector<std::string> topics) {
   co_return snapshot;
 }
 
-class CoreMetricsOps final : public detail::MetricsOps {
- public:
-  explicit CoreMetricsOps(Core core) : core_(std::move(core)) {}
-  Task<MetricsSnapshot> collect(std::vector<std::string> topics) override {
-    return queue::collect(core_, std::move(topics));
-  }
-
- private:
-  const Core core_;
-};
-
 }  // namespace
 
-std::shared_ptr<detail::MetricsOps> make_metrics_ops(Core core) {
-  return std::make_shared<CoreMetricsOps>(std::move(core));
+MetricsCollector::MetricsCollector(std::shared_ptr<detail::QueueCore> core) noexcept
+    : core_(std::move(core)) {}
+
+Task<MetricsSnapshot> MetricsCollector::collect(std::vector<std::string> topics) {
+  std::vector<std::string> wanted;
+  std::set<std::string> seen;
+  for (std::string& topic : topics) {
+    api::validate_topic(topic);
+    if (seen.insert(topic).second) wanted.push_back(std::move(topic));
+  }
+  return collect_metrics(core_, std::move(wanted));
 }
 
-}  // namespace mx_rmq::queue
+}  // namespace mx_rmq

@@ -1,23 +1,31 @@
-#include "queue/dead_letter_ops.hpp"
+#include "mx_rmq/dead_letters.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "api/checks.hpp"
 #include "api/payload.hpp"
 #include "broker/data/envelope.hpp"
 #include "broker/data/history.hpp"
 #include "broker/describe.hpp"
-#include "mx_rmq/detail/erase_handler.hpp"
-#include "mx_rmq/errors.hpp"
+#include "mx_rmq/detail/payload_decode_error.hpp"
+#include "queue/core.hpp"
 
-namespace mx_rmq::queue {
+namespace mx_rmq {
 namespace {
 
-using detail::QueueCore;
-using Core = std::shared_ptr<QueueCore>;
+using Core = std::shared_ptr<detail::QueueCore>;
+
+void check_not_negative(const char* argument, std::int64_t value) {
+  if (value < 0)
+    throw std::invalid_argument(std::string(argument) + ": " + std::to_string(value) +
+                                " is not allowed; 0 or more is");
+}
 
 std::string default_error(const std::string& reason, const broker::EnvelopeView& view) {
   if (reason == "poison")
@@ -72,18 +80,18 @@ DeadLetter dead_letter_of(const std::string& topic, broker::DeadLetterRecord rec
   return letter;
 }
 
-Task<std::int64_t> count(Core core, std::string topic) {
+// Each holds the core by itself: its handle may be gone before it is awaited.
+
+Task<std::int64_t> count_letters(Core core, std::string topic) {
   co_await core->loop().schedule();
-  const QueueCore::Use use(core);
-  const TopicPorts::Use port = core->port(topic);
+  const queue::Access::Port port(core->access(), topic);
   co_return co_await port->dead_letters.count();
 }
 
-Task<std::vector<DeadLetter>> list(Core core, std::string topic, std::int64_t offset,
-                                   std::int64_t most) {
+Task<std::vector<DeadLetter>> list_letters(Core core, std::string topic, std::int64_t offset,
+                                           std::int64_t most) {
   co_await core->loop().schedule();
-  const QueueCore::Use use(core);
-  const TopicPorts::Use port = core->port(topic);
+  const queue::Access::Port port(core->access(), topic);
   auto records = co_await port->dead_letters.list(offset, most);
   std::vector<DeadLetter> letters;
   letters.reserve(records.size());
@@ -91,79 +99,85 @@ Task<std::vector<DeadLetter>> list(Core core, std::string topic, std::int64_t of
   co_return letters;
 }
 
-Task<std::optional<DeadLetter>> get(Core core, std::string topic, std::string id) {
+Task<std::optional<DeadLetter>> get_letter(Core core, std::string topic, std::string id) {
   co_await core->loop().schedule();
-  const QueueCore::Use use(core);
-  const TopicPorts::Use port = core->port(topic);
+  const queue::Access::Port port(core->access(), topic);
   auto record = co_await port->dead_letters.get(std::move(id));
   std::optional<DeadLetter> letter;
   if (record) letter = dead_letter_of(topic, std::move(*record));
   co_return letter;
 }
 
-Task<bool> requeue(Core core, std::string topic, std::string id) {
+Task<bool> requeue_letter(Core core, std::string topic, std::string id) {
   co_await core->loop().schedule();
-  const QueueCore::Use use(core);
-  const TopicPorts::Use port = core->port(topic);
+  const queue::Access::Port port(core->access(), topic);
   co_return co_await port->dead_letters.requeue(std::move(id));
 }
 
-Task<std::int64_t> requeue_all(Core core, std::string topic) {
+Task<std::int64_t> requeue_letters(Core core, std::string topic) {
   co_await core->loop().schedule();
-  const QueueCore::Use use(core);
-  const TopicPorts::Use port = core->port(topic);
+  const queue::Access::Port port(core->access(), topic);
   co_return co_await port->dead_letters.requeue_all();
 }
 
-Task<bool> remove(Core core, std::string topic, std::string id) {
+Task<bool> remove_letter(Core core, std::string topic, std::string id) {
   co_await core->loop().schedule();
-  const QueueCore::Use use(core);
-  const TopicPorts::Use port = core->port(topic);
+  const queue::Access::Port port(core->access(), topic);
   co_return co_await port->dead_letters.remove(std::move(id));
 }
 
-Task<std::int64_t> purge(Core core, std::string topic) {
+Task<std::int64_t> purge_letters(Core core, std::string topic) {
   co_await core->loop().schedule();
-  const QueueCore::Use use(core);
-  const TopicPorts::Use port = core->port(topic);
+  const queue::Access::Port port(core->access(), topic);
   co_return co_await port->dead_letters.purge();
 }
 
-class CoreDeadLetterOps final : public detail::DeadLetterOps {
- public:
-  explicit CoreDeadLetterOps(Core core) : core_(std::move(core)) {}
-
-  Task<std::int64_t> count(std::string topic) override {
-    return queue::count(core_, std::move(topic));
-  }
-  Task<std::vector<DeadLetter>> list(std::string topic, std::int64_t offset,
-                                     std::int64_t most) override {
-    return queue::list(core_, std::move(topic), offset, most);
-  }
-  Task<std::optional<DeadLetter>> get(std::string topic, std::string id) override {
-    return queue::get(core_, std::move(topic), std::move(id));
-  }
-  Task<bool> requeue(std::string topic, std::string id) override {
-    return queue::requeue(core_, std::move(topic), std::move(id));
-  }
-  Task<std::int64_t> requeue_all(std::string topic) override {
-    return queue::requeue_all(core_, std::move(topic));
-  }
-  Task<bool> remove(std::string topic, std::string id) override {
-    return queue::remove(core_, std::move(topic), std::move(id));
-  }
-  Task<std::int64_t> purge(std::string topic) override {
-    return queue::purge(core_, std::move(topic));
-  }
-
- private:
-  const Core core_;
-};
-
 }  // namespace
 
-std::shared_ptr<detail::DeadLetterOps> make_dead_letter_ops(Core core) {
-  return std::make_shared<CoreDeadLetterOps>(std::move(core));
+DeadLetter::DeadLetter() = default;
+
+DeadLetterQueue::DeadLetterQueue(std::shared_ptr<detail::QueueCore> core) noexcept
+    : core_(std::move(core)) {}
+
+Task<std::int64_t> DeadLetterQueue::count(std::string topic) {
+  api::validate_topic(topic);
+  return count_letters(core_, std::move(topic));
 }
 
-}  // namespace mx_rmq::queue
+Task<std::vector<DeadLetter>> DeadLetterQueue::list(std::string topic, std::int64_t offset,
+                                                    std::int64_t count) {
+  api::validate_topic(topic);
+  check_not_negative("offset", offset);
+  check_not_negative("count", count);
+  return list_letters(core_, std::move(topic), offset, count);
+}
+
+Task<std::optional<DeadLetter>> DeadLetterQueue::get(std::string topic, std::string id) {
+  api::validate_topic(topic);
+  api::validate_dead_letter_id(id);
+  return get_letter(core_, std::move(topic), std::move(id));
+}
+
+Task<bool> DeadLetterQueue::requeue(std::string topic, std::string id) {
+  api::validate_topic(topic);
+  api::validate_dead_letter_id(id);
+  return requeue_letter(core_, std::move(topic), std::move(id));
+}
+
+Task<std::int64_t> DeadLetterQueue::requeue_all(std::string topic) {
+  api::validate_topic(topic);
+  return requeue_letters(core_, std::move(topic));
+}
+
+Task<bool> DeadLetterQueue::remove(std::string topic, std::string id) {
+  api::validate_topic(topic);
+  api::validate_dead_letter_id(id);
+  return remove_letter(core_, std::move(topic), std::move(id));
+}
+
+Task<std::int64_t> DeadLetterQueue::purge(std::string topic) {
+  api::validate_topic(topic);
+  return purge_letters(core_, std::move(topic));
+}
+
+}  // namespace mx_rmq

@@ -1,0 +1,129 @@
+#include "queue/access.hpp"
+
+#include <cassert>
+#include <exception>
+#include <utility>
+
+#include "mx_rmq/errors.hpp"
+#include "redis/wire/call_end.hpp"
+#include "runtime/log.hpp"
+
+namespace mx_rmq::queue {
+
+namespace {
+
+// Lane 0 produces, lane 1 looks and moves; the consuming side has the others to itself.
+constexpr std::size_t most_access_lanes = 2;
+// A topic in use is put into the set of topics again after so long: somebody else may have
+// forgotten it.
+constexpr runtime::Duration note_again = std::chrono::minutes(5);
+
+std::size_t access_lanes(const MQConfig& config) {
+  return config.connection_pool_size >= 3 ? most_access_lanes : 1;
+}
+
+}  // namespace
+
+Access::Access(runtime::EventLoop& loop, const MQConfig& config, MakeClient make_client)
+    : loop_(loop), config_(config), make_client_(std::move(make_client)), unused_(loop) {
+  unused_.set();
+}
+
+Access::Use::Use(Access& access) : access_(access) {
+  access_.open();
+  ++access_.uses_;
+  access_.unused_.reset();
+}
+
+Access::Use::~Use() {
+  assert(access_.uses_ > 0 && "a use ends once");
+  if (--access_.uses_ == 0) access_.unused_.set();
+}
+
+Access::Pending::Pending(Access& access, std::size_t messages)
+    : access_(access), messages_(messages) {
+  const std::size_t most = access_.config_.max_pending_produces;
+  if (messages > most || access_.pending_ > most - messages)
+    throw Overloaded("produce: " + std::to_string(access_.pending_) +
+                     " messages are under way, and with " + std::to_string(messages) +
+                     " more there would be more than the " + std::to_string(most) +
+                     " of max_pending_produces");
+  access_.pending_ += messages;
+}
+
+Access::Pending::~Pending() {
+  assert(access_.pending_ >= messages_ && "what is taken away was added before");
+  access_.pending_ -= messages_;
+}
+
+void Access::open() {
+  if (forbidden_)
+    throw ShutdownError("the queue was cleaned up; call initialize() or a start first");
+  if (client_) return;
+  scope_ = std::make_unique<runtime::Scope>(loop_);
+  client_ = make_client_(access_lanes(config_));
+  ports_ = std::make_unique<TopicPorts>(*client_, *scope_, config_, TopicPorts::Limits());
+  topic_set_ = std::make_unique<broker::TopicSet>(
+      broker::ScriptCaller(loop_, client_->lane(1), client_->clock()), config_.queue_prefix);
+}
+
+Task<> Access::close(runtime::TimePoint deadline) {
+  assert(forbidden_ && "nobody may open what is being closed");
+  if (!client_) co_return;
+  co_await ports_->close(deadline);
+  co_await client_->close(deadline);
+  if (!unused_.is_set()) co_await unused_.wait();
+  co_await scope_->join();
+  ports_.reset();
+  topic_set_.reset();
+  earlier_reconnects_ += client_->health().reconnects;
+  client_.reset();
+  scope_.reset();
+}
+
+TopicPorts::Use Access::port(const std::string& topic) {
+  open();
+  return ports_->use(topic);
+}
+
+TopicPorts& Access::ports() noexcept {
+  assert(ports_ && "only who has a use gets at the ports");
+  return *ports_;
+}
+
+broker::TopicSet& Access::topic_set() noexcept {
+  assert(topic_set_ && "only who has a use gets at the set of topics");
+  return *topic_set_;
+}
+
+runtime::Scope& Access::scope() noexcept {
+  assert(scope_ && "only what is open has a scope");
+  return *scope_;
+}
+
+void Access::note(const std::string& topic, TopicPort& port) {
+  const runtime::TimePoint now = loop_.now();
+  if (port.noted && now < *port.noted + note_again) return;
+  port.noted = now;
+  scope_->spawn(note_topic(topic));
+}
+
+Task<> Access::note_topic(std::string topic) {
+  redis::CallEnd end;
+  try {
+    co_await topic_set_->note(topic, loop_.now() + runtime::Duration(config_.command_timeout));
+  } catch (const Error&) {
+    end = redis::CallEnd::caught();
+  }
+  if (end.answered()) co_return;
+  // Only tools read the set: the next message tries again.
+  runtime::log::debug("topic not noted", "topic", topic, "error", end.what());
+  const TopicPorts::Use used = ports_->use(topic);
+  used->noted.reset();
+}
+
+std::uint64_t Access::reconnects() const {
+  return earlier_reconnects_ + (client_ ? client_->health().reconnects : 0);
+}
+
+}  // namespace mx_rmq::queue

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "mx_rmq/task.hpp"
+#include "queue/core.hpp"
+
+/// See RedisMessageQueue::cancel() and forget(). Each may be awaited anywhere; it ends on the loop
+/// thread.
+namespace mx_rmq::queue {
+
+Task<bool> cancel(std::shared_ptr<detail::QueueCore> core, std::string topic, std::string id);
+Task<bool> forget(std::shared_ptr<detail::QueueCore> core, std::string topic);
+
+}  // namespace mx_rmq::queue
