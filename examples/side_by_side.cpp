@@ -1,5 +1,5 @@
-// Tasks beside each other, and beside what a program has already: several produces at once, the faster of
-// two services, a library that calls back, a future for a plain thread.
+// Tasks beside each other, and beside what a program has already: several produces at once, the
+// faster of two services, a library that calls back, a future for a plain thread.
 #include <chrono>
 #include <functional>
 #include <future>

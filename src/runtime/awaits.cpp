@@ -17,8 +17,8 @@ namespace {
 
 using runtime::EventLoop;
 
-// The loop of the calling coroutine, else the shared one. The shared Runtime is not held: what waits
-// on it must not keep it from ending with the process.
+// The loop of the calling coroutine, else the shared one. The shared Runtime is not held: what
+// waits on it must not keep it from ending with the process.
 EventLoop& loop_to_wait_on() {
   EventLoop* const current = EventLoop::current();
   return current != nullptr ? *current : Runtime::shared()->event_loop();

@@ -8,7 +8,8 @@
 
 namespace mx_rmq::runtime {
 
-/// The pauses between tries of something that keeps failing: `first`, then twice as long each time, `longest` at most.
+/// The pauses between tries of something that keeps failing: `first`, then twice as long each time,
+/// `longest` at most.
 class Backoff {
  public:
   /// `longest` counts as `first` if it is shorter.
@@ -24,8 +25,8 @@ class Backoff {
     if (failures_ < most_counted) ++failures_;
     return std::min(pause, longest_);
   }
-  /// The same, jittered evenly down to its half by 64 random bits: clients that lost the same server must not come
-  /// back in step.
+  /// The same, jittered evenly down to its half by 64 random bits: clients that lost the same
+  /// server must not come back in step.
   [[nodiscard]] Duration next(std::uint64_t random) noexcept {
     const Duration whole = next();
     const Duration half = whole / 2;

@@ -248,8 +248,8 @@ void BlockingPool::State::run(Job job) noexcept {
   }
 }
 
-// With the mutex, as the next. One thread at a time is woken, and wakes the next one if jobs are left:
-// when jobs are short, few threads do them all and the others sleep on.
+// With the mutex, as the next. One thread at a time is woken, and wakes the next one if jobs are
+// left: when jobs are short, few threads do them all and the others sleep on.
 void BlockingPool::State::wake_one() {
   if (waiting.empty() || waking || sleeping == 0) return;
   waking = true;

@@ -48,8 +48,8 @@ class BlockingPool {
   /// std::system_error if there is no thread and none can be started.
   JobId submit(Job job, Done done = {});
 
-  /// Any thread. True if the job had not begun: it never will, and `done` is told. It is destroyed on
-  /// the calling thread.
+  /// Any thread. True if the job had not begun: it never will, and `done` is told. It is destroyed
+  /// on the calling thread.
   bool withdraw(JobId id);
 
   /// Any thread. Raises the limit to `count` if it is lower.

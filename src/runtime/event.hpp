@@ -29,8 +29,8 @@ class Event {
 
   /// Awaitable: goes on once the flag is set, at once if it is.
   Wait wait() noexcept;
-  /// The same for who has to wait while the loop shuts down, too, because what it waits for is told:
-  /// the shutdown does not resume it.
+  /// The same for who has to wait while the loop shuts down, too, because what it waits for is
+  /// told: the shutdown does not resume it.
   WaitToTheEnd wait_to_the_end() noexcept;
   /// Awaitable to bool: true if the flag was set, false if `deadline` came first.
   WaitUntil wait_until(TimePoint deadline) noexcept;

@@ -48,7 +48,8 @@ EventLoop::~EventLoop() = default;
 // Not inlined: a coroutine may ask before and after it has changed threads.
 [[gnu::noinline]] EventLoop* EventLoop::current() noexcept { return current_loop; }
 
-// --- any thread -----------------------------------------------------------------------------------
+// --- any thread
+// -----------------------------------------------------------------------------------
 
 void EventLoop::post(std::coroutine_handle<> coroutine) { post_item(coroutine); }
 void EventLoop::post(std::function<void()> function) { post_item(std::move(function)); }
@@ -115,7 +116,8 @@ void EventLoop::finish(Duration grace) {
   post([this, grace] { finish_by_ = clock_.now() + grace; });
 }
 
-// --- loop thread ----------------------------------------------------------------------------------
+// --- loop thread
+// ----------------------------------------------------------------------------------
 
 void EventLoop::defer(std::coroutine_handle<> coroutine) { ready_.push(coroutine); }
 void EventLoop::defer(std::function<void()> function) { ready_.push(std::move(function)); }

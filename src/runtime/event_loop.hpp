@@ -68,9 +68,9 @@ class EventLoop {
   Schedule schedule() noexcept;
 
   class Back;
-  /// Awaitable for who has awaited code of others, which may have ended on any thread: goes on on the
-  /// loop thread; at once if already there. Does not throw: nothing of a loop that has ended may be
-  /// touched, so then the coroutine stays suspended, with an error in the log.
+  /// Awaitable for who has awaited code of others, which may have ended on any thread: goes on on
+  /// the loop thread; at once if already there. Does not throw: nothing of a loop that has ended
+  /// may be touched, so then the coroutine stays suspended, with an error in the log.
   Back back() noexcept;
 
   /// Fresh, through the Clock seam.
@@ -103,7 +103,8 @@ class EventLoop {
   void defer(std::function<void()> function);
 
   class Yield;
-  /// Awaitable: lets everything that is ready now go first, and input be looked at if there is much.
+  /// Awaitable: lets everything that is ready now go first, and input be looked at if there is
+  /// much.
   Yield yield() noexcept;
 
   class NextTurn;

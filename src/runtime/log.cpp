@@ -17,7 +17,7 @@ std::atomic<LogLevel> current_level{LogLevel::info};
 
 namespace {
 
-constexpr const char* kLoggerName = "mx_rmq";
+constexpr const char* logger_name = "mx_rmq";
 
 std::atomic<std::uint64_t> lost{0};
 
@@ -80,11 +80,11 @@ class Output {
   }
 
  private:
-  /// Destroyed before spdlog's registry, which its constructor makes sure is older: what is logged by
-  /// static objects that end later must not look into it any more.
+  /// Destroyed before spdlog's registry, which its constructor makes sure is older: what is logged
+  /// by static objects that end later must not look into it any more.
   class Registry {
    public:
-    explicit Registry(Output& output) : output_(output) { (void)spdlog::get(kLoggerName); }
+    explicit Registry(Output& output) : output_(output) { (void)spdlog::get(logger_name); }
     Registry(const Registry&) = delete;
     Registry& operator=(const Registry&) = delete;
     ~Registry() {
@@ -100,12 +100,12 @@ class Output {
   std::shared_ptr<spdlog::logger> find_logger() {
     if (!registry_gone_) {
       static const Registry registry(*this);
-      programs_ = spdlog::get(kLoggerName);
+      programs_ = spdlog::get(logger_name);
     }
     if (programs_) return programs_;
     if (!own_) {
       own_ = std::make_shared<spdlog::logger>(
-          kLoggerName, std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+          logger_name, std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
       own_->set_level(spdlog::level::trace);  // current_level decides
     }
     return own_;
@@ -182,7 +182,7 @@ bool Every::allow_at(Clock::time_point now) noexcept {
   const std::int64_t ticks =
       std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count();
   std::int64_t last = last_.load(std::memory_order_relaxed);
-  const bool due = last == kNever || ticks - last >= interval_.count();
+  const bool due = last == never || ticks - last >= interval_.count();
   // Of several threads at the same moment one wins.
   if (due && last_.compare_exchange_strong(last, ticks, std::memory_order_relaxed)) return true;
   suppressed_.fetch_add(1, std::memory_order_relaxed);

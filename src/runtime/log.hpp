@@ -108,10 +108,10 @@ class Every {
   }
 
  private:
-  static constexpr std::int64_t kNever = INT64_MIN;
+  static constexpr std::int64_t never = INT64_MIN;
 
   const std::chrono::nanoseconds interval_;
-  std::atomic<std::int64_t> last_{kNever};
+  std::atomic<std::int64_t> last_{never};
   std::atomic<std::uint64_t> suppressed_{0};
 };
 

@@ -14,8 +14,9 @@
 
 namespace mx_rmq::runtime {
 
-/// Asks a loop to answer, and says so when it does not in time. It has one thread for all questions,
-/// started by the first one; nothing that keeps the blocking pool busy holds it up. Any thread.
+/// Asks a loop to answer, and says so when it does not in time. It has one thread for all
+/// questions, started by the first one; nothing that keeps the blocking pool busy holds it up. Any
+/// thread.
 class LoopWatch {
  public:
   /// A loop that has not come round in this time is stalled.
@@ -29,9 +30,9 @@ class LoopWatch {
 
   class Ask;
   /// Awaitable to bool: false, on the loop thread, when the loop has answered; true when it has not
-  /// in time, on the watching thread, which must not be blocked. Where the system has no thread left
-  /// it tells of a loop that is stalled already, at once and on the thread it was awaited on, and
-  /// waits for any other. Throws as EventLoop::post().
+  /// in time, on the watching thread, which must not be blocked. Where the system has no thread
+  /// left it tells of a loop that is stalled already, at once and on the thread it was awaited on,
+  /// and waits for any other. Throws as EventLoop::post().
   Ask ask() noexcept;
 
   /// Ends the thread; the loop must answer what is open. Not on that thread.

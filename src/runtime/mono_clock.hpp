@@ -24,7 +24,8 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual TimePoint now() const noexcept = 0;
-  /// The wall clock, which may be wrong and may be set at any time: only for what nothing depends on.
+  /// The wall clock, which may be wrong and may be set at any time: only for what nothing depends
+  /// on.
   virtual std::chrono::system_clock::time_point wall() const noexcept;
 
   /// The real clock; lives for ever.

@@ -60,8 +60,8 @@ struct Runtime::Impl {
         watch(loop, options.name, runtime::current_signal_mask()) {
     loop.set_blocking_pool(&pool);
     loop.set_watch(&watch);
-    // With the mask of this thread: what handlers start there inherits it. (This thread may be a loop's
-    // itself.)
+    // With the mask of this thread: what handlers start there inherits it. (This thread may be a
+    // loop's itself.)
     thread = std::thread([this, name = options.name, mask = runtime::current_signal_mask()] {
       runtime::set_signal_mask(mask);
       runtime::block_sigpipe();
@@ -117,8 +117,8 @@ Runtime::~Runtime() {
     static_cast<void>(impl_.release());
     return;
   }
-  // A thread cannot wait for itself, and another Runtime's loop is not to wait: then a thread of its
-  // own does. (Whoever drives loops by hand drives them all.)
+  // A thread cannot wait for itself, and another Runtime's loop is not to wait: then a thread of
+  // its own does. (Whoever drives loops by hand drives them all.)
   const bool by_hand = !impl_->thread.joinable();
   const bool on_a_loop = by_hand ? on_loop_thread() : runtime::EventLoop::current() != nullptr;
   if (!on_a_loop && !impl_->pool.on_pool_thread() && !impl_->watch.on_watching_thread()) {

@@ -24,9 +24,9 @@ class SignalWaiter {
   SignalWaiter(const SignalWaiter&) = delete;
   SignalWaiter& operator=(const SignalWaiter&) = delete;
 
-  /// Which signal the first since construction was, or the second and so on (kept if it came before),
-  /// or nothing after cancel(). Equal ones that come close together may be one. Throws ShutdownError
-  /// if the loop shuts down or the waiter is destroyed first.
+  /// Which signal the first since construction was, or the second and so on (kept if it came
+  /// before), or nothing after cancel(). Equal ones that come close together may be one. Throws
+  /// ShutdownError if the loop shuts down or the waiter is destroyed first.
   Task<std::optional<int>> wait(std::size_t number = 1);
   void cancel();
   /// The first that has come, if any has.

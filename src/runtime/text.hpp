@@ -20,8 +20,8 @@ void append_shortened(std::string& out, std::string_view text, std::size_t max_b
 /// in double quotes, in which quotes and backslashes are escaped too.
 void append_value(std::string& out, std::string_view text);
 
-/// A short, safe, quoted rendering for an error's message: at most `max_bytes` between the quotes, then
-/// "...".
+/// A short, safe, quoted rendering for an error's message: at most `max_bytes` between the quotes,
+/// then "...".
 std::string quoted(std::string_view text, std::size_t max_bytes = 100);
 
 }  // namespace mx_rmq::runtime::text

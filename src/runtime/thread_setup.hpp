@@ -9,12 +9,13 @@ namespace mx_rmq::runtime {
 /// Names the calling thread for debuggers and top: `name` cut to what fits, then `suffix`.
 void name_this_thread(const std::string& name, const char* suffix) noexcept;
 
-/// The signal mask that the calling thread has for its program: without what block_sigpipe() blocked.
+/// The signal mask that the calling thread has for its program: without what block_sigpipe()
+/// blocked.
 sigset_t current_signal_mask() noexcept;
 void set_signal_mask(const sigset_t& mask) noexcept;
 
-/// Blocks SIGPIPE on the calling thread, which writes to connections that may be closed. Children that
-/// it makes by fork() do not inherit that.
+/// Blocks SIGPIPE on the calling thread, which writes to connections that may be closed. Children
+/// that it makes by fork() do not inherit that.
 void block_sigpipe() noexcept;
 /// In the child of a fork(), on its only thread.
 void unblock_sigpipe_after_fork() noexcept;

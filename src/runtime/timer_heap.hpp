@@ -17,12 +17,12 @@ struct TimerId {
   friend bool operator==(TimerId, TimerId) = default;
 };
 
-/// The timers of a loop, by due time, equal ones in the order they were added. Knows no clock and no
-/// loop. Adding and cancelling cost O(log n). Thread: one.
+/// The timers of a loop, by due time, equal ones in the order they were added. Knows no clock and
+/// no loop. Adding and cancelling cost O(log n). Thread: one.
 ///
-/// A timer ends in one of two ways, whichever comes first: cancel() or take(). Between pop_due() and
-/// take() it is due but still cancellable, so whoever cancels successfully may free what the callback
-/// refers to.
+/// A timer ends in one of two ways, whichever comes first: cancel() or take(). Between pop_due()
+/// and take() it is due but still cancellable, so whoever cancels successfully may free what the
+/// callback refers to.
 class TimerHeap {
  public:
   using Callback = std::function<void()>;

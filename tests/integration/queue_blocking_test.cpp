@@ -1,4 +1,5 @@
-// Handlers that block: what waits for a thread, what happens when there is none, and health meanwhile.
+// Handlers that block: what waits for a thread, what happens when there is none, and health
+// meanwhile.
 #include <sys/stat.h>
 
 #include <atomic>

@@ -231,7 +231,8 @@ TEST_F(QueueConnection, BatchSizeBoundsWhatOneScriptPromotes) {
   small.task_queue_size = 1;
   const auto journal = std::make_shared<Journal>();
   RedisMessageQueue queue(small);
-  // Points in time: a delay is reckoned from what is known of the server's clock, which is a little more each time.
+  // Points in time: a delay is reckoned from what is known of the server's clock, which is a little
+  // more each time.
   const auto first = std::chrono::system_clock::now() + 200ms;
   for (int i = 0; i < 9; ++i) produce(queue, "t", i, ProduceOptions{}.at(first + i * 1ms));
   queue.register_handler("t", recorder(journal));

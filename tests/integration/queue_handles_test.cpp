@@ -1,4 +1,5 @@
-// The handles for dead letters and metrics: what they pass on, what they refuse, how long they live.
+// The handles for dead letters and metrics: what they pass on, what they refuse, how long they
+// live.
 #include <optional>
 
 #include "support/queue_fixture.hpp"

@@ -1,5 +1,5 @@
-// The rights that docs/operations.md tells users to grant: they suffice, and each one that is missing
-// is told, hangs nothing and loses nothing.
+// The rights that docs/operations.md tells users to grant: they suffice, and each one that is
+// missing is told, hangs nothing and loses nothing.
 #include <atomic>
 #include <fstream>
 #include <functional>
@@ -30,8 +30,8 @@ Strings documented_rights() {
   return rights;
 }
 
-// Sent, but not needed. Without them a connection has no name, a wait ends a little later, tools do not
-// list a topic, or it is not known whether the server is a master.
+// Sent, but not needed. Without them a connection has no name, a wait ends a little later, tools do
+// not list a topic, or it is not known whether the server is a master.
 const std::set<std::string> dispensable{"client|setname", "client|id", "client|unblock", "sadd",
                                         "role"};
 
@@ -49,7 +49,8 @@ class Tour {
     server_.command(line);
   }
 
-  // Does everything once. Returns when it has all been done, or a denial was seen and the rest given up.
+  // Does everything once. Returns when it has all been done, or a denial was seen and the rest
+  // given up.
   void go() {
     RedisMessageQueue queue(config());
     queue.register_handler(topic(), handler());
@@ -103,7 +104,8 @@ class Tour {
       EXPECT_TRUE(there) << id << " was lost without " << missing_;
     }
     sync_wait(queue.stop());
-    // What a refused removal leaves is a copy, which is handled once more; nothing is left where nobody finds it.
+    // What a refused removal leaves is a copy, which is handled once more; nothing is left where
+    // nobody finds it.
     Audit numbers;
     EXPECT_TRUE(wait_for(patience, [&] {
       numbers = audit(server_, topic(), name_);

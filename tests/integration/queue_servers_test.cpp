@@ -1,5 +1,5 @@
-// Pointed at what is no master: a replica, a Sentinel, a port for TLS, a node of a Cluster; and a master that is
-// demoted while the queue works.
+// Pointed at what is no master: a replica, a Sentinel, a port for TLS, a node of a Cluster; and a
+// master that is demoted while the queue works.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -61,7 +61,8 @@ MQConfig hasty_config(const std::string& url) {
   return config;
 }
 
-// Each of initialize, produce, health and the log says `part`, and health does so within the time that was promised.
+// Each of initialize, produce, health and the log says `part`, and health does so within the time
+// that was promised.
 void expect_told(const std::string& url, const std::string& part) {
   Log log;
   RedisMessageQueue queue(hasty_config(url));
@@ -207,9 +208,9 @@ class Pair {
   RedisServer& master() { return servers_[master_]; }
   RedisServer& replica() { return servers_[1 - master_]; }
   bool ready() { return in_sync(replica()); }
-  // The master is demoted, alive, and keeps its connections; the name leads to the new one. As long as a
-  // first synchronisation can take the old one gets nothing of what comes to the new one: a claim there finds
-  // nothing, and says so without an error.
+  // The master is demoted, alive, and keeps its connections; the name leads to the new one. As long
+  // as a first synchronisation can take the old one gets nothing of what comes to the new one: a
+  // claim there finds nothing, and says so without an error.
   void change_over() {
     RedisServer& old = master();
     RedisServer& next = replica();

@@ -1,5 +1,5 @@
-// Handlers that do not stay on the loop thread: they await another Runtime's queue, an executor of the
-// program's own, or something that resumes them in the middle of the library's work.
+// Handlers that do not stay on the loop thread: they await another Runtime's queue, an executor of
+// the program's own, or something that resumes them in the middle of the library's work.
 #include <atomic>
 #include <condition_variable>
 #include <coroutine>
@@ -204,7 +204,8 @@ TEST_F(QueueThreads, AHandlerThatIsElsewhereMayOutliveItsQueue) {
   executor.hold(false);
   EXPECT_TRUE(wait_for(patience, [&] { return *ended == 3; }));
   EXPECT_TRUE(wait_for(patience, [&] { return ended.use_count() == 1; })) << "the handler is freed";
-  // Its thread is joined at the end of this test: TSan does not see libuv close a descriptor whose number comes again.
+  // Its thread is joined at the end of this test: TSan does not see libuv close a descriptor whose
+  // number comes again.
   EXPECT_TRUE(wait_for(patience, [&] { return runtime.use_count() == 1; }));
 }
 

@@ -1,4 +1,5 @@
-// Many topics, topics that nobody uses any more, many messages at once, and messages that are there already.
+// Many topics, topics that nobody uses any more, many messages at once, and messages that are there
+// already.
 #include <atomic>
 #include <thread>
 

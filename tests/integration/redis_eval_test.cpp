@@ -190,7 +190,8 @@ TEST(RedisEval, AFullServerRefusesAtTheFirstWriteAndNothingWasDone) {
   EXPECT_EQ(outcome(redis, own.script), "ok");
 }
 
-// What the table's rule stands on: after a first write that a full server allows, it no longer refuses.
+// What the table's rule stands on: after a first write that a full server allows, it no longer
+// refuses.
 TEST(RedisEval, AFullServerDoesNotRefuseASecondWrite) {
   RedisServer server;
   OwnScript own(server, "redis.call('DEL', 'other') redis.call('SET', KEYS[1], 'x') return 1");

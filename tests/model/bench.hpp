@@ -12,8 +12,8 @@
 
 namespace mx_rmq::test {
 
-// Under a sanitizer the tests' own code is what is looked at; the scripts run in redis-server all the same. There the long
-// tests do a part of their work.
+// Under a sanitizer the tests' own code is what is looked at; the scripts run in redis-server all
+// the same. There the long tests do a part of their work.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool sanitized = true;
 #elif defined(__has_feature)
@@ -52,7 +52,8 @@ class ScriptServer {
 // What differs between two states, for messages; empty if nothing does.
 std::string difference(const State& server, const State& model);
 
-// Where each message is, by the mark `#<serial>#` that tests put into every message: serial -> keys.
+// Where each message is, by the mark `#<serial>#` that tests put into every message: serial ->
+// keys.
 std::map<std::string, std::vector<std::string>> places(const State& state);
 std::string mark_of(const std::string& bytes);  // the last mark in it, or ""
 

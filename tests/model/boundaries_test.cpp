@@ -247,7 +247,8 @@ TEST_F(ScriptBoundaries, AClaimWhoseReplyWasLostGetsTheAlarmAgain) {
   EXPECT_EQ(claim_with(1, 1, "0")[2].num(), start_ms + 5'000);  // this reply is lost
   EXPECT_EQ(claim_with(2, 2, "0")[2].num(), -1);
   EXPECT_EQ(claim_with(3, 3, "-1")[2].num(), start_ms + 5'000);
-  // Its message is cancelled: the keeper is told of none and has given up the alarm, so that the next one is watched.
+  // Its message is cancelled: the keeper is told of none and has given up the alarm, so that the
+  // next one is watched.
   run(at(4, "cancel", "", {e.id}));
   EXPECT_EQ(claim_with(5, 4, due)[2].num(), -1);
   const EnvelopeText next = message(2);

@@ -1,5 +1,5 @@
-// Claim numbers, tend, incarnations and reap together: nothing is lost, stranded or orphaned, whatever is lost on the
-// way, executed late or rolled back; and each part is needed.
+// Claim numbers, tend, incarnations and reap together: nothing is lost, stranded or orphaned,
+// whatever is lost on the way, executed late or rolled back; and each part is needed.
 #include <gtest/gtest.h>
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-// The client's side of the delivery protocol on the real scripts, through a network that loses and delays
-// and a server that may fall back to an older state.
+// The client's side of the delivery protocol on the real scripts, through a network that loses and
+// delays and a server that may fall back to an older state.
 #pragma once
 
 #include <cstdint>

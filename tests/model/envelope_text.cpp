@@ -6,7 +6,8 @@
 namespace mx_rmq::test {
 namespace {
 
-// Reads digits up to `end`; false if there are none, more than `most`, or another byte follows them.
+// Reads digits up to `end`; false if there are none, more than `most`, or another byte follows
+// them.
 bool number(const std::string& text, std::size_t& at, char end, std::size_t most,
             std::int64_t& out) {
   const std::size_t from = at;

@@ -1,4 +1,5 @@
-// The envelope, written again from its description, so that the tests do not trust the library's codec or the scripts'.
+// The envelope, written again from its description, so that the tests do not trust the library's
+// codec or the scripts'.
 #pragma once
 
 #include <cstdint>

@@ -49,7 +49,8 @@ std::vector<std::string> other(int place, std::int64_t due, const EnvelopeText& 
 
 std::vector<Op> fixture() {
   std::vector<Op> out;
-  // d.0 takes two good messages, one of which may not be recovered any more, and garbage, and is not heard of again.
+  // d.0 takes two good messages, one of which may not be recovered any more, and garbage, and is
+  // not heard of again.
   EnvelopeText last_chance = message(2, 'h', "poison", until);
   last_chance.limit = 0;
   EnvelopeText once = message(3, 'l');

@@ -28,10 +28,12 @@ Op produce_plain(std::int64_t ms, int number, const std::string& list,
 Op claim(std::int64_t ms, const std::string& who, int number, int n, bool first,
          std::int64_t lease = 1000, const std::string& bytes = "100000");
 
-// The state from which `calls()` start: messages of every kind in every place. c.0 holds live messages, d.0 has lapsed.
+// The state from which `calls()` start: messages of every kind in every place. c.0 holds live
+// messages, d.0 has lapsed.
 std::vector<Op> fixture();
 
-// For each script (but stats, audit, dlq_list, dlq_get, which write nothing) calls that find work in the fixture.
+// For each script (but stats, audit, dlq_list, dlq_get, which write nothing) calls that find work
+// in the fixture.
 std::vector<Op> writing_calls();
 
 // The calls of every script.

@@ -1,4 +1,5 @@
-// A full Redis refuses new messages and nothing else; a script that finds nothing to do changes nothing.
+// A full Redis refuses new messages and nothing else; a script that finds nothing to do changes
+// nothing.
 #include <gtest/gtest.h>
 
 #include "fixtures.hpp"
@@ -44,7 +45,8 @@ TEST(ScriptFullMemory, RefusesOnlyProduceWhichHasChangedNothing) {
   }
 }
 
-// A topic at rest: c.0 holds three under a lease that goes on, one is delayed and c.0 keeps its alarm, two are dead.
+// A topic at rest: c.0 holds three under a lease that goes on, one is delayed and c.0 keeps its
+// alarm, two are dead.
 std::vector<Op> at_rest() {
   std::vector<Op> out;
   out.push_back(produce_plain(

@@ -1,4 +1,5 @@
-// An error at any call inside a script: a copy of every message remains, and what the protocol does then loses nothing.
+// An error at any call inside a script: a copy of every message remains, and what the protocol does
+// then loses nothing.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -15,7 +16,8 @@ std::set<std::string> marks_of(const State& state) {
   return out;
 }
 
-// What the client does after an error from inside a script: tend for a claim or a settle, then the call again.
+// What the client does after an error from inside a script: tend for a claim or a settle, then the
+// call again.
 void heal(ScriptServer& server, const Op& op) {
   const std::string& script = op.call.script;
   const bool claimed = script == "claim" || script == "suspect";
@@ -36,7 +38,8 @@ void heal(ScriptServer& server, const Op& op) {
   }
 }
 
-// Everything falls due and lapses; one consumer takes all. The marks of what it got and of what is dead.
+// Everything falls due and lapses; one consumer takes all. The marks of what it got and of what is
+// dead.
 std::set<std::string> drain(ScriptServer& server, std::string& trouble) {
   const std::int64_t late = 900'000;
   for (int round = 0; round < 50; ++round) {
@@ -128,7 +131,8 @@ TEST(ScriptKthCall, AnErrorAtAnyCallLosesNothing) {
   RecordProperty("injected", injected);
 }
 
-// Nothing can be lost of a topic without messages; what an error leaves of it the next call removes.
+// Nothing can be lost of a topic without messages; what an error leaves of it the next call
+// removes.
 TEST(ScriptKthCall, ATopicThatWasHalfForgottenIsForgottenByTheNextCall) {
   ScriptServer server;
   const Op forget = at(20, "forget", "", {"10"});

@@ -13,7 +13,8 @@ std::string compare(const Op& op, const Value& got, const Value& wanted) {
   return show(op) + "\n  server: " + show(got) + "\n  model:  " + show(wanted);
 }
 
-// Each accepted message is in exactly one place, or ended: by the server's state and the model's list of what ended.
+// Each accepted message is in exactly one place, or ended: by the server's state and the model's
+// list of what ended.
 std::string misplaced(const State& state, const Model& model, const World& world) {
   std::map<std::string, std::vector<std::string>> where = places(state);
   for (const auto& [name, t] : model.topics()) {

@@ -26,8 +26,9 @@ struct Tally {
   std::map<std::string, std::int64_t> events;  // the sums of the counters that the scripts kept
 };
 
-// Draws `ops` operations from `seed` and runs them on an emptied server and a new model; compares every reply, and
-// every `interval` operations and at the end the whole state, and that each accepted message is in exactly one place.
+// Draws `ops` operations from `seed` and runs them on an emptied server and a new model; compares
+// every reply, and every `interval` operations and at the end the whole state, and that each
+// accepted message is in exactly one place.
 std::optional<Divergence> run_lockstep(ScriptServer& server, std::uint64_t seed, std::size_t ops,
                                        std::size_t interval, Tally* tally = nullptr);
 

@@ -1,4 +1,5 @@
-// What the scripts are to do, in plain C++: written from the protocol and the scripts' headers, not from their text.
+// What the scripts are to do, in plain C++: written from the protocol and the scripts' headers, not
+// from their text.
 #pragma once
 
 #include <array>
@@ -14,7 +15,8 @@
 
 namespace mx_rmq::test {
 
-// Everything a server holds: key -> its type, then its contents (lists in order, hashes by field, zsets by score and member).
+// Everything a server holds: key -> its type, then its contents (lists in order, hashes by field,
+// zsets by score and member).
 using State = std::map<std::string, std::vector<std::string>>;
 
 // One topic.

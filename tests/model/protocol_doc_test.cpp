@@ -1,4 +1,5 @@
-// docs/protocol.md says what the scripts do: their headers word for word, and a session that really runs.
+// docs/protocol.md says what the scripts do: their headers word for word, and a session that really
+// runs.
 #include <gtest/gtest.h>
 
 #include <array>

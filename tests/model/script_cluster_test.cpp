@@ -1,4 +1,5 @@
-// The scripts on a Redis Cluster node, by a user who may touch nothing but the keys that a call declares.
+// The scripts on a Redis Cluster node, by a user who may touch nothing but the keys that a call
+// declares.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>

@@ -42,7 +42,8 @@ bool newer_than_5_0(const std::string& version) {
   return major > 5 || (major == 5 && std::stoi(version.substr(dot + 1)) > 0);
 }
 
-// The `since` of the argument with this token, wherever it is among a command's arguments; "" if it has none of its own.
+// The `since` of the argument with this token, wherever it is among a command's arguments; "" if it
+// has none of its own.
 const Value* find_token(const Value& arguments, const std::string& token) {
   for (const Value& each : arguments.elements) {
     const Value* name = field(each, "token");

@@ -53,7 +53,8 @@ World::World(std::uint64_t seed, Model& model)
   }
 }
 
-// Now and then a moment at which something falls due, ends or runs out, or the millisecond before or after it.
+// Now and then a moment at which something falls due, ends or runs out, or the millisecond before
+// or after it.
 void World::step_to_an_edge() {
   std::vector<std::pair<std::int64_t, std::string>> edges;  // when, and the script that looks at it
   const auto add = [&](std::int64_t when, const char* script) {

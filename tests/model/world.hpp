@@ -1,4 +1,5 @@
-// Draws random calls as clients that follow the protocol make them: some are lost, some repeated, some executed late.
+// Draws random calls as clients that follow the protocol make them: some are lost, some repeated,
+// some executed late.
 #pragma once
 
 #include <map>

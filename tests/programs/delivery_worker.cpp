@@ -2,8 +2,9 @@
 //
 //   delivery_worker <ledger> <topic> [pause_us] [killer]
 //
-// Configured by REDIS_URL and MQ_*. The ledger gets a record at the start and at the end of each run; its key
-// is the payload's number. A payload {"kill": true} ends the process. SIGTERM stops it.
+// Configured by REDIS_URL and MQ_*. The ledger gets a record at the start and at the end of each
+// run; its key is the payload's number. A payload {"kill": true} ends the process. SIGTERM stops
+// it.
 #include <unistd.h>
 
 #include <chrono>

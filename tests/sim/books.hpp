@@ -1,5 +1,5 @@
-// The books of a simulated world: what became of each message, by the word of those who produce and handle them and by
-// what the server was seen to do; and every rule that must hold.
+// The books of a simulated world: what became of each message, by the word of those who produce and
+// handle them and by what the server was seen to do; and every rule that must hold.
 #pragma once
 
 #include <cstdint>

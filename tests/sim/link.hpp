@@ -1,4 +1,5 @@
-// The network: byte streams between simulated processes and the server, and what can happen to them.
+// The network: byte streams between simulated processes and the server, and what can happen to
+// them.
 #pragma once
 
 #include <deque>
@@ -65,9 +66,8 @@ class Link : public std::enable_shared_from_this<Link> {
   // --- the server's end ---
   void reply(std::string bytes);
 
-  // --- faults ---
-  // It breaks. The client learns of it after `told`; what is on its way to the server is lost, or arrives as late as
-  // `late` says; what is on its way back is lost.
+  // --- faults --- It breaks. The client learns of it after `told`; what is on its way to the
+  // server is lost, or arrives as late as `late` says; what is on its way back is lost.
   void cut(Duration told, std::optional<Duration> late);
   // It dies, and neither end is told.
   void silence();

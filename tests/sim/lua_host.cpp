@@ -8,8 +8,8 @@
 
 #include "sha1.hpp"
 
-// A C function of Lua that fails jumps out of C++ without destructors: those below build what they return or raise
-// inside a scope that has ended by the time lua_error is called.
+// A C function of Lua that fails jumps out of C++ without destructors: those below build what they
+// return or raise inside a scope that has ended by the time lua_error is called.
 namespace mx_rmq::sim {
 namespace {
 

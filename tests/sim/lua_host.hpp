@@ -12,7 +12,8 @@ struct lua_State;
 
 namespace mx_rmq::sim {
 
-// Holds compiled scripts for good: compiling them is most of what a world costs, so worlds share one. One thread.
+// Holds compiled scripts for good: compiling them is most of what a world costs, so worlds share
+// one. One thread.
 class LuaHost {
  public:
   LuaHost();

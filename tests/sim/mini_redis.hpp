@@ -1,6 +1,6 @@
-// A Redis in one object: the data, the commands that the library and its scripts use, and the scripts themselves, in
-// Lua 5.1 as in the real one. No sockets, no clock of its own, no persistence. Checked against the real server by
-// mini_redis_test.cpp.
+// A Redis in one object: the data, the commands that the library and its scripts use, and the
+// scripts themselves, in Lua 5.1 as in the real one. No sockets, no clock of its own, no
+// persistence. Checked against the real server by mini_redis_test.cpp.
 #pragma once
 
 #include <cstddef>
@@ -40,8 +40,9 @@ class MiniRedis {
   // `lua` may be shared by several; it must outlive them.
   MiniRedis(LuaHost& lua, Time time);
 
-  // Carries out one command as it comes from a client. Everything but what belongs to a connection (CLIENT, AUTH ...).
-  // A blocking command whose keys are empty gives nothing: whoever has the connections waits.
+  // Carries out one command as it comes from a client. Everything but what belongs to a connection
+  // (CLIENT, AUTH ...). A blocking command whose keys are empty gives nothing: whoever has the
+  // connections waits.
   std::optional<Value> run(const Arguments& command);
   // The same from inside a script.
   Value call(const Arguments& command);

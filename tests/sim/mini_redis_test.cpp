@@ -1,5 +1,5 @@
-// Is the Redis in the simulation one? The same commands and calls of scripts on it and on the real server: equal
-// replies, equal data.
+// Is the Redis in the simulation one? The same commands and calls of scripts on it and on the real
+// server: equal replies, equal data.
 #include <gtest/gtest.h>
 
 #include <array>

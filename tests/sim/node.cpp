@@ -191,8 +191,8 @@ void Node::crash() {
   bury();
 }
 
-// Its code goes on in a time of its own, cut off from everything, until it has come to its end: that must not take long,
-// and nothing may be left of it.
+// Its code goes on in a time of its own, cut off from everything, until it has come to its end:
+// that must not take long, and nothing may be left of it.
 void Node::bury() {
   spawn(run_finish(this));
   runtime::EventLoop& loop = runtime_->event_loop();

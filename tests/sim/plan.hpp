@@ -1,5 +1,5 @@
-// What a seed decides before anything runs: how many processes, how they are configured, what is produced, what goes
-// wrong.
+// What a seed decides before anything runs: how many processes, how they are configured, what is
+// produced, what goes wrong.
 #pragma once
 
 #include <cstdint>
@@ -48,8 +48,8 @@ struct Plan {
   bool quick = false;
   Faults faults;
   Duration fault_interval{};
-  // Nothing goes wrong but that handlers of certain messages end their process: these messages, and no others, become
-  // dead letters "poison".
+  // Nothing goes wrong but that handlers of certain messages end their process: these messages, and
+  // no others, become dead letters "poison".
   bool only_killers = false;
   bool stops = false;  // processes are stopped and started in good order
   Duration chaos{};    // how long messages are produced and things go wrong

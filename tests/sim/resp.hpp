@@ -10,7 +10,8 @@
 
 namespace mx_rmq::sim {
 
-// Commands out of the bytes as they come. Throws std::runtime_error for what is no array of strings.
+// Commands out of the bytes as they come. Throws std::runtime_error for what is no array of
+// strings.
 class RequestReader {
  public:
   void feed(std::string_view bytes) { buffer_ += bytes; }

@@ -27,7 +27,8 @@ class Scheduler {
   }
   void after(Duration span, std::function<void()> what) { at(now_ + span, std::move(what)); }
 
-  // Lets the next thing happen. False: there is nothing, or nothing before `limit`, which is the time then.
+  // Lets the next thing happen. False: there is nothing, or nothing before `limit`, which is the
+  // time then.
   bool step(TimePoint limit) {
     if (heap_.empty() || heap_.front().due > limit) {
       now_ = std::max(now_, limit);

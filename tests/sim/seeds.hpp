@@ -35,7 +35,8 @@ struct Failure {
   std::string text() const;
 };
 
-// Runs seeds from `first` on, at most `most` and for about `budget`; the first one that breaks a rule.
+// Runs seeds from `first` on, at most `most` and for about `budget`; the first one that breaks a
+// rule.
 std::optional<Failure> run_seeds(std::uint64_t first, std::uint64_t most,
                                  std::optional<std::chrono::milliseconds> budget, Tally& tally);
 

@@ -1,4 +1,5 @@
-// The server's side of the connections: set-up, pipelines, blocking, and what a server does when it goes wrong.
+// The server's side of the connections: set-up, pipelines, blocking, and what a server does when it
+// goes wrong.
 #pragma once
 
 #include <cstdint>

@@ -19,7 +19,8 @@ namespace {
 // After everything has been mended: what recovery, retries and the longest handlers may need.
 constexpr Duration longest_drain = 180s;
 constexpr Duration longest_finish = 60s;
-// In a calm world a message starts this soon after it can; sweeps, which heal what is lost, come far later.
+// In a calm world a message starts this soon after it can; sweeps, which heal what is lost, come
+// far later.
 constexpr Duration latest_start = 5s;
 // Nor does it wait for so long beside a process that has nothing to do.
 constexpr Duration longest_idle = 2s;

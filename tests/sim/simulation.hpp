@@ -1,4 +1,5 @@
-// A world of one seed: server, network, processes, faults, books. One thread, virtual time, the same every time.
+// A world of one seed: server, network, processes, faults, books. One thread, virtual time, the
+// same every time.
 #pragma once
 
 #include <algorithm>

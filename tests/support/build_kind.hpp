@@ -18,7 +18,8 @@ inline constexpr bool sanitized = false;
 inline constexpr bool sanitized = false;
 #endif
 
-// What drives the tests is not optimized itself (cmake/Precompiled.cmake); the library is what counts.
+// What drives the tests is not optimized itself (cmake/Precompiled.cmake); the library is what
+// counts.
 #if defined(__OPTIMIZE__) || defined(MX_RMQ_OPTIMIZED_LIBRARY)
 inline constexpr bool optimized = !sanitized;
 #else

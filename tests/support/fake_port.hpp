@@ -9,10 +9,12 @@
 
 namespace mx_rmq::test {
 
-// A thread that accepts, and answers the first bytes of each connection once. Members may be called from any thread.
+// A thread that accepts, and answers the first bytes of each connection once. Members may be called
+// from any thread.
 class FakePort {
  public:
-  // What to answer to the bytes that came first; the connection ends after it. "": it ends without a word.
+  // What to answer to the bytes that came first; the connection ends after it. "": it ends without
+  // a word.
   using Answer = std::function<std::string(std::string_view)>;
 
   // Throws std::runtime_error if it cannot listen.
@@ -25,7 +27,8 @@ class FakePort {
   std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
   int accepted() const noexcept { return accepted_; }
 
-  // As the port of a Redis that is there for TLS only: a hello of TLS gets an alert, anything else the end.
+  // As the port of a Redis that is there for TLS only: a hello of TLS gets an alert, anything else
+  // the end.
   static std::string speak_tls(std::string_view first);
 
  private:

@@ -103,8 +103,8 @@ class FaultProxy {
   void slice(std::size_t bytes);  // at most so many bytes a piece; 0: as they come
   void end_all(End how);
   void refuse(bool on);  // new connections end at once
-  // New connections lead to this server; those there are stay with theirs. As a name that a failover
-  // has moved.
+  // New connections lead to this server; those there are stay with theirs. As a name that a
+  // failover has moved.
   void lead_to(std::string server_socket);
 
   // Back to passing everything: judges, plans, stalls, delays, slices; what is held goes on.
@@ -119,7 +119,8 @@ class FaultProxy {
     std::uint64_t spoiled = 0;  // byte faults carried out
   };
   Counts counts() const;
-  // All calls of scripts so far that were not lost before they came, in their order; see keep_calls.
+  // All calls of scripts so far that were not lost before they came, in their order; see
+  // keep_calls.
   std::vector<SeenCommand> calls() const;
 
  private:

@@ -5,8 +5,9 @@
 
 namespace mx_rmq::test {
 
-// Where things lie on this machine. One source alone is compiled with these paths, so that the objects of all
-// others are the same wherever the checkout lies, and a compiler cache finds them again.
+// Where things lie on this machine. One source alone is compiled with these paths, so that the
+// objects of all others are the same wherever the checkout lies, and a compiler cache finds them
+// again.
 
 /// A file of the source tree, named from its root: "lua/claim.lua".
 std::string source_path(std::string_view relative);

@@ -15,7 +15,8 @@ struct Forget {
   struct Args {};
   enum class State : std::uint8_t {
     gone,
-    /// A message is ready, delayed or dead, or a living consumer may hold some: nothing was changed.
+    /// A message is ready, delayed or dead, or a living consumer may hold some: nothing was
+    /// changed.
     used,
     lapsed  ///< only consumers whose lease ran out are in the way: nothing was changed
   };

@@ -16,8 +16,9 @@ namespace mx_rmq::redis {
 
 using runtime::TimePoint;
 
-/// The commands of one connection slot, in their order: those that are not written, one that is written in part, those
-/// that await their replies. Each waiter is answered exactly once: named by answered(), or by a `fail` action.
+/// The commands of one connection slot, in their order: those that are not written, one that is
+/// written in part, those that await their replies. Each waiter is answered exactly once: named by
+/// answered(), or by a `fail` action.
 class CommandQueue {
  public:
   /// A command that is not written, or only in part.
@@ -39,8 +40,9 @@ class CommandQueue {
 
   // --- writing ---
 
-  /// What to write next, at most about `max_bytes` and `max_buffers`, to the end of `buffers`; with `only_begun`
-  /// nothing but the rest of what is written in part. Returns how many bytes of the first are written already.
+  /// What to write next, at most about `max_bytes` and `max_buffers`, to the end of `buffers`; with
+  /// `only_begun` nothing but the rest of what is written in part. Returns how many bytes of the
+  /// first are written already.
   [[nodiscard]] std::size_t gather(std::vector<SharedBytes>& buffers, std::size_t max_buffers,
                                    std::size_t max_bytes, bool only_begun) const;
   /// That many of the bytes that gather() gave are written.
@@ -48,10 +50,11 @@ class CommandQueue {
 
   // --- their ends ---
 
-  /// The waiter of the oldest command that awaits its reply, which has come: 0 if it was abandoned, nothing if no
-  /// command awaits one.
+  /// The waiter of the oldest command that awaits its reply, which has come: 0 if it was abandoned,
+  /// nothing if no command awaits one.
   [[nodiscard]] std::optional<WaiterToken> answered();
-  /// Those whose deadline has come fail. `no_connection`: why there is none; nullptr while there is one.
+  /// Those whose deadline has come fail. `no_connection`: why there is none; nullptr while there is
+  /// one.
   void expire(TimePoint now, const std::string* no_connection, Actions& out);
   /// The connection ended: what was written, wholly or in part, may have been executed.
   void lose_written(const std::string& why, Actions& out);

@@ -56,7 +56,8 @@ void Context::remove(Connection& connection) noexcept {
 void Context::flush() {
   if (dirty_.empty()) return;
   std::swap(dirty_, flushing_);
-  // Flushing one may destroy none, but a copy of the size is not enough if one is removed meanwhile.
+  // Flushing one may destroy none, but a copy of the size is not enough if one is removed
+  // meanwhile.
   for (std::size_t i = 0; i < flushing_.size(); ++i) {
     if (flushing_[i] != nullptr) flushing_[i]->flush();
   }

@@ -43,8 +43,8 @@ class Context final : private runtime::ShutdownListener {
   void note_cluster(const std::string& error_text);
   /// What note_cluster() was told, for a while; else empty.
   [[nodiscard]] std::string cluster_trouble() const;
-  /// Nothing at all was answered there: finds out whether that is because it speaks TLS, and tells the
-  /// connections.
+  /// Nothing at all was answered there: finds out whether that is because it speaks TLS, and tells
+  /// the connections.
   void ask_for_tls(const Address& address);
   /// What was found out so; empty if nothing, and again once a connection has become usable.
   [[nodiscard]] const std::string& silence() const noexcept { return silence_; }

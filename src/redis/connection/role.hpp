@@ -36,11 +36,12 @@ struct ServerRole {
 /// The same for whatever answered a set-up with `bytes`, which are no RESP.
 [[nodiscard]] std::string unfit_bytes_text(std::string_view address, std::string_view bytes);
 
-/// What an error reply tells about the place it came from, to be put behind its text: " (...)"; empty if it
-/// tells nothing. A replica (READONLY, UNBLOCKED), a node of a Redis Cluster (MOVED and its like).
+/// What an error reply tells about the place it came from, to be put behind its text: " (...)";
+/// empty if it tells nothing. A replica (READONLY, UNBLOCKED), a node of a Redis Cluster (MOVED and
+/// its like).
 [[nodiscard]] std::string_view explained(std::string_view error_text) noexcept;
-/// The error of a call that Redis answered with an error reply: "Redis refused `what`: ...", explained, with the
-/// reply's code.
+/// The error of a call that Redis answered with an error reply: "Redis refused `what`: ...",
+/// explained, with the reply's code.
 [[nodiscard]] ServerError refusal(std::string_view what, std::string_view error_text);
 
 }  // namespace mx_rmq::redis

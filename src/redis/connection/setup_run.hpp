@@ -13,8 +13,8 @@ namespace mx_rmq::redis {
 /// One pass through a set-up plan, on one connection: what of it is written and what is answered.
 class SetupRun {
  public:
-  /// With `careful` nothing is sent behind the question for the role before its answer: where there was no master the
-  /// last time, what a master needs is not sent before it is known to be one.
+  /// With `careful` nothing is sent behind the question for the role before its answer: where there
+  /// was no master the last time, what a master needs is not sent before it is known to be one.
   SetupRun(std::shared_ptr<const SetupPlan> plan, bool careful)
       : plan_(std::move(plan)), careful_(careful) {}
 
@@ -28,8 +28,8 @@ class SetupRun {
   void on_heard() noexcept { heard_ = true; }
   /// What the reply to the next step means for the connection. What it told is added to `out`.
   [[nodiscard]] SetupVerdict on_reply(const Reply& reply, Actions& out);
-  /// The refusal of AUTH, if it was kept: what is there tells more, as a Sentinel refuses the password of the servers
-  /// that it watches.
+  /// The refusal of AUTH, if it was kept: what is there tells more, as a Sentinel refuses the
+  /// password of the servers that it watches.
   [[nodiscard]] std::optional<SetupVerdict> take_auth_refusal() noexcept {
     return std::exchange(auth_refused_, std::nullopt);
   }

@@ -12,8 +12,9 @@ using namespace std::chrono_literals;
 
 constexpr auto longest_wait = 1s;
 
-// The head of a TLS record and a ClientHello of TLS 1.2 without extensions that offers two old suites. Servers answer
-// with a handshake or an alert. It has no line feed, so that it is no line to a Redis either.
+// The head of a TLS record and a ClientHello of TLS 1.2 without extensions that offers two old
+// suites. Servers answer with a handshake or an alert. It has no line feed, so that it is no line
+// to a Redis either.
 SharedBytes client_hello() {
   static constexpr char begin[] = "\x16\x03\x01\x00\x2f\x01\x00\x00\x2b\x03\x03";
   static constexpr char end[] = "\x00\x00\x04\x00\x2f\x00\x35\x01\x00";

@@ -10,13 +10,14 @@
 
 namespace mx_rmq::redis {
 
-/// Finds out whether a port that ends connections without a word speaks TLS: says hello as a TLS client would, over a
-/// connection of its own, and looks at the first bytes of the answer. (A Redis takes the hello for the beginning of
-/// a line, and waits.) Loop thread only; may be destroyed at any time.
+/// Finds out whether a port that ends connections without a word speaks TLS: says hello as a TLS
+/// client would, over a connection of its own, and looks at the first bytes of the answer. (A Redis
+/// takes the hello for the beginning of a line, and waits.) Loop thread only; may be destroyed at
+/// any time.
 class TlsProbe final : private TransportEvents {
  public:
-  /// `done` is called once, within about a second, perhaps inside a C callback: it must not throw, nor destroy
-  /// the probe.
+  /// `done` is called once, within about a second, perhaps inside a C callback: it must not throw,
+  /// nor destroy the probe.
   TlsProbe(runtime::EventLoop& loop, const Seams& seams, const Address& address,
            std::function<void(bool speaks_tls)> done);
   ~TlsProbe();

@@ -10,10 +10,10 @@
 
 namespace mx_rmq::redis {
 
-/// getaddrinfo on libuv's threads. A numeric address needs none. Who asks for what is being looked up
-/// joins that look-up: with a name server that does not answer, twenty connections that try again and
-/// again must not pile up requests. A look-up cannot be stopped: at the loop's end it is waited for as
-/// long as the loop's grace allows.
+/// getaddrinfo on libuv's threads. A numeric address needs none. Who asks for what is being looked
+/// up joins that look-up: with a name server that does not answer, twenty connections that try
+/// again and again must not pile up requests. A look-up cannot be stopped: at the loop's end it is
+/// waited for as long as the loop's grace allows.
 class UvResolver final : public Resolver {
  public:
   explicit UvResolver(runtime::EventLoop& loop) : loop_(loop) {}

@@ -16,8 +16,8 @@ namespace mx_rmq::redis {
 
 namespace {
 
-// When the kernel takes no more, this much is left with libuv, which says when it is gone. It counts
-// as sent, so it is not more than it must be.
+// When the kernel takes no more, this much is left with libuv, which says when it is gone. It
+// counts as sent, so it is not more than it must be.
 constexpr std::size_t left_with_libuv = std::size_t{64} << 10;
 
 void set_option(int fd, int level, int name, int value) {

@@ -12,8 +12,8 @@ class EventLoop;
 
 namespace mx_rmq::redis {
 
-/// A socket of libuv: TCP or a unix socket. The handle lives until libuv has closed it, the transport
-/// perhaps shorter. The loop must outlive both.
+/// A socket of libuv: TCP or a unix socket. The handle lives until libuv has closed it, the
+/// transport perhaps shorter. The loop must outlive both.
 class UvTransport final : public Transport {
  public:
   /// Where reads go before they are told; one for all transports of a loop.

@@ -58,8 +58,8 @@ Remedy remedy_of(std::string_view code) noexcept {
   return Remedy::refuse;
 }
 
-// The code of an error that came from a redis.call inside a script. Redis 7: it begins the text. 5 and
-// 6: behind the place in the script, "@user_script: 12: -OOM ...".
+// The code of an error that came from a redis.call inside a script. Redis 7: it begins the text. 5
+// and 6: behind the place in the script, "@user_script: 12: -OOM ...".
 std::string_view inner_code(std::string_view text, std::string_view first) noexcept {
   for (const std::string_view code : at_first_write) {
     if (first == code) return first;

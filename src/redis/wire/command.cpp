@@ -72,8 +72,8 @@ void CommandBuilder::begin_evalsha(CommandBuilder& builder, const lua::Script& s
 }
 
 Command eval_instead(const lua::Script& script, const Command& evalsha) {
-  // "*<n>\r\n$7\r\nEVALSHA\r\n$40\r\n<sha1>\r\n" and what follows: taken apart again, so that callers
-  // need not keep the arguments for a case that hardly ever comes.
+  // "*<n>\r\n$7\r\nEVALSHA\r\n$40\r\n<sha1>\r\n" and what follows: taken apart again, so that
+  // callers need not keep the arguments for a case that hardly ever comes.
   std::string_view left = evalsha.bytes().view();
   std::vector<std::string_view> arguments;
   const auto number = [&left](char mark) {

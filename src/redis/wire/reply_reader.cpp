@@ -222,8 +222,8 @@ ReplyReader::Status ReplyReader::next(Reply& out) {
   return error_.empty() ? Status::more : Status::error;
 }
 
-// hiredis waits for the end of whatever was announced. What is over the limits is refused as soon as
-// its length is known, and a line that does not end, too.
+// hiredis waits for the end of whatever was announced. What is over the limits is refused as soon
+// as its length is known, and a line that does not end, too.
 void ReplyReader::look_ahead() {
   const redisReader* const reader = hiredis_->reader;
   const redisReadTask* const task = current_task(reader);

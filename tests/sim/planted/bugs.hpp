@@ -1,4 +1,5 @@
-// Bugs of clients, to be planted into a copy of the library's sources: each has to be found by the simulation.
+// Bugs of clients, to be planted into a copy of the library's sources: each has to be found by the
+// simulation.
 #pragma once
 
 #include <string>
@@ -22,7 +23,8 @@ struct Bug {
 
 const std::vector<Bug>& bugs();
 
-// Where `find` is in `text`, white space aside: its begin and end; npos, npos if it is not there exactly once.
+// Where `find` is in `text`, white space aside: its begin and end; npos, npos if it is not there
+// exactly once.
 std::pair<std::size_t, std::size_t> place_of(const std::string& text, const std::string& find);
 
 }  // namespace mx_rmq::planted

@@ -1,5 +1,5 @@
-// plant_bugs FROM TO FILE...: copies the sources FILE from one directory to another and plants every bug into them. A bug
-// that does not fit its file is left out; its test says so.
+// plant_bugs FROM TO FILE...: copies the sources FILE from one directory to another and plants
+// every bug into them. A bug that does not fit its file is left out; its test says so.
 #include <filesystem>
 #include <fstream>
 #include <iostream>

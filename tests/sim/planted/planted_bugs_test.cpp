@@ -1,4 +1,5 @@
-// Are the simulation's rules sharp enough? Each planted bug must be found, by a rule, all of them within a minute.
+// Are the simulation's rules sharp enough? Each planted bug must be found, by a rule, all of them
+// within a minute.
 //
 //   test_sim_bugs --bug NAME     that bug only, with as many seeds as it takes
 #include <gtest/gtest.h>

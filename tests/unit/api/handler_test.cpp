@@ -68,7 +68,8 @@ void free_plain(const json& payload, Context& context) noexcept {
 
 TEST(Handler, EveryFormForJsonIsTakenAndCalled) {
   std::string got;
-  // NOLINTBEGIN(cppcoreguidelines-avoid-capturing-lambda-coroutines): the wrapper keeps captures alive
+  // NOLINTBEGIN(cppcoreguidelines-avoid-capturing-lambda-coroutines): the wrapper keeps captures
+  // alive
   run(erase_handler([&](const json& payload) -> Task<> {
         got += payload.dump();
         co_return;

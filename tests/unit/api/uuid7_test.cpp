@@ -93,7 +93,8 @@ TEST(Uuid7, AForkedChildMakesOtherIdsThanItsParent) {
     ASSERT_EQ(pipe(ends.data()), 0);
     const pid_t child = fork();
     if (child == 0) {
-      // No allocation: the other thread may have been inside a sanitizer's allocator, which stays locked here.
+      // No allocation: the other thread may have been inside a sanitizer's allocator, which stays
+      // locked here.
       std::array<Uuid7Text, 50> ids;
       for (Uuid7Text& id : ids) id = make_uuid7_text();
       const bool written = write(ends[1], ids.data(), sizeof ids) == ssize_t{sizeof ids};

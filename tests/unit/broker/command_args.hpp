@@ -51,8 +51,8 @@ inline ScriptCall script_call(const redis::Command& command) {
   return out;
 }
 
-// A flat array reply: what is all digits (perhaps behind a '-') becomes a number, unless it begins with '=',
-// which is cut off.
+// A flat array reply: what is all digits (perhaps behind a '-') becomes a number, unless it begins
+// with '=', which is cut off.
 inline redis::Reply flat(const std::vector<std::string>& fields) {
   std::vector<redis::Reply> items;
   for (const std::string& field : fields) {

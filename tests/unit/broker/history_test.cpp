@@ -99,7 +99,8 @@ TEST(History, CutsLongErrorsBetweenCharacters) {
   EXPECT_EQ(parse_history(encoded(error, 0))->last_error, "");
 }
 
-// Replacement characters are three times, and escaped controls six times, as long as what they stand for.
+// Replacement characters are three times, and escaped controls six times, as long as what they
+// stand for.
 TEST(History, CapsWhatIsStoredAndNotWhatWasGiven) {
   for (const char c : {'x', '\xFF', '\x01', '\n', '"', '\\', '\x7F'}) {
     const std::string text = encoded(std::string(10'000, c), 4096);

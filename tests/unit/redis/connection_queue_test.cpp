@@ -366,8 +366,8 @@ TEST(ConnectionQueue, DrainingWhileRecyclingEndsIt) {
 
 // --- at random ---
 
-// Whatever happens in whatever order, each waiter is answered once, with the reply that belongs to it,
-// and told "not written" only if no byte of its command was written.
+// Whatever happens in whatever order, each waiter is answered once, with the reply that belongs to
+// it, and told "not written" only if no byte of its command was written.
 TEST(ConnectionQueue, AtRandomEveryWaiterIsAnsweredExactlyOnceAndTruthfully) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE(seed);

@@ -69,7 +69,8 @@ TEST_F(SyncWaitTest, ManyThreadsAtOnce) {
   EXPECT_EQ(wrong, 0);
 }
 
-// --- sleep_for ------------------------------------------------------------------------------------
+// --- sleep_for
+// ------------------------------------------------------------------------------------
 
 Task<> sleeps(EventLoop* loop, std::chrono::nanoseconds duration) {
   const auto start = loop->now();
@@ -174,7 +175,8 @@ TEST_F(SleepForTest, ASleepBegunWhileTheRuntimeEndsIsRefused) {
   EXPECT_EQ(refused, 3);
 }
 
-// --- run_blocking ---------------------------------------------------------------------------------
+// --- run_blocking
+// ---------------------------------------------------------------------------------
 
 Task<std::string> blocking_results(EventLoop* loop) {
   const auto here = std::this_thread::get_id();

@@ -1,6 +1,6 @@
 // The forms of co_await that this project allows itself. g++ 12 miscompiles others (temporary
-// aggregates and capturing lambdas are destroyed twice): if a compiler breaks one of these too, this
-// test tells.
+// aggregates and capturing lambdas are destroyed twice): if a compiler breaks one of these too,
+// this test tells.
 
 #include <functional>
 #include <memory>

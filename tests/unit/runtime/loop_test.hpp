@@ -44,8 +44,8 @@ class Gate {
   bool open_ = false;
 };
 
-/// A Runtime of the test's own. Afterwards no coroutine frame may be left, and no exception may have
-/// reached the loop that the test did not take.
+/// A Runtime of the test's own. Afterwards no coroutine frame may be left, and no exception may
+/// have reached the loop that the test did not take.
 class LoopTest : public testing::Test {
  protected:
   LoopTest() : frames_before_(runtime::live_frames()), runtime_(std::make_unique<Runtime>()) {

@@ -298,9 +298,10 @@ TEST(Runtime, DestroyingInAForkedChildDoesNotHang) {
             42);
 }
 
-// --- the end of the process -------------------------------------------------------------------------
-// Each of these runs in a process of its own, started anew. It exits with another code if a lock is
-// waited for in vain (a watchdog kills it) or if a sanitizer finds something.
+// --- the end of the process
+// ------------------------------------------------------------------------- Each of these runs in a
+// process of its own, started anew. It exits with another code if a lock is waited for in vain (a
+// watchdog kills it) or if a sanitizer finds something.
 
 class RuntimeAtExit : public testing::Test {
  protected:

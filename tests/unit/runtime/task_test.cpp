@@ -157,7 +157,8 @@ TEST_F(TaskTest, ParametersAndResultsAreDestroyedOnce) {
   EXPECT_EQ(alive, 0);
 }
 
-// --- the stack ------------------------------------------------------------------------------------
+// --- the stack
+// ------------------------------------------------------------------------------------
 
 struct StackRange {
   const char* low = nullptr;
@@ -206,7 +207,8 @@ TEST_F(TaskTest, ExceptionsDoNotGrowTheStackEither) {
   EXPECT_EQ(sync_wait(many_that_throw(20'000)), 20'000);
 }
 
-// --- threads --------------------------------------------------------------------------------------
+// --- threads
+// --------------------------------------------------------------------------------------
 
 /// Resumes its awaiter from another thread, at once, so that completion races with suspension.
 class Relay {
