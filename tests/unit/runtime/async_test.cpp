@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -312,17 +313,24 @@ TEST_F(Async, AFutureGetsTheResultOrTheException) {
 // --- from_callback ---
 
 TEST_F(Async, ACallbackEndsTheWaitOnItsThread) {
-  std::thread::id other;
-  const auto wait = [](std::thread::id* id) -> Task<std::string> {
-    auto task = from_callback<std::string>([](Completion<std::string> done) {
-      std::thread([done] { EXPECT_TRUE(done("called back")); }).detach();
-    });
+  std::optional<Completion<std::string>> kept;
+  std::thread::id went_on;
+  const auto wait = [](std::optional<Completion<std::string>>* keep,
+                       std::thread::id* id) -> Task<std::string> {
+    auto task = from_callback<std::string>(
+        [keep](const Completion<std::string>& done) { keep->emplace(done); });
     std::string text = co_await std::move(task);
     *id = std::this_thread::get_id();
     co_return text;
   };
-  EXPECT_EQ(sync_wait(wait(&other)), "called back");
-  EXPECT_NE(other, std::this_thread::get_id());
+  auto future = to_future(wait(&kept, &went_on));  // it waits when this returns
+  std::thread::id called;
+  std::thread([&] {
+    called = std::this_thread::get_id();
+    EXPECT_TRUE((*kept)("called back"));
+  }).join();
+  EXPECT_EQ(future.get(), "called back");
+  EXPECT_EQ(went_on, called);
 }
 
 TEST_F(Async, ACallbackInsideTheCallIsTaken) {
