@@ -26,7 +26,7 @@ std::int64_t as_number(const Reply& reply) {
 }
 
 Plain::Plain(const std::string& url) {
-  const mx_rmq::redis::ConnectOptions where = mx_rmq::redis::parse_url(url);
+  const mx_rmq::redis::Endpoint where = mx_rmq::redis::parse_url(url);
   context_ = where.unix_path.empty() ? redisConnect(where.host.c_str(), where.port)
                                      : redisConnectUnix(where.unix_path.c_str());
   if (context_ == nullptr) throw std::runtime_error("hiredis: out of memory");

@@ -41,7 +41,7 @@ std::string refused_by_validate(const std::string& url) {
 void check_url(const std::string& url) {
   const std::string refusal = refused_by_validate(url);
   try {
-    const redis::ConnectOptions options = redis::parse_url(url);
+    const redis::Endpoint options = redis::parse_url(url);
     require(refusal.empty(), "what a connection takes is valid");
     const bool hidden = once_behind_the_scheme(url) && shows(options.password.reveal());
     if (hidden) require(!shows(api::redact_redis_url(url)), "a shown URL has no password");

@@ -16,16 +16,14 @@
 
 namespace mx_rmq::broker {
 
-/// One topic on one lane: its keys, and the calls of its scripts. Loop thread only; tasks resume
-/// there. The loop, lane and clock must outlive it, and it must outlive its tasks.
+/// One topic over one route: its keys, and the calls of its scripts. Loop thread only; tasks resume
+/// there. The route must outlive it, and it must outlive its tasks.
 ///
 /// A call is sent when its task is awaited; calls whose awaiting began in one order are executed in
 /// that order as long as none is re-sent.
 class TopicBroker {
  public:
-  TopicBroker(runtime::EventLoop& loop, redis::Lane& lane, redis::ServerClock& clock,
-              TopicKeys keys)
-      : keys_(std::move(keys)), caller_(loop, lane, clock) {}
+  TopicBroker(redis::Route& route, TopicKeys keys) : keys_(std::move(keys)), caller_(route) {}
   TopicBroker(const TopicBroker&) = delete;
   TopicBroker& operator=(const TopicBroker&) = delete;
 
@@ -52,7 +50,7 @@ class TopicBroker {
 
   [[nodiscard]] const TopicKeys& keys() const noexcept { return keys_; }
   [[nodiscard]] const ScriptCaller& caller() const noexcept { return caller_; }
-  [[nodiscard]] redis::Lane& lane() const noexcept { return caller_.lane(); }
+  [[nodiscard]] redis::Route& route() const noexcept { return caller_.route(); }
   [[nodiscard]] redis::ServerClock& clock() const noexcept { return caller_.clock(); }
   [[nodiscard]] runtime::EventLoop& loop() const noexcept { return caller_.loop(); }
 

@@ -12,7 +12,7 @@ namespace mx_rmq::queue {
 
 namespace {
 
-// Lane 0 produces, lane 1 looks and moves; the consuming side has the others to itself.
+// One to produce and one to manage; the consuming side has the others to itself.
 constexpr std::size_t most_access_lanes = 2;
 // A topic in use is put into the set of topics again after so long: somebody else may have
 // forgotten it.
@@ -63,8 +63,10 @@ void Access::open() {
   scope_ = std::make_unique<runtime::Scope>(loop_);
   client_ = make_client_(access_lanes(config_));
   ports_ = std::make_unique<TopicPorts>(*client_, *scope_, config_, TopicPorts::Limits());
-  topic_set_ = std::make_unique<broker::TopicSet>(
-      broker::ScriptCaller(loop_, client_->lane(1), client_->clock()), config_.queue_prefix);
+  redis::Route& to_the_set =
+      client_->route(redis::LaneRole::manage, broker::topics_key(config_.queue_prefix));
+  topic_set_ =
+      std::make_unique<broker::TopicSet>(broker::ScriptCaller(to_the_set), config_.queue_prefix);
 }
 
 Task<> Access::close(runtime::TimePoint deadline) {

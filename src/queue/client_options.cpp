@@ -25,12 +25,12 @@ std::span<const lua::Script* const> loaded_at_set_up() {
 
 redis::ClientOptions client_options(const MQConfig& config, std::size_t lanes) {
   redis::ClientOptions options;
-  options.connect = redis::parse_url(config.redis_url);
-  if (config.redis_db != 0) options.connect.db = config.redis_db;
-  if (!config.redis_username.empty()) options.connect.user = config.redis_username;
+  options.endpoint = redis::parse_url(config.redis_url);
+  if (config.redis_db != 0) options.endpoint.db = config.redis_db;
+  if (!config.redis_username.empty()) options.endpoint.user = config.redis_username;
   if (!config.redis_password.empty())
-    options.connect.password = redis::Secret(config.redis_password);
-  if (options.connect.client_name.empty()) options.connect.client_name = config.client_name;
+    options.endpoint.password = redis::Secret(config.redis_password);
+  if (options.endpoint.client_name.empty()) options.endpoint.client_name = config.client_name;
   options.connection.connect_timeout = config.connect_timeout;
   options.connection.backoff_min = config.reconnect_backoff_min;
   options.connection.backoff_max = config.reconnect_backoff_max;

@@ -114,7 +114,7 @@ std::shared_ptr<redis::Client> QueueCore::make_client(std::size_t lanes) const {
   redis::ClientOptions options = queue::client_options(config_, lanes);
   options.watch = watch_;
   redis::Seams seams = seams_.redis(loop_, options.connection);
-  return std::make_shared<redis::Client>(loop_, std::move(options), std::move(seams));
+  return redis::make_client(loop_, std::move(options), std::move(seams));
 }
 
 Task<> QueueCore::ping(TimePoint deadline, Unfit what) {

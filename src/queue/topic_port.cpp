@@ -26,11 +26,11 @@ broker::ProducerOptions producer_options(const MQConfig& config, std::string id,
 
 TopicPort::TopicPort(redis::Client& client, runtime::Scope& scope, const MQConfig& config,
                      const std::string& topic, std::string producer_id, std::uint64_t after)
-    : broker(client.loop(), client.lane(1), client.clock(),
+    : broker(client.route(redis::LaneRole::manage, topic),
              broker::TopicKeys(config.queue_prefix, topic)),
       canceller(broker, config.command_timeout),
       dead_letters(broker, config.command_timeout),
-      producer(scope, broker::ScriptCaller(client.loop(), client.lane(0), client.clock()),
+      producer(scope, broker::ScriptCaller(client.route(redis::LaneRole::produce, topic)),
                broker.keys(), producer_options(config, std::move(producer_id), after)) {}
 
 }  // namespace mx_rmq::queue

@@ -82,7 +82,7 @@ Claimer::Claimer(runtime::EventLoop& loop, const MQConfig& config, Quarantine::M
 }
 
 Claimer::~Claimer() {
-  for (auto& record : records_) record.source.broker.lane().remove_on_ready(record.ready_hook);
+  for (auto& record : records_) record.source.broker.route().remove_on_epoch(record.ready_hook);
 }
 
 void Claimer::add(Source& source) {
@@ -90,7 +90,7 @@ void Claimer::add(Source& source) {
   Record& record = records_.emplace_back(source);
   // A new connection may be to another server: what the last claim told may be wrong there.
   record.ready_hook =
-      source.broker.lane().on_ready([this, &record](std::uint64_t) { want(record); });
+      source.broker.route().on_epoch([this, &record](std::uint64_t) { want(record); });
   want(record);
 }
 

@@ -37,7 +37,7 @@ std::string_view id_of(const Delivery& delivery) {
 Consumer::Consumer(Source& source, broker::TopicBroker& broker, const MQConfig& config,
                    Quarantine::Member& member, LookAgain& look_again, Lost lost)
     : loop_(broker.loop()),
-      lane_(broker.lane()),
+      route_(broker.route()),
       source_(source),
       broker_(broker),
       config_(config),
@@ -45,7 +45,7 @@ Consumer::Consumer(Source& source, broker::TopicBroker& broker, const MQConfig& 
       lost_(std::move(lost)),
       topic_name_(broker.keys().topic()),
       command_timeout_(std::min<Duration>(config.command_timeout, Duration(config.lease) / 3)),
-      lease_(broker::random_id(lane_.rng()), config.lease),
+      lease_(broker::random_id(route_.rng()), config.lease),
       settler_(lease_),
       size_(ClaimSize::Size{config.batch_size, config.claim_bytes}),
       holding_(member),
@@ -55,22 +55,22 @@ Consumer::Consumer(Source& source, broker::TopicBroker& broker, const MQConfig& 
       idle_(loop_) {
   idle_.set();
   last_answer_ = loop_.now();
-  ready_hook_ = lane_.on_ready([this](std::uint64_t) { on_ready(); });
-  if (lane_.ready()) on_ready();
+  ready_hook_ = route_.on_epoch([this](std::uint64_t) { on_ready(); });
+  if (route_.ready()) on_ready();
 }
 
-Consumer::~Consumer() { lane_.remove_on_ready(ready_hook_); }
+Consumer::~Consumer() { route_.remove_on_epoch(ready_hook_); }
 
 void Consumer::start(runtime::Scope& scope) {
   scope_ = &scope;
-  lane_.connect();  // claims wait for it to be ready
+  route_.connect();  // claims wait for it to be ready
   scope.spawn(tend_loop());
 }
 
 // --- connection ---
 
 void Consumer::on_ready() {
-  open_epoch_ = lane_.epoch();
+  open_epoch_ = route_.epoch();
   if (lease_.reconnected()) {
     open_.reset();
   } else {
@@ -80,7 +80,7 @@ void Consumer::on_ready() {
   look_again_.soon();
 }
 
-bool Consumer::gate_open() const { return open_.is_set() && open_epoch_ == lane_.epoch(); }
+bool Consumer::gate_open() const { return open_.is_set() && open_epoch_ == route_.epoch(); }
 
 TimePoint Consumer::command_deadline() const { return loop_.now() + command_timeout_; }
 
@@ -92,7 +92,7 @@ void Consumer::failed(std::string_view call, std::string_view why) {
 // --- claims ---
 
 bool Consumer::may_claim() const {
-  return !quiet_ && lease_.may_claim() && gate_open() && lane_.ready();
+  return !quiet_ && lease_.may_claim() && gate_open() && route_.ready();
 }
 
 // What a claim asked for, and under what name.
@@ -172,7 +172,7 @@ Consumer::Asked Consumer::ask(int most, bool suspect) {
   asked.suspect = suspect;
   asked.sent = loop_.now();
   asked.deadline = command_deadline();
-  asked.epoch = lane_.epoch();
+  asked.epoch = route_.epoch();
   asked.alarm = alarm_;
   asked.number = lease_.begin_claim();
   return asked;
@@ -342,7 +342,7 @@ Task<> Consumer::tend_loop() {
       co_await kick_.wait();
       continue;
     }
-    if (!lane_.ready()) {
+    if (!route_.ready()) {
       // on_ready() kicks.
       co_await kick_.wait_until(now + 1s);
       continue;
@@ -365,7 +365,7 @@ Task<bool> Consumer::tend_once() {
   const Lease::Tend tend = lease_.begin_tend();
   const std::string name = lease_.name();
   const TimePoint sent = loop_.now();
-  const std::uint64_t epoch = lane_.epoch();
+  const std::uint64_t epoch = route_.epoch();
   broker::Tend::Args args;
   args.consumer = name;
   args.lease = config_.lease;
@@ -393,7 +393,7 @@ Task<bool> Consumer::tend_once() {
     tended_at_ = sent;
     if (result.more) tended_at_ = {};  // at once again
   }
-  if (!lease_.owes_tend() && epoch == lane_.epoch()) open_.set();
+  if (!lease_.owes_tend() && epoch == route_.epoch()) open_.set();
   renewed_.set();
   look_again_.soon();
   co_return true;
@@ -433,7 +433,7 @@ Task<> Consumer::settle_loop(Flushing flushing) {
                 topic_name_, "messages", settler_.size());
       break;
     }
-    if (!gate_open() || !lane_.ready()) {
+    if (!gate_open() || !route_.ready()) {
       co_await wait_for_gate();
       continue;
     }
@@ -465,7 +465,7 @@ Task<bool> Consumer::settle_once(const std::vector<Settlement>& group) {
   TimePoint deadline = command_deadline();
   if (draining_) deadline = std::min(deadline, give_up_at_);
   SettlementSender sender{broker_, lease_.name(), config_.max_dead_letters, deadline,
-                          lane_.epoch()};
+                          route_.epoch()};
   Settled result;
   CallEnd end;
   try {

@@ -10,7 +10,7 @@
 #include "broker/topic_broker.hpp"
 #include "mx_rmq/config.hpp"
 #include "mx_rmq/task.hpp"
-#include "redis/topology/lane.hpp"
+#include "redis/topology/route.hpp"
 #include "runtime/event.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/log.hpp"
@@ -24,7 +24,7 @@
 
 namespace mx_rmq::worker {
 
-/// One queue's consumer at one source: carries out over its lane what Lease, ClaimSize and Settler
+/// One queue's consumer at one source: carries out over its route what Lease, ClaimSize and Settler
 /// decide. Claims, keeps the lease by tending, sends settlements until they are answered. Loop
 /// thread only; all tasks end on it. leave() and the end of the scope it was started in come before
 /// it is destroyed.
@@ -137,7 +137,7 @@ class Consumer {
   void note_dead_letters(std::int64_t count);
 
   runtime::EventLoop& loop_;
-  redis::Lane& lane_;
+  redis::Route& route_;
   Source& source_;
   broker::TopicBroker& broker_;
   const MQConfig& config_;

@@ -63,7 +63,7 @@ void Markers::add(Source& source) {
   const bool full = groups_.empty() || groups_.back()->records.size() >= most_sources;
   if (full) {
     const auto fresh = std::make_shared<Group>(loop_);
-    fresh->lane = client_.open_blocking();
+    fresh->lane = client_.open_blocking(source.topic.name);
     // A pause after a failure ends with what it was for.
     fresh->lane->on_ready([weak = std::weak_ptr<Group>(fresh)](std::uint64_t) {
       if (const auto group = weak.lock()) group->changed.set();
@@ -115,8 +115,7 @@ Task<> Markers::interrupt(std::shared_ptr<Group> group, Raised raised) {
   while (group->waiting && stale(*group)) {
     CallEnd end;
     try {
-      redis::Lane& via = client_.lane(0);
-      co_await group->lane->interrupt(via, loop_.now() + 1s);
+      co_await group->lane->interrupt(loop_.now() + 1s);
     } catch (...) {
       end = CallEnd::caught();
     }

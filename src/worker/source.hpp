@@ -20,7 +20,7 @@ struct Topic {
   std::size_t max_concurrency = 0;  // 0 = none of its own
 };
 
-/// Where messages of a topic come from: its keys and scripts on one lane, and this queue's consumer
+/// Where messages of a topic come from: its keys and scripts over one route, and this queue's consumer
 /// there. There is one a topic. What a part of the worker notes about a source it keeps in a record
 /// of its own, by the source's id. Loop thread only.
 struct Source {
@@ -28,7 +28,7 @@ struct Source {
          Quarantine::Member& member, LookAgain& look_again, Consumer::Lost lost)
       : id(number),
         topic(std::move(what)),
-        broker(client.loop(), client.lane(number), client.clock(),
+        broker(client.route(redis::LaneRole::consume, topic.name),
                broker::TopicKeys(config.queue_prefix, topic.name)),
         consumer(*this, broker, config, member, look_again, std::move(lost)) {}
 

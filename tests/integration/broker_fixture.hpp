@@ -91,7 +91,7 @@ class Rig {
     redis_.on_loop([&] {
       scope_ = std::make_unique<runtime::Scope>(
           loop(), [this](std::exception_ptr error) { escaped_ = std::move(error); });
-      broker_ = std::make_unique<TopicBroker>(loop(), client().lane(0), client().clock(), keys);
+      broker_ = std::make_unique<TopicBroker>(client().lane(0), keys);
       producer_ = std::make_unique<Producer>(*scope_, broker_->caller(), keys, std::move(options));
     });
   }
@@ -108,7 +108,7 @@ class Rig {
   }
 
   runtime::EventLoop& loop() { return redis_.loop(); }
-  redis::Client& client() { return redis_.client(); }
+  redis::Node& client() { return redis_.client(); }
   RedisLoop& redis() { return redis_; }
   TopicBroker& broker() { return *broker_; }
   Producer& producer() { return *producer_; }

@@ -315,7 +315,7 @@ TEST(BrokerTopic, AClaimWhoseReplyIsLostIsNeverSentTwiceAndASettleIs) {
   args.tags = tags;
   me.tend({});
   std::uint64_t epoch = 0;
-  rig.on_loop([&] { epoch = rig.broker().lane().epoch(); });
+  rig.on_loop([&] { epoch = rig.broker().route().epoch(); });
   lose_one("ack");
   EXPECT_THROW(rig.run([&] {
     return rig.broker().call<broker::Ack>(args, rig.in(5s), Resend::until_deadline, epoch);

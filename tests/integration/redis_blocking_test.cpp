@@ -33,8 +33,7 @@ class Blocking {
     });
   }
   bool interrupt() {
-    return redis.run(
-        [&] { return lane->interrupt(redis.client().lane(0), redis.loop().now() + 5s); });
+    return redis.run([&] { return lane->interrupt(redis.loop().now() + 5s); });
   }
 
   RedisLoop redis;

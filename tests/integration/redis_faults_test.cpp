@@ -374,10 +374,8 @@ TEST(RedisFaults, ClientsThatComeAndGoLeaveNothingBehind) {
   RedisServer server;
   RedisLoop loop(client_options(server.url()));
   const auto once = [&] {
-    std::unique_ptr<redis::Client> client;
-    loop.on_loop([&] {
-      client = std::make_unique<redis::Client>(loop.loop(), client_options(server.url()));
-    });
+    std::unique_ptr<redis::Node> client;
+    loop.on_loop([&] { client = make_node(loop.loop(), client_options(server.url())); });
     EXPECT_EQ(
         loop.run([&] { return client->lane(0).send(Command::of("PING"), loop.loop().now() + 5s); })
             .as_string(),
@@ -398,9 +396,8 @@ TEST(RedisFaults, ClientsThatComeAndGoLeaveNothingBehind) {
 TEST(RedisFaults, AClientDestroyedWithoutCloseTellsWhoWaits) {
   RedisServer server;
   RedisLoop loop(client_options(server.url()));
-  std::unique_ptr<redis::Client> client;
-  loop.on_loop(
-      [&] { client = std::make_unique<redis::Client>(loop.loop(), client_options(server.url())); });
+  std::unique_ptr<redis::Node> client;
+  loop.on_loop([&] { client = make_node(loop.loop(), client_options(server.url())); });
   std::atomic<bool> told = false;
   std::atomic<bool> sent = false;
   std::thread waiter([&] {
@@ -423,10 +420,10 @@ TEST(RedisFaults, TheEndOfTheRuntimeTellsWhoWaits) {
   runtime::EventLoop* const loop = &runtime->event_loop();
   struct Life {
     static Task<> run(runtime::EventLoop* loop, std::string url, std::string* end) {
-      redis::Client client(*loop, client_options(url));
+      const std::unique_ptr<redis::Node> client = make_node(*loop, client_options(url));
       Command command = Command::of("BLPOP", "none", 0);
       try {
-        static_cast<void>(co_await client.lane(0).send(std::move(command), loop->now() + 60s));
+        static_cast<void>(co_await client->lane(0).send(std::move(command), loop->now() + 60s));
       } catch (const Error& error) {
         *end = error.what();
       }

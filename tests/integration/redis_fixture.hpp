@@ -1,4 +1,4 @@
-// A client of the redis layer on a runtime of its own, for tests on a real server.
+// One node of the redis layer on a runtime of its own, for tests on a real server.
 #pragma once
 
 #include <chrono>
@@ -9,7 +9,7 @@
 
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq/sync_wait.hpp"
-#include "redis/topology/client.hpp"
+#include "redis/topology/node.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/on_loop.hpp"
 
@@ -17,18 +17,25 @@ namespace mx_rmq::test {
 
 using namespace std::chrono_literals;
 
-// The client lives on the loop thread and is closed and destroyed there.
+// On real sockets. To be called on the loop thread.
+inline std::unique_ptr<redis::Node> make_node(runtime::EventLoop& loop,
+                                              redis::ClientOptions options) {
+  redis::Seams seams = redis::Seams::real(loop, options.connection);
+  return std::make_unique<redis::Node>(loop, std::move(options), std::move(seams));
+}
+
+// The node lives on the loop thread and is closed and destroyed there.
 class RedisLoop {
  public:
   explicit RedisLoop(redis::ClientOptions options) {
-    on_loop([&] { client_ = std::make_unique<redis::Client>(loop(), std::move(options)); });
+    on_loop([&] { client_ = make_node(loop(), std::move(options)); });
   }
   // With a transport, resolver or randomness of the test's: `seams` makes them on the loop thread.
   RedisLoop(
       redis::ClientOptions options,
       std::function<redis::Seams(runtime::EventLoop&, const redis::ConnectionOptions&)> seams) {
     on_loop([&] {
-      client_ = std::make_unique<redis::Client>(loop(), options, seams(loop(), options.connection));
+      client_ = std::make_unique<redis::Node>(loop(), options, seams(loop(), options.connection));
     });
   }
   ~RedisLoop() { close(); }
@@ -36,7 +43,7 @@ class RedisLoop {
   RedisLoop& operator=(const RedisLoop&) = delete;
 
   runtime::EventLoop& loop() { return runtime_.event_loop(); }
-  redis::Client& client() { return *client_; }
+  redis::Node& client() { return *client_; }
 
   // Runs a task that `make` makes on the loop thread, to its end.
   template <class Make>
@@ -67,12 +74,12 @@ class RedisLoop {
   }
 
   Runtime runtime_;
-  std::unique_ptr<redis::Client> client_;
+  std::unique_ptr<redis::Node> client_;
 };
 
 inline redis::ClientOptions client_options(const std::string& url) {
   redis::ClientOptions options;
-  options.connect = redis::parse_url(url);
+  options.endpoint = redis::parse_url(url);
   options.pool_size = 2;
   return options;
 }

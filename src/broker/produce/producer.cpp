@@ -95,7 +95,7 @@ class Producer::Core {
   void arm_timer();
 
   runtime::EventLoop& loop() const noexcept { return caller_.loop(); }
-  redis::Lane& lane() const noexcept { return caller_.lane(); }
+  redis::Route& route() const noexcept { return caller_.route(); }
 
   runtime::Scope& scope_;
   const ScriptCaller caller_;
@@ -157,7 +157,7 @@ Producer::Core::Core(runtime::Scope& scope, ScriptCaller caller, const TopicKeys
       line_(loop()),
       senders_{Sender(loop()), Sender(loop()), Sender(loop())},
       idle_(loop()) {
-  const std::string id = options_.id.empty() ? random_id(lane().rng()) : options_.id;
+  const std::string id = options_.id.empty() ? random_id(route().rng()) : options_.id;
   for (std::size_t i = 0; i < senders_.size(); ++i) {
     take_id(senders_[i], i == 0 ? id : id + '+' + std::to_string(i));
     senders_[i].number = options_.after;
@@ -269,10 +269,10 @@ void Producer::Core::take_id(Sender& sender, std::string id) {
 }
 
 std::exception_ptr Producer::Core::too_late() const {
-  if (trouble_ != nullptr && lane().ready()) return trouble_;
+  if (trouble_ != nullptr && route().ready()) return trouble_;
   std::string text = "produce: the message could not be sent in time";
-  if (!lane().ready()) {
-    const std::string why = lane().last_error();
+  if (!route().ready()) {
+    const std::string why = route().last_error();
     text += ": no connection to Redis";
     if (!why.empty()) text += ": " + why;
   }
@@ -332,7 +332,7 @@ Task<> Producer::Core::pump_until_empty(std::shared_ptr<Core> self, Sender* send
     if (self->line_.size() < self->options_.max_batch_messages) co_await self->loop().yield();
     if (!self->worth_sending(*sender)) co_return;
     bool went_well = true;
-    if (!self->lane().ready()) {
+    if (!self->route().ready()) {
       went_well = co_await connect(self);
     } else {
       went_well = co_await deliver(self, sender);
@@ -355,7 +355,7 @@ Task<bool> Producer::Core::connect(std::shared_ptr<Core> self) {
   redis::Command time = redis::Command::of("TIME");
   CallEnd end;
   try {
-    co_await self->lane().send(std::move(time), deadline);
+    co_await self->route().send(std::move(time), deadline);
   } catch (...) {
     end = CallEnd::caught();
   }
@@ -372,7 +372,7 @@ Task<bool> Producer::Core::connect(std::shared_ptr<Core> self) {
       end.rethrow();
     case End::no_reply:
       // A batch sent there would be in doubt for nothing.
-      if (deadline == soon) self->lane().reconnect(self->lane().epoch(), "it does not answer");
+      if (deadline == soon) self->route().reconnect(self->route().epoch(), "it does not answer");
       break;
     default:
       break;
@@ -436,7 +436,7 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
         // alone.
         runtime::log::warn("another producer has the same id; taking a new one", "topic",
                            self->keys_.topic(), "id", sender->id);
-        self->take_id(*sender, random_id(self->lane().rng()));
+        self->take_id(*sender, random_id(self->route().rng()));
         self->dissolve(*sender, nullptr);
         co_return true;
       }
@@ -463,7 +463,7 @@ Task<Producer::Core::Sending> Producer::Core::try_once(std::shared_ptr<Core> sel
   Sending out;
   out.sent = self->loop().now();
   try {
-    redis::Reply reply = co_await self->lane().eval(Produce::script, command, deadline);
+    redis::Reply reply = co_await self->route().eval(Produce::script, command, deadline);
     out.reply = Produce::decode(std::move(reply));
   } catch (...) {
     out.end = CallEnd::caught();

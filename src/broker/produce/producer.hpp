@@ -77,7 +77,7 @@ class Producer {
  public:
   class Core;
 
-  /// The loop, lane, clock and keys must outlive it and its tasks. `scope` runs its work: it must
+  /// The route and the keys must outlive it and its tasks. `scope` runs its work: it must
   /// be joined after the lane was closed, and not before close() has been awaited.
   Producer(runtime::Scope& scope, ScriptCaller caller, const TopicKeys& keys,
            ProducerOptions options);

@@ -44,15 +44,15 @@ Task<ScriptCaller::Answer> ScriptCaller::ask(ScriptCaller self, const lua::Scrip
   runtime::Backoff pauses = resend_pauses();
   for (;;) {
     CallEnd end;
-    answer.sent = self.loop_->now();
+    answer.sent = self.loop().now();
     const bool last = resend == Resend::never || deadline - answer.sent <= self.copy_timeout_;
     const TimePoint limit = last ? deadline : answer.sent + self.copy_timeout_;
     try {
-      answer.reply = co_await self.lane_->eval(*script, command, limit, only_epoch);
+      answer.reply = co_await self.route_->eval(*script, command, limit, only_epoch);
     } catch (...) {
       end = CallEnd::caught();
     }
-    answer.received = self.loop_->now();
+    answer.received = self.loop().now();
     if (end.answered()) co_return std::move(answer);
     if (end.kind() == CallEnd::Kind::half_done) end.rethrow();
 
@@ -81,7 +81,7 @@ Task<redis::Reply> ScriptCaller::ask_plain(ScriptCaller self, redis::Command com
     CallEnd end;
     redis::Reply reply;
     try {
-      reply = co_await self.lane_->send(command, deadline);
+      reply = co_await self.route_->send(command, deadline);
       if (reply.is_error()) throw redis::refusal(command.name(), reply.error_text());
     } catch (...) {
       end = CallEnd::caught();
@@ -91,7 +91,7 @@ Task<redis::Reply> ScriptCaller::ask_plain(ScriptCaller self, redis::Command com
                        end.kind() == CallEnd::Kind::not_sent ||
                        end.kind() == CallEnd::Kind::not_now;
     const Duration wait = pauses.next();
-    if (!again || self.loop_->now() + wait >= deadline) end.rethrow();
+    if (!again || self.loop().now() + wait >= deadline) end.rethrow();
     co_await sleep_for(wait);
   }
 }

@@ -7,8 +7,7 @@
 #include "mx_rmq/task.hpp"
 
 #include "broker/scripts/script_call.hpp"
-#include "redis/topology/lane.hpp"
-#include "redis/topology/server_clock.hpp"
+#include "redis/topology/route.hpp"
 #include "runtime/backoff.hpp"
 #include "runtime/event_loop.hpp"
 
@@ -23,10 +22,9 @@ using runtime::TimePoint;
   return {std::chrono::milliseconds(10), std::chrono::milliseconds(500)};
 }
 
-/// Runs scripts on one lane. Loop thread only; the loop, lane and clock must outlive it and its
-/// calls.
+/// Runs scripts over one route. Loop thread only; the route must outlive it and its calls.
 ///
-/// Errors as Lane::eval: ConnectionError, TimeoutError, ShutdownError (nothing was sent),
+/// Errors as Route::eval: ConnectionError, TimeoutError, ShutdownError (nothing was sent),
 /// ServerError (refused), OutcomeUnknown; ProtocolError for a reply of another shape. With
 /// Resend::until_deadline a lost reply, a lost connection and a full queue of it are no errors
 /// before the deadline; and once a copy may have been executed, every failure of a later one is
@@ -34,8 +32,7 @@ using runtime::TimePoint;
 /// may have done half.
 class ScriptCaller {
  public:
-  ScriptCaller(runtime::EventLoop& loop, redis::Lane& lane, redis::ServerClock& clock) noexcept
-      : loop_(&loop), lane_(&lane), clock_(&clock) {}
+  explicit ScriptCaller(redis::Route& route) noexcept : route_(&route) {}
 
   /// One that waits at most so long for each copy of a call with Resend::until_deadline: a
   /// connection that has fallen silent must not cost the whole time.
@@ -47,7 +44,7 @@ class ScriptCaller {
 
   /// Encodes before it returns: what `args` refers to need not live longer. A Reply that tells the
   /// server's time sets the server clock. `only_epoch`, if not 0: ConnectionError unless the call
-  /// is written to the lane's connection of that epoch.
+  /// is written in that epoch of the route.
   template <class S>
   Task<typename S::Reply> call(const TopicKeys& keys, const typename S::Args& args,
                                TimePoint deadline, Resend resend = S::resend,
@@ -68,9 +65,9 @@ class ScriptCaller {
     return ask_plain(*this, std::move(command), deadline);
   }
 
-  [[nodiscard]] runtime::EventLoop& loop() const noexcept { return *loop_; }
-  [[nodiscard]] redis::Lane& lane() const noexcept { return *lane_; }
-  [[nodiscard]] redis::ServerClock& clock() const noexcept { return *clock_; }
+  [[nodiscard]] redis::Route& route() const noexcept { return *route_; }
+  [[nodiscard]] runtime::EventLoop& loop() const noexcept { return route_->loop(); }
+  [[nodiscard]] redis::ServerClock& clock() const noexcept { return route_->clock(); }
 
  private:
   struct Answer {
@@ -92,15 +89,13 @@ class ScriptCaller {
         co_await ask(self, &S::script, std::move(command), deadline, resend, only_epoch);
     typename S::Reply out = S::decode(std::move(answer.reply));
     if constexpr (requires { out.now; }) {
-      self.clock_->observe(out.now, answer.sent, answer.received);
+      self.clock().observe(out.now, answer.sent, answer.received);
     }
     if (repeated != nullptr && answer.repeated) *repeated = true;
     co_return out;
   }
 
-  runtime::EventLoop* loop_;
-  redis::Lane* lane_;
-  redis::ServerClock* clock_;
+  redis::Route* route_;
   Duration copy_timeout_ = Duration::max();
 };
 

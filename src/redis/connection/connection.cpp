@@ -1,6 +1,7 @@
 #include "redis/connection/connection.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <chrono>
 #include <utility>
 
@@ -22,32 +23,32 @@ constexpr std::size_t write_buffers = 256;
 constexpr std::size_t write_bytes = std::size_t{1} << 20;
 constexpr std::chrono::seconds look_within{5};
 
-std::optional<Address> local_address(const ConnectOptions& options) {
-  if (options.unix_path.empty()) return std::nullopt;
-  return Address{true, options.unix_path, 0};
+std::optional<Address> local_address(const Endpoint& endpoint) {
+  if (endpoint.unix_path.empty()) return std::nullopt;
+  return Address{true, endpoint.unix_path, 0};
 }
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<Context> context, bool blocking)
-    : context_(std::move(context)),
+Connection::Connection(std::shared_ptr<ConnectionGroup> group, bool blocking)
+    : group_(std::move(group)),
       blocking_(blocking),
-      fsm_(context_->options.connection, local_address(context_->options.connect),
-           blocking ? context_->blocking_plan : context_->plan, *context_->seams.rng) {
-  context_->add(*this);
+      fsm_(group_->options.connection, local_address(group_->options.endpoint),
+           blocking ? group_->blocking_plan : group_->plan, *group_->seams.rng) {
+  group_->add(*this);
 }
 
 Connection::~Connection() {
   abort();
-  context_->loop.cancel(timer_);
-  context_->remove(*this);
+  group_->loop.cancel(timer_);
+  group_->remove(*this);
 }
 
 std::uint64_t Connection::submit(Answer& answer, Command command, TimePoint deadline,
                                  std::uint64_t only_epoch, bool only_fit) {
   const std::uint64_t number = ++submissions_;
   log::trace("to Redis", "command", command.name(), "bytes", command.size(), "number", number);
-  fsm_.submit(context_->loop.now(), reinterpret_cast<WaiterToken>(&answer), std::move(command),
+  fsm_.submit(group_->loop.now(), reinterpret_cast<WaiterToken>(&answer), std::move(command),
               deadline, only_epoch, actions_, only_fit);
   perform();
   // So much is worth a write of its own: Redis has it while this thread goes on.
@@ -56,29 +57,29 @@ std::uint64_t Connection::submit(Answer& answer, Command command, TimePoint dead
 }
 
 void Connection::start() {
-  fsm_.start(context_->loop.now(), actions_);
+  fsm_.start(group_->loop.now(), actions_);
   perform();
 }
 
 void Connection::recycle(std::uint64_t epoch, std::string_view why) {
-  fsm_.recycle(context_->loop.now(), epoch, why, actions_);
+  fsm_.recycle(group_->loop.now(), epoch, why, actions_);
   perform();
 }
 
 void Connection::drop(std::uint64_t epoch, std::string_view why) {
-  fsm_.drop(context_->loop.now(), epoch, why, actions_);
+  fsm_.drop(group_->loop.now(), epoch, why, actions_);
   perform();
 }
 
 void Connection::renew(std::string_view why) {
   // Whoever waits at a server for what comes to another one would wait long.
   const bool at_once = blocking_ && fsm_.in_flight() > 0;
-  fsm_.renew(context_->loop.now(), why, at_once, actions_);
+  fsm_.renew(group_->loop.now(), why, at_once, actions_);
   perform();
 }
 
 void Connection::try_now() {
-  fsm_.try_now(context_->loop.now());
+  fsm_.try_now(group_->loop.now());
   arm_timer();
 }
 
@@ -87,7 +88,7 @@ void Connection::look() {
   // One that waits at its server is told by it.
   if (blocking_ && fsm_.in_flight() > 0) return;
   looking_ = true;
-  const TimePoint now = context_->loop.now();
+  const TimePoint now = group_->loop.now();
   Command command =
       fsm_.role_refusals() == 0 ? Command::of("ROLE") : Command::of("INFO", "replication");
   fsm_.submit(now, look_token, std::move(command), now + look_within, fsm_.epoch(), actions_);
@@ -108,15 +109,15 @@ void Connection::explain_silence(std::string why) {
   perform();
 }
 
-void Connection::demoted(std::string_view why) { context_->watch->demoted(renewals_, why); }
+void Connection::demoted(std::string_view why) { group_->watch->demoted(renewals_, why); }
 
 void Connection::drain(TimePoint deadline) {
-  fsm_.drain(context_->loop.now(), deadline, actions_);
+  fsm_.drain(group_->loop.now(), deadline, actions_);
   perform();
 }
 
 void Connection::abort() noexcept {
-  fsm_.abort(context_->loop.now(), actions_);
+  fsm_.abort(group_->loop.now(), actions_);
   perform();
 }
 
@@ -140,16 +141,16 @@ void Connection::note_load(const lua::Script& script, std::uint64_t number) {
 // --- what the machine is told ---
 
 void Connection::on_connected() noexcept {
-  if (!context_->silence().empty()) fsm_.presume_silence(context_->silence());
-  fsm_.on_connected(context_->loop.now(), actions_);
-  setup_sent_ = context_->loop.now();
+  if (!group_->silence().empty()) fsm_.presume_silence(group_->silence());
+  fsm_.on_connected(group_->loop.now(), actions_);
+  setup_sent_ = group_->loop.now();
   perform();
 }
 
 void Connection::on_bytes(std::string_view bytes) noexcept {
   const std::uint64_t transport = transports_;
   const std::shared_ptr<ReplyReader> reader = reader_;
-  const TimePoint now = context_->loop.now();
+  const TimePoint now = group_->loop.now();
   const bool first = fsm_.setup_unanswered();
   const std::string_view all = bytes;
   fsm_.on_heard(now);
@@ -162,7 +163,7 @@ void Connection::on_bytes(std::string_view bytes) noexcept {
       fsm_.on_reply(now, std::move(reply), actions_);
     }
     if (status == ReplyReader::Status::error && first && fsm_.setup_unanswered()) {
-      const std::string address = context_->options.connect.address();
+      const std::string address = group_->options.endpoint.address();
       fsm_.on_no_redis(now, unfit_bytes_text(address, all), actions_);
     } else if (status == ReplyReader::Status::error) {
       fsm_.on_protocol_error(now, reader->error(), actions_);
@@ -177,22 +178,23 @@ void Connection::on_writable() noexcept {
 }
 
 void Connection::on_lost(std::string_view why) noexcept {
-  fsm_.on_lost(context_->loop.now(), why, actions_);
+  fsm_.on_lost(group_->loop.now(), why, actions_);
   perform();
 }
 
 void Connection::on_timer() {
   timer_ = {};
   armed_for_ = TimePoint::max();
-  fsm_.on_timer(context_->loop.now(), actions_);
+  fsm_.on_timer(group_->loop.now(), actions_);
   perform();
 }
 
 // --- what it wants done ---
 
 void Connection::perform() {
-  // No action calls back into the machine, so the list does not grow meanwhile.
+  [[maybe_unused]] const std::size_t count = actions_.size();
   for (Action& action : actions_) perform_one(action);
+  assert(actions_.size() == count && "no action calls back into the machine");
   actions_.clear();
   want_flush();
   arm_timer();
@@ -205,7 +207,7 @@ void Connection::note_error(const std::string& text) {
   if (meaning.remedy == Remedy::reconnect) {
     demoted_ = text;
   } else if (meaning.remedy == Remedy::follow || meaning.code == "CROSSSLOT") {
-    context_->note_cluster(text);
+    group_->note_cluster(text);
   }
 }
 
@@ -215,7 +217,7 @@ void Connection::perform_one(Action& action) {
       resolve(action.number);
       break;
     case Action::Kind::connect:
-      connect(action.address);
+      connect(std::move(action.address));
       break;
     case Action::Kind::close:
       close_transport();
@@ -237,58 +239,58 @@ void Connection::perform_one(Action& action) {
       fail(action);
       break;
     case Action::Kind::server_time:
-      context_->clock.observe(action.number, setup_sent_, context_->loop.now());
+      group_->clock.observe(action.number, setup_sent_, group_->loop.now());
       break;
     case Action::Kind::client_id:
       client_id_ = action.number;
       break;
     case Action::Kind::ready:
       log_change(action);
-      context_->answered();
-      renewals_ = context_->watch->renewals();
-      context_->watch->found(*this);
+      group_->answered();
+      renewals_ = group_->watch->renewals();
+      group_->watch->found(*this);
       became_ready(static_cast<std::uint64_t>(action.number));
       break;
     case Action::Kind::attempt_failed:
       log_change(action);
-      if (action.silent && !action.address.local) context_->ask_for_tls(action.address);
+      if (action.silent && !action.address.local) group_->ask_for_tls(action.address);
       break;
     case Action::Kind::lost:
     case Action::Kind::refused:
       log_change(action);
       break;
     case Action::Kind::closed:
-      context_->closed.set();
+      group_->closed.set();
       break;
   }
 }
 
 void Connection::log_change(const Action& action) {
-  Context& context = *context_;
-  const std::string address = context.options.connect.address();
+  ConnectionGroup& group = *group_;
+  const std::string address = group.options.endpoint.address();
   if (action.kind == Action::Kind::ready) {
-    log::info(context.log_ready, "connected to Redis", "address", address, "epoch", action.number);
+    log::info(group.log_ready, "connected to Redis", "address", address, "epoch", action.number);
   } else if (action.kind == Action::Kind::attempt_failed && action.unfit) {
-    log::error(context.log_unfit, "cannot work with what is there, trying again", "address",
-               address, "why", action.text);
+    log::error(group.log_unfit, "cannot work with what is there, trying again", "address", address,
+               "why", action.text);
   } else if (action.kind == Action::Kind::attempt_failed) {
-    log::warn(context.log_failed, "no connection to Redis, trying again", "address", address, "why",
+    log::warn(group.log_failed, "no connection to Redis, trying again", "address", address, "why",
               action.text);
   } else if (action.kind == Action::Kind::refused) {
-    log::error(context.log_refused,
+    log::error(group.log_refused,
                action.unfit ? "cannot work with what is there, trying again later"
                             : "Redis refuses us, trying again later",
                "address", address, "why", action.text, "pause",
-               context.options.connection.refused_retry);
+               group.options.connection.refused_retry);
   } else if (action.number != 0) {
-    log::info(context.log_lost, "connecting to Redis anew", "address", address, "why", action.text);
+    log::info(group.log_lost, "connecting to Redis anew", "address", address, "why", action.text);
   } else if (action.idle) {
     // The server's `timeout`, a middlebox: nothing was under way, and a new one is made. If that
     // fails, that is told.
-    log::info(context.log_idle, "an idle connection to Redis ended, connecting anew", "address",
+    log::info(group.log_idle, "an idle connection to Redis ended, connecting anew", "address",
               address, "why", action.text);
   } else {
-    log::warn(context.log_lost, "connection to Redis lost, connecting anew", "address", address,
+    log::warn(group.log_lost, "connection to Redis lost, connecting anew", "address", address,
               "why", action.text);
   }
 }
@@ -315,23 +317,24 @@ void Connection::fail(const Action& action) {
 }
 
 void Connection::resolve(std::int64_t attempt) {
-  const ConnectOptions& connect = context_->options.connect;
-  context_->seams.resolver->resolve(connect.host, connect.port,
-                                    [weak = weak_from_this(), attempt](Resolver::Result result) {
-                                      const std::shared_ptr<Connection> self = weak.lock();
-                                      if (self == nullptr) return;
-                                      self->fsm_.on_resolved(self->context_->loop.now(), attempt,
-                                                             std::move(result), self->actions_);
-                                      self->perform();
-                                    });
+  const Endpoint& endpoint = group_->options.endpoint;
+  group_->seams.resolver->resolve(endpoint.host, endpoint.port,
+                                  [weak = weak_from_this(), attempt](Resolver::Result result) {
+                                    const std::shared_ptr<Connection> self = weak.lock();
+                                    if (self == nullptr) return;
+                                    self->fsm_.on_resolved(self->group_->loop.now(), attempt,
+                                                           std::move(result), self->actions_);
+                                    self->perform();
+                                  });
 }
 
-void Connection::connect(const Address& address) {
+void Connection::connect(Address address) {
+  if (!address.local) address.name = group_->options.endpoint.host;
   ++transports_;
   blocked_ = false;
   client_id_ = 0;
-  reader_ = std::make_shared<ReplyReader>(context_->options.connection.limits);
-  transport_ = context_->seams.transport(*this);
+  reader_ = std::make_shared<ReplyReader>(group_->options.connection.limits);
+  transport_ = group_->seams.transport(*this);
   transport_->connect(address);
 }
 
@@ -340,13 +343,13 @@ void Connection::close_transport() {
   transport_->close();
   // This may be inside one of its own calls.
   const std::shared_ptr<Transport> ended = std::move(transport_);
-  context_->loop.defer([ended] {});
+  group_->loop.defer([ended] {});
 }
 
 void Connection::became_ready(std::uint64_t epoch) {
   holding_ = !ready_callbacks_.empty();
   if (!holding_) return;
-  context_->loop.defer([self = shared_from_this(), epoch] { self->tell_ready(epoch); });
+  group_->loop.defer([self = shared_from_this(), epoch] { self->tell_ready(epoch); });
 }
 
 void Connection::tell_ready(std::uint64_t epoch) {
@@ -361,7 +364,7 @@ void Connection::tell_ready(std::uint64_t epoch) {
       try {
         callback(epoch);
       } catch (...) {
-        context_->loop.report(std::current_exception());
+        group_->loop.report(std::current_exception());
       }
     }
     holding_ = false;
@@ -374,12 +377,12 @@ void Connection::tell_ready(std::uint64_t epoch) {
 void Connection::want_flush() {
   if (dirty_ || transport_ == nullptr || blocked_ || !fsm_.wants_write()) return;
   dirty_ = true;
-  context_->mark_dirty(*this);
+  group_->mark_dirty(*this);
 }
 
 void Connection::flush() {
   dirty_ = false;
-  if (const TimePoint now = context_->loop.now(); now >= fsm_.next_wake()) {
+  if (const TimePoint now = group_->loop.now(); now >= fsm_.next_wake()) {
     fsm_.on_timer(now, actions_);
     perform();
   }
@@ -399,15 +402,15 @@ void Connection::flush() {
 
 void Connection::arm_timer() {
   const TimePoint wake = fsm_.next_wake();
-  if (wake >= armed_for_ || context_->loop.stopping()) return;
-  if (timer_) context_->loop.cancel(timer_);
+  if (wake >= armed_for_ || group_->loop.stopping()) return;
+  if (timer_) group_->loop.cancel(timer_);
   armed_for_ = wake;
-  timer_ = context_->loop.call_at(wake, [this] { on_timer(); });
+  timer_ = group_->loop.call_at(wake, [this] { on_timer(); });
 }
 
 Task<Reply> send_on(std::shared_ptr<Connection> connection, Command command, TimePoint deadline,
                     std::uint64_t only_epoch) {
-  Connection::Answer answer(connection->context().loop);
+  Connection::Answer answer(connection->group().loop);
   connection->submit(answer, std::move(command), deadline, only_epoch);
   co_return co_await answer.wait();
 }

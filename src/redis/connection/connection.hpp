@@ -9,7 +9,7 @@
 
 #include "mx_rmq/task.hpp"
 #include "redis/connection/connection_fsm.hpp"
-#include "redis/connection/context.hpp"
+#include "redis/connection/connection_group.hpp"
 #include "redis/connection/transport.hpp"
 #include "redis/wire/reply_reader.hpp"
 #include "runtime/one_shot.hpp"
@@ -24,7 +24,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   using OnReady = std::function<void(std::uint64_t epoch)>;
 
   /// A `blocking` one carries commands that block at the server.
-  Connection(std::shared_ptr<Context> context, bool blocking);
+  Connection(std::shared_ptr<ConnectionGroup> group, bool blocking);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -47,7 +47,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void demoted(std::string_view why);
   void drain(TimePoint deadline);
   void abort() noexcept;
-  /// Writes what is queued; called by the context's flush.
+  /// Writes what is queued; called by the group's flush.
   void flush();
 
   std::uint64_t on_ready(OnReady callback);
@@ -60,7 +60,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
 
   [[nodiscard]] const ConnectionFsm& fsm() const noexcept { return fsm_; }
   [[nodiscard]] bool blocking() const noexcept { return blocking_; }
-  [[nodiscard]] Context& context() const noexcept { return *context_; }
+  [[nodiscard]] ConnectionGroup& group() const noexcept { return *group_; }
   /// The server's id of the present connection; 0 = unknown.
   [[nodiscard]] std::int64_t client_id() const noexcept { return client_id_; }
 
@@ -81,7 +81,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void looked(const Action& action);
   void log_change(const Action& action);
   void fail(const Action& action);
-  void connect(const Address& address);
+  void connect(Address address);
   void resolve(std::int64_t attempt);
   void became_ready(std::uint64_t epoch);
   void tell_ready(std::uint64_t epoch);
@@ -90,7 +90,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void arm_timer();
   void on_timer();
 
-  const std::shared_ptr<Context> context_;
+  const std::shared_ptr<ConnectionGroup> group_;
   const bool blocking_;
   ConnectionFsm fsm_;
   Actions actions_;

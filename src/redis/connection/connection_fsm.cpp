@@ -18,30 +18,6 @@ std::string in_ms(std::chrono::milliseconds span) { return std::to_string(span.c
 
 }  // namespace
 
-std::string_view name(LaneState state) noexcept {
-  switch (state) {
-    case LaneState::idle:
-      return "idle";
-    case LaneState::resolving:
-      return "resolving";
-    case LaneState::connecting:
-      return "connecting";
-    case LaneState::setting_up:
-      return "setting_up";
-    case LaneState::ready:
-      return "ready";
-    case LaneState::backing_off:
-      return "backing_off";
-    case LaneState::refused:
-      return "refused";
-    case LaneState::draining:
-      return "draining";
-    case LaneState::closed:
-      return "closed";
-  }
-  return "?";
-}
-
 ConnectionFsm::ConnectionFsm(ConnectionOptions options, std::optional<Address> local,
                              std::shared_ptr<const SetupPlan> plan, Rng& rng)
     : options_(std::move(options)),

@@ -30,7 +30,6 @@ enum class LaneState : std::uint8_t {
   draining,     ///< closing: awaits what was written
   closed        ///< for good
 };
-[[nodiscard]] std::string_view name(LaneState state) noexcept;
 
 /// Told of a command that was bound to one connection.
 inline constexpr std::string_view bound_and_over =
@@ -122,7 +121,6 @@ class ConnectionFsm {
   [[nodiscard]] bool setup_unanswered() const noexcept {
     return state_ == LaneState::setting_up && setup_.unanswered();
   }
-  [[nodiscard]] std::optional<TimePoint> last_heard() const noexcept { return last_heard_; }
   /// Commands written, or partly written, and not answered; abandoned ones included.
   [[nodiscard]] std::size_t in_flight() const noexcept { return commands_.in_flight(); }
   [[nodiscard]] std::size_t unsent() const noexcept { return commands_.unsent(); }

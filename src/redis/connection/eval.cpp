@@ -41,8 +41,8 @@ struct Sending {
 Task<Sending> send_once(std::shared_ptr<Connection> connection, const lua::Script* script,
                         bool load, Command command, TimePoint deadline, std::uint64_t only_epoch) {
   Sending sending;
-  Connection::Answer loaded(connection->context().loop);
-  Connection::Answer answer(connection->context().loop);
+  Connection::Answer loaded(connection->group().loop);
+  Connection::Answer answer(connection->group().loop);
   if (load) {
     Command load_command = Command::of("SCRIPT", "LOAD", script->source);
     const std::uint64_t number =
@@ -132,7 +132,7 @@ class ScriptRun {
   /// Until when to pause before the next try; none: not at all.
   [[nodiscard]] std::optional<TimePoint> pause_until(TimePoint now, TimePoint deadline) {
     if (at_once_) return std::nullopt;
-    const runtime::Duration rest = backoff_.next(connection_.context().seams.rng->next());
+    const runtime::Duration rest = backoff_.next(connection_.group().seams.rng->next());
     // A last try needs time for its answer: better the refusal that is known than an unknown outcome.
     const runtime::Duration answer_time =
         std::min<runtime::Duration>(rest / 2, longest_answer_time);
@@ -177,7 +177,7 @@ class ScriptRun {
 
 Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* script,
                     Command evalsha, TimePoint deadline, std::uint64_t only_epoch) {
-  runtime::EventLoop& loop = connection->context().loop;
+  runtime::EventLoop& loop = connection->group().loop;
   ScriptRun run(*connection, *script, std::move(evalsha));
   runtime::Event never(loop);
   for (;;) {

@@ -80,20 +80,19 @@ SetupVerdict judge_role(const ServerRole& role) {
 
 }  // namespace
 
-SetupPlan make_setup_plan(const ConnectOptions& options,
-                          std::span<const lua::Script* const> scripts) {
+SetupPlan make_setup_plan(const Endpoint& endpoint, std::span<const lua::Script* const> scripts) {
   SetupPlan plan;
-  const std::string& password = options.password.reveal();
-  if (!options.user.empty()) {
-    plan.push_back({Kind::auth, Command::of("AUTH", options.user, password), {}});
+  const std::string& password = endpoint.password.reveal();
+  if (!endpoint.user.empty()) {
+    plan.push_back({Kind::auth, Command::of("AUTH", endpoint.user, password), {}});
   } else if (!password.empty()) {
     plan.push_back({Kind::auth, Command::of("AUTH", password), {}});
   }
   // In front of what a Sentinel does not know.
   plan.push_back({Kind::role, Command::of("ROLE"), {}});
-  if (options.db != 0) plan.push_back({Kind::select, Command::of("SELECT", options.db), {}});
-  if (!options.client_name.empty()) {
-    plan.push_back({Kind::set_name, Command::of("CLIENT", "SETNAME", options.client_name), {}});
+  if (endpoint.db != 0) plan.push_back({Kind::select, Command::of("SELECT", endpoint.db), {}});
+  if (!endpoint.client_name.empty()) {
+    plan.push_back({Kind::set_name, Command::of("CLIENT", "SETNAME", endpoint.client_name), {}});
   }
   plan.push_back({Kind::client_id, Command::of("CLIENT", "ID"), {}});
   plan.push_back({Kind::time, Command::of("TIME"), {}});

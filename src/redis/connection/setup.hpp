@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "redis/connection/options.hpp"
+#include "redis/connection/endpoint.hpp"
 #include "redis/wire/command.hpp"
 #include "redis/wire/reply.hpp"
 
@@ -33,7 +33,7 @@ using SetupPlan = std::vector<SetupStep>;
 /// AUTH if there is a password, ROLE, SELECT if not 0, CLIENT SETNAME if there is a name, CLIENT ID,
 /// TIME, SCRIPT LOAD of each; last INFO replication, for where ROLE was refused. No HELLO: RESP2
 /// only. The scripts must outlive the plan.
-[[nodiscard]] SetupPlan make_setup_plan(const ConnectOptions& options,
+[[nodiscard]] SetupPlan make_setup_plan(const Endpoint& endpoint,
                                         std::span<const lua::Script* const> scripts);
 
 /// What the reply to a step means for the connection.

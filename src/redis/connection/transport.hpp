@@ -14,6 +14,8 @@ struct Address {
   bool local = false;
   std::string host;  ///< numeric address, or path
   int port = 0;
+  /// The host as the user named it, from which this was looked up: whom a certificate must name.
+  std::string name{};
 
   [[nodiscard]] std::string text() const;
   friend bool operator==(const Address&, const Address&) = default;

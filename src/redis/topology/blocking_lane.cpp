@@ -1,19 +1,24 @@
 #include "redis/topology/blocking_lane.hpp"
 
+#include <cassert>
 #include <exception>
 #include <stdexcept>
 #include <utility>
 
 #include "mx_rmq/errors.hpp"
 #include "redis/connection/connection.hpp"
+#include "redis/topology/node.hpp"
 #include "redis/wire/classify.hpp"
 
 namespace mx_rmq::redis {
 
-BlockingLane::BlockingLane(std::shared_ptr<Connection> connection)
-    : connection_(std::move(connection)) {}
+BlockingLane::BlockingLane(std::shared_ptr<Connection> connection, Node& node)
+    : connection_(std::move(connection)), node_(node) {}
 
-BlockingLane::~BlockingLane() { connection_->abort(); }
+BlockingLane::~BlockingLane() {
+  assert(!waiting_ && "a wait under way uses its lane to its end");
+  connection_->abort();
+}
 
 Task<Reply> BlockingLane::wait(Command command, TimePoint deadline) {
   if (waiting_) throw std::logic_error("mx_rmq: a second wait on a blocking connection");
@@ -37,14 +42,14 @@ Task<Reply> BlockingLane::wait(Command command, TimePoint deadline) {
   co_return reply;
 }
 
-Task<bool> BlockingLane::interrupt(Lane& via, TimePoint deadline) {
+Task<bool> BlockingLane::interrupt(TimePoint deadline) {
   const std::shared_ptr<Connection> connection = connection_;
   if (!waiting_ || connection->fsm().in_flight() == 0) co_return false;
   const std::uint64_t epoch = connection->fsm().epoch();
   const std::int64_t id = connection->client_id();
   if (id != 0) {
     Command command = Command::of("CLIENT", "UNBLOCK", id);
-    const Reply reply = co_await via.send(std::move(command), deadline);
+    const Reply reply = co_await node_.lane(0).send(std::move(command), deadline);
     if (!reply.is_error()) co_return reply.as_integer() == 1;
     if (classify(reply.error_text()).remedy != Remedy::fatal) co_return false;
   }
@@ -52,15 +57,8 @@ Task<bool> BlockingLane::interrupt(Lane& via, TimePoint deadline) {
   co_return true;
 }
 
-bool BlockingLane::waiting() const noexcept { return waiting_; }
 std::uint64_t BlockingLane::epoch() const noexcept { return connection_->fsm().epoch(); }
-bool BlockingLane::ready() const noexcept { return connection_->fsm().ready(); }
-LaneState BlockingLane::state() const noexcept { return connection_->fsm().state(); }
 std::string BlockingLane::last_error() const { return connection_->fsm().last_error(); }
-
-std::uint64_t BlockingLane::on_ready(Lane::OnReady callback) {
-  return connection_->on_ready(std::move(callback));
-}
-void BlockingLane::remove_on_ready(std::uint64_t id) noexcept { connection_->remove_on_ready(id); }
+void BlockingLane::on_ready(OnReady callback) { connection_->on_ready(std::move(callback)); }
 
 }  // namespace mx_rmq::redis

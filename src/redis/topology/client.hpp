@@ -1,74 +1,54 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
+#include <string_view>
 
 #include "mx_rmq/task.hpp"
 #include "redis/connection/options.hpp"
 #include "redis/connection/seams.hpp"
 #include "redis/topology/blocking_lane.hpp"
-#include "redis/topology/lane.hpp"
-#include "redis/topology/server_clock.hpp"
+#include "redis/topology/client_health.hpp"
+#include "redis/topology/route.hpp"
 
 namespace mx_rmq::redis {
 
-class Context;
-
-/// How the connections of a client are.
-struct ClientHealth {
-  std::size_t lanes = 0;         ///< opened, blocking ones included
-  std::size_t ready = 0;         ///< of those, usable now
-  std::size_t refused = 0;       ///< of those, refused for credentials or rights
-  std::uint64_t reconnects = 0;  ///< connections made anew, of all that exist
-  std::string last_error;        ///< of a lane that is not usable; else empty
-  /// What is there instead of a master that serves us, and what to write instead of its address, as far as a
-  /// connection found that out; else empty.
-  std::string unfit;
+/// What a lane carries, so that one kind of work does not hold up another.
+enum class LaneRole : std::uint8_t {
+  produce,  ///< batches of messages, and nothing that may take long
+  manage,   ///< what looks at a topic and moves things in it: dead letters, metrics, cancelling
+  consume   ///< claims, settlements and leases; the sources of a client share its lanes in turn
 };
 
-/// All connections of one queue to one Redis. Loop thread only. `close` must have completed before
-/// it is destroyed, except when the loop has ended.
+/// All connections of one queue to its Redis, whatever kind of Redis that is: each kind is an implementation of this.
+/// Loop thread only. `close` must have completed before it is destroyed, except when the loop has ended.
 class Client {
  public:
-  Client(runtime::EventLoop& loop, ClientOptions options);  ///< with Seams::real
-  Client(runtime::EventLoop& loop, ClientOptions options, Seams seams);
-  ~Client();
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
+  virtual ~Client() = default;
 
-  /// The lane of `key` (modulo the pool's size); it begins to connect at its first use. Lives as
-  /// long as the client.
-  Lane& lane(std::size_t key);
-  [[nodiscard]] std::size_t pool_size() const noexcept;
-  /// Another connection, for blocking commands. To be destroyed before the client.
-  std::unique_ptr<BlockingLane> open_blocking();
+  /// The route to what serves the keys with the hash tag `tag`, or the key `tag` without one. It begins to connect at
+  /// its first use, and lives as long as the client.
+  virtual Route& route(LaneRole role, std::string_view tag) = 0;
+  /// Another connection to there, for blocking commands. To be destroyed before the client.
+  virtual std::unique_ptr<BlockingLane> open_blocking(std::string_view tag) = 0;
 
-  [[nodiscard]] ServerClock& clock() noexcept;
-  [[nodiscard]] runtime::EventLoop& loop() noexcept;
-  [[nodiscard]] Rng& rng() noexcept;
-  [[nodiscard]] ClientHealth health() const;
+  [[nodiscard]] virtual runtime::EventLoop& loop() const noexcept = 0;
+  [[nodiscard]] virtual Rng& rng() const noexcept = 0;
+  [[nodiscard]] virtual ClientHealth health() const = 0;
 
-  /// Asks the server of lane 0 what it is: ROLE, INFO replication where that is refused, PING where both
-  /// are. Returns if it can be used. Throws as Lane::send; ConnectionError also for a server that cannot
-  /// be used, naming what it is, at once; an established connection to one is renewed, with all
-  /// others of the queue.
-  Task<> check(TimePoint deadline);
+  /// Asks what is there: ROLE, INFO replication where that is refused, PING where both are. Returns if it
+  /// can be used. Throws as Route::send; ConnectionError also for a server that cannot be used, naming
+  /// what it is, at once; an established connection to one is renewed, with all others of the queue.
+  virtual Task<> check(TimePoint deadline) = 0;
 
   /// No new command is taken; what was written is awaited up to `deadline`, then everything is
   /// closed and whatever still waits ends with OutcomeUnknown (written) or ShutdownError. Blocking
   /// waits are not awaited. Idempotent; never throws.
-  Task<> close(TimePoint deadline);
-
- private:
-  std::shared_ptr<Connection> open(bool blocking);
-  static Task<> check_on(std::shared_ptr<Connection> connection, TimePoint deadline);
-
-  std::shared_ptr<Context> context_;
-  bool closing_ = false;
-  std::vector<std::unique_ptr<Lane>> lanes_;
+  virtual Task<> close(TimePoint deadline) = 0;
 };
+
+/// A client of the kind of Redis that `options` lead to.
+[[nodiscard]] std::shared_ptr<Client> make_client(runtime::EventLoop& loop, ClientOptions options,
+                                                  Seams seams);
 
 }  // namespace mx_rmq::redis

@@ -20,21 +20,20 @@ Task<Reply> Lane::eval(const lua::Script& script, Command evalsha, TimePoint dea
 }
 
 void Lane::connect() { connection_->start(); }
+void Lane::reconnect(std::uint64_t epoch, std::string why) { connection_->recycle(epoch, why); }
 
 std::uint64_t Lane::epoch() const noexcept { return connection_->fsm().epoch(); }
 bool Lane::ready() const noexcept { return connection_->fsm().ready(); }
 LaneState Lane::state() const noexcept { return connection_->fsm().state(); }
 std::string Lane::last_error() const { return connection_->fsm().last_error(); }
-std::optional<TimePoint> Lane::last_heard() const noexcept {
-  return connection_->fsm().last_heard();
-}
 
-Rng& Lane::rng() const noexcept { return *connection_->context().seams.rng; }
-
-std::uint64_t Lane::on_ready(OnReady callback) {
+std::uint64_t Lane::on_epoch(OnEpoch callback) {
   return connection_->on_ready(std::move(callback));
 }
-void Lane::remove_on_ready(std::uint64_t id) noexcept { connection_->remove_on_ready(id); }
-void Lane::reconnect(std::uint64_t epoch, std::string why) { connection_->recycle(epoch, why); }
+void Lane::remove_on_epoch(std::uint64_t id) noexcept { connection_->remove_on_ready(id); }
+
+ServerClock& Lane::clock() const noexcept { return connection_->group().clock; }
+runtime::EventLoop& Lane::loop() const noexcept { return connection_->group().loop; }
+Rng& Lane::rng() const noexcept { return *connection_->group().seams.rng; }
 
 }  // namespace mx_rmq::redis

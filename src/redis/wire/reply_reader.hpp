@@ -5,10 +5,17 @@
 #include <string>
 #include <string_view>
 
-#include "redis/connection/options.hpp"
 #include "redis/wire/reply.hpp"
 
 namespace mx_rmq::redis {
+
+/// What is refused as a protocol error, before memory is spent on it.
+struct ReplyLimits {
+  std::size_t max_bulk = std::size_t{512} << 20;    ///< bytes of one string
+  std::size_t max_elements = std::size_t{1} << 20;  ///< elements of one reply, all levels together
+  std::size_t max_bytes = std::size_t{1} << 30;     ///< bytes of all strings of one reply
+  int max_depth = 7;                                ///< arrays in arrays; what hiredis 0.14 allows
+};
 
 /// Makes replies out of bytes: hiredis's parser with functions of ours, which build Reply values
 /// without a copy in between and refuse what is over the limits before memory is spent on it. RESP2

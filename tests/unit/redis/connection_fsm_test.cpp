@@ -13,7 +13,7 @@ namespace mx_rmq::redis {
 namespace {
 
 TEST(ConnectionFsm, ConnectsAtTheFirstUseAndSetsUpInOnePipeline) {
-  ConnectOptions connect;
+  Endpoint connect;
   connect.user = "bob";
   connect.password = Secret("pw");
   connect.db = 3;
@@ -43,14 +43,14 @@ TEST(ConnectionFsm, ConnectsAtTheFirstUseAndSetsUpInOnePipeline) {
 }
 
 TEST(ConnectionFsm, PasswordAloneIsTheOldFormOfAuth) {
-  ConnectOptions connect;
+  Endpoint connect;
   connect.password = Secret("pw");
   const SetupPlan plan = make_setup_plan(connect, {});
   EXPECT_EQ(plan.front().command.bytes().view(), Command::of("AUTH", "pw").bytes().view());
 }
 
 TEST(ConnectionFsm, ASocketNeedsNoResolving) {
-  ConnectOptions connect;
+  Endpoint connect;
   connect.unix_path = "/s";
   Machine machine({}, connect);
   machine.submit(1);
@@ -172,7 +172,7 @@ TEST(ConnectionFsm, EachAnswerToTheSetupHasItsMeaning) {
       {"time is no pair", 5, [] { return Reply::array(); }, failed},
       {"a number for AUTH", 0, [] { return Reply::integer(1); }, failed},
   };
-  ConnectOptions connect;
+  Endpoint connect;
   connect.user = "bob";
   connect.password = Secret("pw");
   connect.db = 3;

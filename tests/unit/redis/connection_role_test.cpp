@@ -68,7 +68,7 @@ TEST(ConnectionRole, AReplicaIsAFailedAttemptThatSaysSoAndIsTriedAgainWithinTheP
 }
 
 TEST(ConnectionRole, WhereThereWasNoMasterOnlyTheRoleIsAskedBeforeTheRest) {
-  ConnectOptions options;
+  Endpoint options;
   options.password = Secret("pw");
   const std::string sign_in(Command::of("AUTH", "pw").bytes().view());
   const std::string role(Command::of("ROLE").bytes().view());
@@ -140,7 +140,7 @@ TEST(ConnectionRole, ASentinelIsRefusedForLong) {
 }
 
 TEST(ConnectionRole, ASentinelThatRefusesThePasswordOfItsMasterIsASentinelAllTheSame) {
-  ConnectOptions options;
+  Endpoint options;
   options.password = Secret("pw");
   Machine machine({}, options);
   machine.submit(1, 60s);
@@ -153,7 +153,7 @@ TEST(ConnectionRole, ASentinelThatRefusesThePasswordOfItsMasterIsASentinelAllThe
 }
 
 TEST(ConnectionRole, APasswordThatWasRefusedStaysRefusedWhateverComesNext) {
-  ConnectOptions options;
+  Endpoint options;
   options.password = Secret("pw");
   using Then = std::function<void(Machine&)>;
   const std::vector<std::pair<std::string, Then>> table{

@@ -257,7 +257,7 @@ TEST(ScriptedLane, OnReadyIsToldAtEachEpochBeforeWhatWaitsIsWritten) {
   std::vector<std::size_t> commands;
   std::uint64_t id = 0;
   world.redis.on_loop([&] {
-    id = world.redis.client().lane(0).on_ready([&](std::uint64_t epoch) {
+    id = world.redis.client().lane(0).on_epoch([&](std::uint64_t epoch) {
       epochs.push_back(epoch);
       commands.push_back(server->commands.size());
     });
@@ -274,7 +274,7 @@ TEST(ScriptedLane, OnReadyIsToldAtEachEpochBeforeWhatWaitsIsWritten) {
   EXPECT_EQ(commands, (std::vector<std::size_t>{0, 2}));
   world.redis.on_loop([&] {
     Lane& lane = world.redis.client().lane(0);
-    lane.remove_on_ready(id);
+    lane.remove_on_epoch(id);
     lane.reconnect(lane.epoch(), "test");
   });
   EXPECT_EQ(echo_many(world.redis, 1)[0].reply, "text-0");
@@ -320,6 +320,17 @@ TEST(ScriptedLane, HealthTellsWhatIsUsable) {
   look();
   EXPECT_EQ(health.ready, 0U);
   EXPECT_NE(health.last_error.find("connection refused"), std::string::npos) << health.last_error;
+}
+
+TEST(ScriptedLane, ItsTransportIsToldTheHostAsTheUserNamedIt) {
+  ClientOptions options = scripted_options();
+  options.endpoint.host = "redis.example.org";
+  options.endpoint.port = 6390;
+  Scripted world(echo_server(), std::move(options));
+  EXPECT_EQ(world.redis.send(Command::of("ECHO", "hello")).as_string(), "hello");
+  EXPECT_EQ(world.server->address.name, "redis.example.org");
+  EXPECT_EQ(world.server->address.host, "192.0.2.1");
+  EXPECT_EQ(world.server->address.port, 6390);
 }
 
 }  // namespace

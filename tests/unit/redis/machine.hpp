@@ -32,8 +32,7 @@ inline const lua::Script test_script{"answer", "0123456789abcdef0123456789abcdef
 
 class Machine {
  public:
-  explicit Machine(ConnectionOptions options = {}, ConnectOptions connect = {},
-                   bool with_script = true)
+  explicit Machine(ConnectionOptions options = {}, Endpoint connect = {}, bool with_script = true)
       : options_(options),
         plan_(std::make_shared<const SetupPlan>(make_setup_plan(
             connect, with_script ? std::span(scripts_) : std::span(scripts_).first(0)))),

@@ -1,5 +1,5 @@
 // What one connection is told about its server's role concerns all of them.
-#include "redis/topology/role_watch.hpp"
+#include "redis/connection/role_watch.hpp"
 
 #include <gtest/gtest.h>
 

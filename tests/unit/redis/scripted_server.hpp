@@ -34,6 +34,7 @@ struct ServerScript {
   bool swallow = false;  // take everything, answer nothing, set-up included
 
   int connections = 0;
+  Address address;                  // of the last one
   std::vector<Arguments> commands;  // all but those of the set-up
   int offers = 0;                   // calls of write, after the set-up
   int writes = 0;                   // those that took something
@@ -70,8 +71,9 @@ class ScriptedTransport final : public Transport {
   }
   ~ScriptedTransport() override { close(); }
 
-  void connect(const Address&) override {
+  void connect(const Address& address) override {
     ++state_->server->connections;
+    state_->server->address = address;
     later(state_, [](State& state) {
       if (state.server->refuse_connections) return state.lose("connection refused");
       state.events->on_connected();

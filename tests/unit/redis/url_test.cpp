@@ -78,7 +78,7 @@ TEST(Url, ReadsEveryFormThatIsPromised) {
   for (const Good& row : table) {
     SCOPED_TRACE(row.url);
     EXPECT_EQ(refused_by_validate(row.url), "");
-    const ConnectOptions options = parse_url(row.url);
+    const Endpoint options = parse_url(row.url);
     EXPECT_EQ(options.host, row.host);
     EXPECT_EQ(options.port, row.port);
     EXPECT_EQ(options.unix_path, row.path);

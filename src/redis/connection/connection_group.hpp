@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "redis/connection/options.hpp"
+#include "redis/connection/role_watch.hpp"
 #include "redis/connection/seams.hpp"
+#include "redis/connection/server_clock.hpp"
 #include "redis/connection/setup.hpp"
 #include "redis/connection/tls_probe.hpp"
-#include "redis/topology/role_watch.hpp"
-#include "redis/topology/server_clock.hpp"
 #include "runtime/event.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/log.hpp"
@@ -22,14 +22,14 @@ namespace mx_rmq::redis {
 
 class Connection;
 
-/// What all connections of a client share: where to, how, the seams, the list of those that have
-/// something to write. Held by the client and by each connection. Loop thread only.
-class Context final : private runtime::ShutdownListener {
+/// What all connections to one node share: where to, how, the seams, the node's clock, the list of those that have
+/// something to write. Held by the node and by each connection. Loop thread only.
+class ConnectionGroup final : private runtime::ShutdownListener {
  public:
-  Context(runtime::EventLoop& loop, ClientOptions options, Seams seams);
-  ~Context();
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
+  ConnectionGroup(runtime::EventLoop& loop, ClientOptions options, Seams seams);
+  ~ConnectionGroup();
+  ConnectionGroup(const ConnectionGroup&) = delete;
+  ConnectionGroup& operator=(const ConnectionGroup&) = delete;
 
   /// `connection` has something to write: flushed once, after the ready list has been drained.
   void mark_dirty(Connection& connection);

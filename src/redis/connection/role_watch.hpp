@@ -8,7 +8,7 @@
 namespace mx_rmq::redis {
 
 class Connection;
-class Context;
+class ConnectionGroup;
 
 /// What the connections of one queue, of all its clients, tell each other about the server's role.
 /// One that is told that its server is no master any more (READONLY, UNBLOCKED, ROLE) speaks for
@@ -20,8 +20,8 @@ class RoleWatch {
   RoleWatch(const RoleWatch&) = delete;
   RoleWatch& operator=(const RoleWatch&) = delete;
 
-  void add(Context& context) { contexts_.push_back(&context); }
-  void remove(Context& context) noexcept;
+  void add(ConnectionGroup& group) { groups_.push_back(&group); }
+  void remove(ConnectionGroup& group) noexcept;
 
   /// How often all connections have been renewed. A connection keeps the number of when it became
   /// usable.
@@ -36,7 +36,7 @@ class RoleWatch {
   void found(const Connection& one);
 
  private:
-  std::vector<Context*> contexts_;
+  std::vector<ConnectionGroup*> groups_;
   std::uint64_t renewals_ = 0;
 };
 

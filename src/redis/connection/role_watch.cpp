@@ -1,25 +1,28 @@
-#include "redis/topology/role_watch.hpp"
+#include "redis/connection/role_watch.hpp"
+
+#include <cassert>
 
 #include "redis/connection/connection.hpp"
-#include "redis/connection/context.hpp"
+#include "redis/connection/connection_group.hpp"
 
 namespace mx_rmq::redis {
 
-void RoleWatch::remove(Context& context) noexcept { std::erase(contexts_, &context); }
+void RoleWatch::remove(ConnectionGroup& group) noexcept { std::erase(groups_, &group); }
 
 void RoleWatch::demoted(std::uint64_t known_at, std::string_view why) {
+  assert(known_at <= renewals_ && "a connection knows of no renewal to come");
   if (known_at < renewals_) return;
   ++renewals_;
   const std::string text(why);  // it may lie in what is renewed
-  for (Context* const context : contexts_) {
-    const std::vector<Connection*> all = context->connections();
+  for (ConnectionGroup* const group : groups_) {
+    const std::vector<Connection*> all = group->connections();
     for (Connection* const each : all) each->renew(text);
   }
 }
 
 void RoleWatch::found(const Connection& one) {
-  for (Context* const context : contexts_) {
-    const std::vector<Connection*> all = context->connections();
+  for (ConnectionGroup* const group : groups_) {
+    const std::vector<Connection*> all = group->connections();
     for (Connection* const each : all) {
       if (each == &one) continue;
       each->try_now();

@@ -9,7 +9,7 @@ namespace mx_rmq::redis {
 
 using runtime::TimePoint;
 
-/// What the server's clock says now: reckoned from the times that it told and our own monotonic
+/// What a node's clock says now: reckoned from the times that it told and our own monotonic
 /// clock, never from our wall clock. Loop thread only.
 ///
 /// Each time told bounds the difference of the two clocks by one round trip. The bounds are

@@ -1,4 +1,4 @@
-#include "redis/connection/context.hpp"
+#include "redis/connection/connection_group.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -18,13 +18,13 @@ constexpr auto ask_for_tls_every = 10s;
 
 }  // namespace
 
-Context::Context(runtime::EventLoop& the_loop, ClientOptions the_options, Seams the_seams)
+ConnectionGroup::ConnectionGroup(runtime::EventLoop& the_loop, ClientOptions the_options, Seams the_seams)
     : loop(the_loop),
       options(std::move(the_options)),
       seams(std::move(the_seams)),
       watch(options.watch ? options.watch : std::make_shared<RoleWatch>()),
-      plan(std::make_shared<const SetupPlan>(make_setup_plan(options.connect, options.scripts))),
-      blocking_plan(std::make_shared<const SetupPlan>(make_setup_plan(options.connect, {}))),
+      plan(std::make_shared<const SetupPlan>(make_setup_plan(options.endpoint, options.scripts))),
+      blocking_plan(std::make_shared<const SetupPlan>(make_setup_plan(options.endpoint, {}))),
       clock(the_loop),
       closed(the_loop),
       log_ready(1s),
@@ -39,21 +39,21 @@ Context::Context(runtime::EventLoop& the_loop, ClientOptions the_options, Seams 
   hook_ = loop.add_flush_hook([this] { flush(); });
 }
 
-Context::~Context() {
+ConnectionGroup::~ConnectionGroup() {
   watch->remove(*this);
   loop.remove_flush_hook(hook_);
   loop.remove_listener(*this);
 }
 
-void Context::mark_dirty(Connection& connection) { dirty_.push_back(&connection); }
+void ConnectionGroup::mark_dirty(Connection& connection) { dirty_.push_back(&connection); }
 
-void Context::remove(Connection& connection) noexcept {
+void ConnectionGroup::remove(Connection& connection) noexcept {
   std::erase(connections_, &connection);
   std::erase(dirty_, &connection);
   std::replace(flushing_.begin(), flushing_.end(), &connection, static_cast<Connection*>(nullptr));
 }
 
-void Context::flush() {
+void ConnectionGroup::flush() {
   if (dirty_.empty()) return;
   std::swap(dirty_, flushing_);
   // Flushing one may destroy none, but a copy of the size is not enough if one is removed
@@ -64,19 +64,19 @@ void Context::flush() {
   flushing_.clear();
 }
 
-void Context::note_cluster(const std::string& error_text) {
+void ConnectionGroup::note_cluster(const std::string& error_text) {
   cluster_error_ = error_text + std::string(explained(error_text));
   cluster_error_at_ = loop.now();
   runtime::log::error(log_cluster, "a command was refused by a node of a Redis Cluster", "address",
-                      options.connect.address(), "why", cluster_error_);
+                      options.endpoint.address(), "why", cluster_error_);
 }
 
-std::string Context::cluster_trouble() const {
+std::string ConnectionGroup::cluster_trouble() const {
   if (cluster_error_.empty() || loop.now() - cluster_error_at_ > cluster_trouble_lasts) return {};
   return cluster_error_;
 }
 
-void Context::ask_for_tls(const Address& address) {
+void ConnectionGroup::ask_for_tls(const Address& address) {
   const runtime::TimePoint now = loop.now();
   if (!seams.may_ask_for_tls || loop.stopping()) return;
   if (tls_asked_ && now - *tls_asked_ < ask_for_tls_every) return;
@@ -86,14 +86,14 @@ void Context::ask_for_tls(const Address& address) {
     if (!speaks_tls) return;
     silence_ = unfit_tls_text(address.text());
     runtime::log::error(log_unfit, "cannot work with what is there, trying again", "address",
-                        options.connect.address(), "why", silence_);
+                        options.endpoint.address(), "why", silence_);
     const std::vector<Connection*> all = connections_;
     for (Connection* const each : all) each->explain_silence(silence_);
   });
 }
 
 // The loop ends: nothing more can be sent or awaited.
-void Context::on_shutdown() noexcept {
+void ConnectionGroup::on_shutdown() noexcept {
   tls_probe_.reset();
   const std::vector<Connection*> all = connections_;
   for (Connection* const each : all) each->abort();

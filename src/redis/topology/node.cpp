@@ -1,4 +1,4 @@
-#include "redis/topology/client.hpp"
+#include "redis/topology/node.hpp"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include "mx_rmq/errors.hpp"
 #include "redis/connection/connection.hpp"
-#include "redis/connection/context.hpp"
+#include "redis/connection/connection_group.hpp"
 #include "redis/connection/role.hpp"
 #include "redis/wire/classify.hpp"
 
@@ -33,50 +33,45 @@ Command ask(Question question) {
 
 }  // namespace
 
-Client::Client(runtime::EventLoop& loop, ClientOptions options)
-    : Client(loop, options, Seams::real(loop, options.connection)) {}
-
-Client::Client(runtime::EventLoop& loop, ClientOptions options, Seams seams)
-    : context_(std::make_shared<Context>(loop, std::move(options), std::move(seams))) {
-  if (context_->options.pool_size == 0) {
+Node::Node(runtime::EventLoop& loop, ClientOptions options, Seams seams)
+    : group_(std::make_shared<ConnectionGroup>(loop, std::move(options), std::move(seams))) {
+  if (group_->options.pool_size == 0) {
     throw std::invalid_argument("a Redis client needs at least one connection");
   }
-  lanes_.resize(context_->options.pool_size);
+  lanes_.resize(group_->options.pool_size);
 }
 
-Client::~Client() {
+Node::~Node() {
   // Whoever still waits is told; the coroutines keep what they need.
-  const std::vector<Connection*> all = context_->connections();
+  const std::vector<Connection*> all = group_->connections();
   for (Connection* const each : all) each->abort();
 }
 
-Lane& Client::lane(std::size_t key) {
+Lane& Node::lane(std::size_t key) {
   std::unique_ptr<Lane>& lane = lanes_[key % lanes_.size()];
   if (lane == nullptr) lane = std::make_unique<Lane>(open(false));
   return *lane;
 }
 
-std::size_t Client::pool_size() const noexcept { return lanes_.size(); }
-
-std::unique_ptr<BlockingLane> Client::open_blocking() {
-  return std::make_unique<BlockingLane>(open(true));
+std::unique_ptr<BlockingLane> Node::open_blocking() {
+  return std::make_unique<BlockingLane>(open(true), *this);
 }
 
-std::shared_ptr<Connection> Client::open(bool blocking) {
-  auto connection = std::make_shared<Connection>(context_, blocking);
+std::shared_ptr<Connection> Node::open(bool blocking) {
+  auto connection = std::make_shared<Connection>(group_, blocking);
   // A loop that ends has no timers any more.
-  if (closing_ || context_->loop.stopping()) connection->abort();
+  if (closing_ || group_->loop.stopping()) connection->abort();
   return connection;
 }
 
-ServerClock& Client::clock() noexcept { return context_->clock; }
-runtime::EventLoop& Client::loop() noexcept { return context_->loop; }
+ServerClock& Node::clock() const noexcept { return group_->clock; }
+runtime::EventLoop& Node::loop() const noexcept { return group_->loop; }
 
-Rng& Client::rng() noexcept { return *context_->seams.rng; }
+Rng& Node::rng() const noexcept { return *group_->seams.rng; }
 
-ClientHealth Client::health() const {
+ClientHealth Node::health() const {
   ClientHealth health;
-  for (const Connection* const each : context_->connections()) {
+  for (const Connection* const each : group_->connections()) {
     const ConnectionFsm& fsm = each->fsm();
     if (fsm.epoch() > 1) health.reconnects += fsm.epoch() - 1;
     if (fsm.state() == LaneState::idle || fsm.state() == LaneState::closed) continue;
@@ -89,19 +84,19 @@ ClientHealth Client::health() const {
     if (!fsm.last_error().empty()) health.last_error = fsm.last_error();
     if (fsm.unfit()) health.unfit = fsm.last_error();
   }
-  if (health.unfit.empty()) health.unfit = context_->cluster_trouble();
+  if (health.unfit.empty()) health.unfit = group_->cluster_trouble();
   return health;
 }
 
-Task<> Client::check(TimePoint deadline) {
+Task<> Node::check(TimePoint deadline) {
   lane(0);
   return check_on(lanes_[0]->connection_, deadline);
 }
 
-Task<> Client::check_on(std::shared_ptr<Connection> connection, TimePoint deadline) {
+Task<> Node::check_on(std::shared_ptr<Connection> connection, TimePoint deadline) {
   for (const Question question : questions) {
     Command command = ask(question);
-    Connection::Answer answer(connection->context().loop);
+    Connection::Answer answer(connection->group().loop);
     connection->submit(answer, std::move(command), deadline, 0, true);
     const Reply reply = co_await answer.wait();
     if (reply.is_error()) {
@@ -118,10 +113,10 @@ Task<> Client::check_on(std::shared_ptr<Connection> connection, TimePoint deadli
   }
 }
 
-Task<> Client::close(TimePoint deadline) {
-  const std::shared_ptr<Context> context = context_;
+Task<> Node::close(TimePoint deadline) {
+  const std::shared_ptr<ConnectionGroup> group = group_;
   closing_ = true;
-  const std::vector<Connection*> all = context->connections();
+  const std::vector<Connection*> all = group->connections();
   for (Connection* const each : all) {
     if (each->blocking()) {
       each->abort();
@@ -129,16 +124,16 @@ Task<> Client::close(TimePoint deadline) {
       each->drain(deadline);
     }
   }
-  const auto all_closed = [](const Context& what) {
+  const auto all_closed = [](const ConnectionGroup& what) {
     const auto& open = what.connections();
     return std::all_of(open.begin(), open.end(), [](const Connection* each) {
       return each->fsm().state() == LaneState::closed;
     });
   };
-  while (!all_closed(*context)) {
-    context->closed.reset();
+  while (!all_closed(*group)) {
+    group->closed.reset();
     try {
-      co_await context->closed.wait();
+      co_await group->closed.wait();
     } catch (const ShutdownError&) {
       co_return;  // the loop ends, and has closed them
     }

@@ -1,4 +1,4 @@
-#include "redis/topology/server_clock.hpp"
+#include "redis/connection/server_clock.hpp"
 
 #include <algorithm>
 #include <cstdint>

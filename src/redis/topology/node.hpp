@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "mx_rmq/task.hpp"
+#include "redis/connection/options.hpp"
+#include "redis/connection/seams.hpp"
+#include "redis/topology/blocking_lane.hpp"
+#include "redis/topology/client_health.hpp"
+#include "redis/topology/lane.hpp"
+
+namespace mx_rmq::redis {
+
+class ConnectionGroup;
+
+/// One server, as one client sees it: its lanes and blocking lanes, and its clock. Loop thread only. `close` must have
+/// completed before it is destroyed, except when the loop has ended.
+class Node {
+ public:
+  /// What is there is named by `options`.
+  Node(runtime::EventLoop& loop, ClientOptions options, Seams seams);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// The lane of `key` (modulo the pool's size); it begins to connect at its first use. Lives as
+  /// long as the node.
+  Lane& lane(std::size_t key);
+  /// Another connection, for blocking commands. To be destroyed before the node.
+  std::unique_ptr<BlockingLane> open_blocking();
+
+  [[nodiscard]] ServerClock& clock() const noexcept;
+  [[nodiscard]] runtime::EventLoop& loop() const noexcept;
+  [[nodiscard]] Rng& rng() const noexcept;
+  [[nodiscard]] ClientHealth health() const;
+
+  /// See Client::check; asked over lane 0.
+  Task<> check(TimePoint deadline);
+  /// See Client::close.
+  Task<> close(TimePoint deadline);
+
+ private:
+  std::shared_ptr<Connection> open(bool blocking);
+  static Task<> check_on(std::shared_ptr<Connection> connection, TimePoint deadline);
+
+  std::shared_ptr<ConnectionGroup> group_;
+  bool closing_ = false;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
+}  // namespace mx_rmq::redis

@@ -1,0 +1,30 @@
+#include "redis/topology/one_server.hpp"
+
+#include <utility>
+
+namespace mx_rmq::redis {
+
+OneServer::OneServer(runtime::EventLoop& loop, ClientOptions options, Seams seams)
+    : node_(loop, std::move(options), std::move(seams)) {}
+
+Route& OneServer::route(LaneRole role, std::string_view) {
+  switch (role) {
+    case LaneRole::produce:
+      return node_.lane(0);
+    case LaneRole::manage:
+      return node_.lane(1);
+    case LaneRole::consume:
+      break;
+  }
+  return node_.lane(consumers_++);
+}
+
+std::unique_ptr<BlockingLane> OneServer::open_blocking(std::string_view) {
+  return node_.open_blocking();
+}
+
+std::shared_ptr<Client> make_client(runtime::EventLoop& loop, ClientOptions options, Seams seams) {
+  return std::make_shared<OneServer>(loop, std::move(options), std::move(seams));
+}
+
+}  // namespace mx_rmq::redis
