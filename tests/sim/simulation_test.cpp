@@ -83,6 +83,12 @@ TEST(Simulation, KeepsEveryRuleWithRandomSeeds) {
   tally.print();
 }
 
+// A produce call ends unanswered, the last thing of all, and what it had written arrives after that.
+TEST(Simulation, DoesNotEndWhileSomethingIsOnItsWay) {
+  Tally tally;
+  EXPECT_FALSE(run_seeds(392615017629192, 1, {}, tally).has_value());
+}
+
 TEST(Simulation, RepeatsASeedExactly) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const std::string once = trace_of(seed);
