@@ -23,8 +23,8 @@ constexpr Duration linger_time = 2ms;
 
 }  // namespace
 
-// A claim, from before it is sent until what it brought was taken in. Its end gives back what it
-// reserved, whatever threw what.
+// A claim, from before it is sent until what it brought is in the local queue. Its destructor gives
+// back the room that it reserved, also when something was thrown.
 class Claimer::UnderWay {
  public:
   UnderWay(Claimer& claimer, Record& of, std::size_t room, Quarantine::Member::Claim counted)
@@ -52,7 +52,7 @@ class Claimer::UnderWay {
     if (--claimer_->under_way_ == 0) claimer_->none_under_way_.set();
   }
 
-  /// It brings no more: what it brought is counted as held from now on.
+  /// The answer has come. What it brought is held, and counted as such, from now on.
   void answered() {
     if (!counted_) return;
     counted_.reset();

@@ -109,8 +109,9 @@ struct Consumer::Asked {
   Alarm alarm;  // before it was sent
 };
 
-// A claim, until what it brought is held. Unless that or not_executed() is told, it may have taken
-// messages that nobody here knows, whatever threw what: the next tend gives them back.
+// A claim, from its sending until what it brought is held. If neither that nor not_executed() is
+// said before it ends, also because something was thrown, it may have taken messages of which
+// nobody here knows: the next tend gives them back.
 class Consumer::ClaimUnderWay {
  public:
   ClaimUnderWay(Consumer& consumer, Asked what) : asked(std::move(what)), consumer_(consumer) {

@@ -35,7 +35,6 @@ class Lease {
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
-  [[nodiscard]] Duration length() const noexcept { return length_; }
 
   // --- claims ---
 
