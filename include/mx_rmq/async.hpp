@@ -328,9 +328,9 @@ class Completion {
 };
 
 /// A task from what ends by calling back. When it is awaited, `start` is called with a Completion.
-/// The task ends when that is called: on the thread that calls it, or, if that is before `start` has
-/// returned and the wait has begun, on the thread that awaits. An exception of `start` ends the task;
-/// a Completion of which all copies are gone without a call ends it with std::logic_error.
+/// The task ends when that is called: on the thread that calls it, or, if that is before `start`
+/// has returned and the wait has begun, on the thread that awaits. An exception of `start` ends the
+/// task; a Completion of which all copies are gone without a call ends it with std::logic_error.
 ///
 ///     Task<int> answer = from_callback<int>([&client](Completion<int> done) {
 ///       client.ask([done](int value) { done(value); });

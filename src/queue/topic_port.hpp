@@ -16,8 +16,8 @@
 
 namespace mx_rmq::queue {
 
-/// What the facade does with one topic besides consuming it: produces, and, over another lane, looks
-/// at it and moves things. Loop thread only.
+/// What the facade does with one topic besides consuming it: produces, and, over another lane,
+/// looks at it and moves things. Loop thread only.
 struct TopicPort {
   /// `producer_id` and the number after which its batches begin: see broker::ProducerOptions.
   TopicPort(redis::Client& client, runtime::Scope& scope, const MQConfig& config,

@@ -20,9 +20,9 @@ struct Topic {
   std::size_t max_concurrency = 0;  // 0 = none of its own
 };
 
-/// Where messages of a topic come from: its keys and scripts over one route, and this queue's consumer
-/// there. There is one a topic. What a part of the worker notes about a source it keeps in a record
-/// of its own, by the source's id. Loop thread only.
+/// Where messages of a topic come from: its keys and scripts over one route, and this queue's
+/// consumer there. There is one a topic. What a part of the worker notes about a source it keeps in
+/// a record of its own, by the source's id. Loop thread only.
 struct Source {
   Source(std::size_t number, Topic what, redis::Client& client, const MQConfig& config,
          Quarantine::Member& member, LookAgain& look_again, Consumer::Lost lost)

@@ -75,8 +75,8 @@ inline std::string text(const std::exception_ptr& error) {
   }
 }
 
-// A produce that goes on while the test does something else. Its members are set on the loop thread and
-// may be read after Rig::wait().
+// A produce that goes on while the test does something else. Its members are set on the loop thread
+// and may be read after Rig::wait().
 struct Pending {
   ProduceOutcome outcome;
   bool done = false;

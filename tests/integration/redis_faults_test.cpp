@@ -129,7 +129,8 @@ TEST(RedisFaults, AServerThatIsKilledAndRestartedIsUsedAgain) {
 
 // --- hosts that do not answer ---
 
-// A listener that never accepts and whose queue is full: connecting to it neither succeeds nor fails.
+// A listener that never accepts and whose queue is full: connecting to it neither succeeds nor
+// fails.
 class BlackHole {
  public:
   BlackHole() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {

@@ -10,8 +10,8 @@
 namespace mx_rmq::test {
 
 struct Call {
-  std::string
-      script;  // or "take" (BZPOPMIN's effect on the marker), "expire" (a producer's number expires)
+  // Or "take" (BZPOPMIN's effect on the marker), "expire" (a producer's number expires).
+  std::string script;
   std::string topic;
   std::string who;  // consumer or producer, where KEYS or these two need one
   std::vector<std::string> argv;

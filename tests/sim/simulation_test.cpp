@@ -83,7 +83,8 @@ TEST(Simulation, KeepsEveryRuleWithRandomSeeds) {
   tally.print();
 }
 
-// A produce call ends unanswered, the last thing of all, and what it had written arrives after that.
+// A produce call ends unanswered, the last thing of all, and what it had written arrives after
+// that.
 TEST(Simulation, DoesNotEndWhileSomethingIsOnItsWay) {
   Tally tally;
   EXPECT_FALSE(run_seeds(392615017629192, 1, {}, tally).has_value());

@@ -18,7 +18,7 @@ enum class Op : std::uint8_t {
   run_ends,     // H_END; with its outcome
   told_lost,    // A_LOST: the worker was told that the message is somebody else's
   late,         // a settlement that was refused
-  stood_still,  // the process (id) or everything (id 0) did not get to run for `value` ns up to here
+  stood_still,  // the process (id), or all (id 0), did not get to run for `value` ns up to here
   started,      // a process began its work; value = open file descriptors
   ended,        // it ended as it should; value = open file descriptors
   // The server's own history (its append-only file), in its order.

@@ -16,8 +16,8 @@ namespace mx_rmq::broker {
 using runtime::Duration;
 using runtime::TimePoint;
 
-/// The pauses between copies of a call: no hot loop where the connection dies at each copy. To be used without
-/// jitter, because the lane's reconnecting has it.
+/// The pauses between copies of a call: no hot loop where the connection dies at each copy. To be
+/// used without jitter, because the lane's reconnecting has it.
 [[nodiscard]] inline runtime::Backoff resend_pauses() noexcept {
   return {std::chrono::milliseconds(10), std::chrono::milliseconds(500)};
 }

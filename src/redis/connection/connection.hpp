@@ -29,8 +29,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Queues a command. `answer` is completed or failed exactly once, perhaps before this returns, and
-  /// must live until then. Returns a number that grows with each call.
+  /// Queues a command. `answer` is completed or failed exactly once, perhaps before this returns,
+  /// and must live until then. Returns a number that grows with each call.
   std::uint64_t submit(Answer& answer, Command command, TimePoint deadline,
                        std::uint64_t only_epoch, bool only_fit = false);
 

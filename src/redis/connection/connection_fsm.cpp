@@ -8,8 +8,8 @@ namespace mx_rmq::redis {
 
 namespace {
 
-// A reply was worth something, but the connection did not last: begin the pauses a few doublings up,
-// so that a connection that keeps dying cannot be made anew all the time.
+// A reply was worth something, but the connection did not last: begin the pauses a few doublings
+// up, so that a connection that keeps dying cannot be made anew all the time.
 constexpr int failures_after_short_life = 2;
 
 constexpr const char* connections_closed = "the connections to Redis are closed";
@@ -283,9 +283,9 @@ void ConnectionFsm::on_reply(TimePoint now, Reply reply, Actions& out) {
 
 // --- the end of a usable connection ---
 
-// What was written, wholly or partly, has an unknown outcome. What was handed over while this connection
-// was up and not written has none: its sender decides anew, seeing the new epoch. What waited for a
-// connection already goes on waiting.
+// What was written, wholly or partly, has an unknown outcome. What was handed over while this
+// connection was up and not written has none: its sender decides anew, seeing the new epoch. What
+// waited for a connection already goes on waiting.
 void ConnectionFsm::end_connection(TimePoint now, std::string_view why, Actions& out,
                                    bool by_peer) {
   assert(connected() && "only what was usable ends");

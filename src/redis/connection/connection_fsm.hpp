@@ -39,8 +39,8 @@ inline constexpr std::string_view bound_and_over =
 /// actions; it owns no socket, no timer and no coroutine. Every waiter that was submitted is
 /// answered by exactly one `reply` or `fail` action.
 ///
-/// Its commands are a CommandQueue's, the pipeline that makes a connection usable is a SetupRun's; when there is a
-/// connection, and what its end means for both, is decided here.
+/// Its commands are a CommandQueue's, the pipeline that makes a connection usable is a SetupRun's;
+/// when there is a connection, and what its end means for both, is decided here.
 class ConnectionFsm {
  public:
   /// `rng` must outlive it.
@@ -52,8 +52,9 @@ class ConnectionFsm {
 
   /// Begins to connect, if idle.
   void start(TimePoint now, Actions& out);
-  /// A command to send in turn. Begins to connect, if idle. With `only_fit` it fails (not_written) as
-  /// soon as it is known that what is there cannot be used, instead of waiting for something better.
+  /// A command to send in turn. Begins to connect, if idle. With `only_fit` it fails (not_written)
+  /// as soon as it is known that what is there cannot be used, instead of waiting for something
+  /// better.
   void submit(TimePoint now, WaiterToken waiter, Command command, TimePoint deadline,
               std::uint64_t only_epoch, Actions& out, bool only_fit = false);
   /// Ends the connection of `epoch` once what was written is answered, and connects anew.

@@ -18,7 +18,8 @@ constexpr auto ask_for_tls_every = 10s;
 
 }  // namespace
 
-ConnectionGroup::ConnectionGroup(runtime::EventLoop& the_loop, ClientOptions the_options, Seams the_seams)
+ConnectionGroup::ConnectionGroup(runtime::EventLoop& the_loop, ClientOptions the_options,
+                                 Seams the_seams)
     : loop(the_loop),
       options(std::move(the_options)),
       seams(std::move(the_seams)),

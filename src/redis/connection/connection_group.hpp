@@ -22,8 +22,8 @@ namespace mx_rmq::redis {
 
 class Connection;
 
-/// What all connections to one node share: where to, how, the seams, the node's clock, the list of those that have
-/// something to write. Held by the node and by each connection. Loop thread only.
+/// What all connections to one node share: where to, how, the seams, the node's clock, the list of
+/// those that have something to write. Held by the node and by each connection. Loop thread only.
 class ConnectionGroup final : private runtime::ShutdownListener {
  public:
   ConnectionGroup(runtime::EventLoop& loop, ClientOptions options, Seams seams);

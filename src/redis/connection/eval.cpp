@@ -69,7 +69,8 @@ Task<Sending> send_once(std::shared_ptr<Connection> connection, const lua::Scrip
   co_return sending;
 }
 
-/// One run of a script: what has been tried, and what to try next. Its members throw what the run ends with.
+/// One run of a script: what has been tried, and what to try next. Its members throw what the run
+/// ends with.
 class ScriptRun {
  public:
   ScriptRun(const Connection& connection, const lua::Script& script, Command evalsha)
@@ -83,7 +84,8 @@ class ScriptRun {
   [[nodiscard]] const Command& command() const noexcept { return command_; }
   [[nodiscard]] bool load() const noexcept { return load_; }
 
-  /// It was not answered. Goes on only if it surely was not written, and may go over another connection.
+  /// It was not answered. Goes on only if it surely was not written, and may go over another
+  /// connection.
   void not_answered(const CallEnd& end, bool bound) {
     plainly_again();
     switch (end.kind()) {
@@ -133,7 +135,8 @@ class ScriptRun {
   [[nodiscard]] std::optional<TimePoint> pause_until(TimePoint now, TimePoint deadline) {
     if (at_once_) return std::nullopt;
     const runtime::Duration rest = backoff_.next(connection_.group().seams.rng->next());
-    // A last try needs time for its answer: better the refusal that is known than an unknown outcome.
+    // A last try needs time for its answer: better the refusal that is known than an unknown
+    // outcome.
     const runtime::Duration answer_time =
         std::min<runtime::Duration>(rest / 2, longest_answer_time);
     if (now + rest + answer_time >= deadline) std::rethrow_exception(error_);
@@ -147,8 +150,8 @@ class ScriptRun {
     at_once_ = false;
   }
 
-  // The first time it is loaded. The second time somebody keeps flushing, or we may not load: the source goes along.
-  // Then it is loaded again, with pauses.
+  // The first time it is loaded. The second time somebody keeps flushing, or we may not load: the
+  // source goes along. Then it is loaded again, with pauses.
   void unknown_to_server(const Sending& sending) {
     ++unknown_;
     at_once_ = unknown_ <= 2;

@@ -30,9 +30,9 @@ struct SetupStep {
 };
 using SetupPlan = std::vector<SetupStep>;
 
-/// AUTH if there is a password, ROLE, SELECT if not 0, CLIENT SETNAME if there is a name, CLIENT ID,
-/// TIME, SCRIPT LOAD of each; last INFO replication, for where ROLE was refused. No HELLO: RESP2
-/// only. The scripts must outlive the plan.
+/// AUTH if there is a password, ROLE, SELECT if not 0, CLIENT SETNAME if there is a name, CLIENT
+/// ID, TIME, SCRIPT LOAD of each; last INFO replication, for where ROLE was refused. No HELLO:
+/// RESP2 only. The scripts must outlive the plan.
 [[nodiscard]] SetupPlan make_setup_plan(const Endpoint& endpoint,
                                         std::span<const lua::Script* const> scripts);
 

@@ -34,11 +34,11 @@ class BlockingLane {
   /// std::logic_error otherwise.
   Task<Reply> wait(Command command, TimePoint deadline);
 
-  /// Ends the wait under way, by CLIENT UNBLOCK sent over a lane of the node: the wait then returns nil. True if
-  /// it was blocked. False: nothing was under way, or the command was not blocked (yet); whoever
-  /// must end a wait repeats this until the wait has ended. A wait that has not been written yet is
-  /// not touched. Where the server gave no client id (a right is missing), the connection is
-  /// dropped instead and the wait ends with OutcomeUnknown. Throws as Route::send.
+  /// Ends the wait under way, by CLIENT UNBLOCK sent over a lane of the node: the wait then returns
+  /// nil. True if it was blocked. False: nothing was under way, or the command was not blocked
+  /// (yet); whoever must end a wait repeats this until the wait has ended. A wait that has not been
+  /// written yet is not touched. Where the server gave no client id (a right is missing), the
+  /// connection is dropped instead and the wait ends with OutcomeUnknown. Throws as Route::send.
   Task<bool> interrupt(TimePoint deadline);
 
   [[nodiscard]] std::uint64_t epoch() const noexcept;

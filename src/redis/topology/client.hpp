@@ -20,14 +20,15 @@ enum class LaneRole : std::uint8_t {
   consume   ///< claims, settlements and leases; the sources of a client share its lanes in turn
 };
 
-/// All connections of one queue to its Redis, whatever kind of Redis that is: each kind is an implementation of this.
-/// Loop thread only. `close` must have completed before it is destroyed, except when the loop has ended.
+/// All connections of one queue to its Redis, whatever kind of Redis that is: each kind is an
+/// implementation of this. Loop thread only. `close` must have completed before it is destroyed,
+/// except when the loop has ended.
 class Client {
  public:
   virtual ~Client() = default;
 
-  /// The route to what serves the keys with the hash tag `tag`, or the key `tag` without one. It begins to connect at
-  /// its first use, and lives as long as the client.
+  /// The route to what serves the keys with the hash tag `tag`, or the key `tag` without one. It
+  /// begins to connect at its first use, and lives as long as the client.
   virtual Route& route(LaneRole role, std::string_view tag) = 0;
   /// Another connection to there, for blocking commands. To be destroyed before the client.
   virtual std::unique_ptr<BlockingLane> open_blocking(std::string_view tag) = 0;
@@ -36,9 +37,10 @@ class Client {
   [[nodiscard]] virtual Rng& rng() const noexcept = 0;
   [[nodiscard]] virtual ClientHealth health() const = 0;
 
-  /// Asks what is there: ROLE, INFO replication where that is refused, PING where both are. Returns if it
-  /// can be used. Throws as Route::send; ConnectionError also for a server that cannot be used, naming
-  /// what it is, at once; an established connection to one is renewed, with all others of the queue.
+  /// Asks what is there: ROLE, INFO replication where that is refused, PING where both are. Returns
+  /// if it can be used. Throws as Route::send; ConnectionError also for a server that cannot be
+  /// used, naming what it is, at once; an established connection to one is renewed, with all others
+  /// of the queue.
   virtual Task<> check(TimePoint deadline) = 0;
 
   /// No new command is taken; what was written is awaited up to `deadline`, then everything is

@@ -13,8 +13,8 @@ struct ClientHealth {
   std::size_t refused = 0;       ///< of those, refused for credentials or rights
   std::uint64_t reconnects = 0;  ///< connections made anew, of all that exist
   std::string last_error;        ///< of a lane that is not usable; else empty
-  /// What is there instead of a master that serves us, and what to write instead of its address, as far as a
-  /// connection found that out; else empty.
+  /// What is there instead of a master that serves us, and what to write instead of its address, as
+  /// far as a connection found that out; else empty.
   std::string unfit;
 };
 

@@ -11,8 +11,8 @@ namespace mx_rmq::redis {
 
 class Connection;
 
-/// One slot of a node's pool: keeps one pipelined connection alive, connecting again by itself; the route to whatever
-/// is at that node. Its epoch is its connection's: one more for each usable one.
+/// One slot of a node's pool: keeps one pipelined connection alive, connecting again by itself; the
+/// route to whatever is at that node. Its epoch is its connection's: one more for each usable one.
 class Lane final : public Route {
  public:
   explicit Lane(std::shared_ptr<Connection> connection);

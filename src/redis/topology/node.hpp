@@ -15,8 +15,8 @@ namespace mx_rmq::redis {
 
 class ConnectionGroup;
 
-/// One server, as one client sees it: its lanes and blocking lanes, and its clock. Loop thread only. `close` must have
-/// completed before it is destroyed, except when the loop has ended.
+/// One server, as one client sees it: its lanes and blocking lanes, and its clock. Loop thread
+/// only. `close` must have completed before it is destroyed, except when the loop has ended.
 class Node {
  public:
   /// What is there is named by `options`.

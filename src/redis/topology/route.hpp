@@ -13,14 +13,16 @@
 
 namespace mx_rmq::redis {
 
-/// What serves a slot now: a lane of the node that the slot is at, and that node's clock. Whoever sends commands for a
-/// slot holds its route, and nobody above knows what kind of Redis there is.
+/// What serves a slot now: a lane of the node that the slot is at, and that node's clock. Whoever
+/// sends commands for a slot holds its route, and nobody above knows what kind of Redis there is.
 ///
-/// The epoch of a route grows whenever there is a new connection or another node. Whoever has something to put in order
-/// then is told (on_epoch), and binds to the epoch (`only_epoch`) what must not come before that.
+/// The epoch of a route grows whenever there is a new connection or another node. Whoever has
+/// something to put in order then is told (on_epoch), and binds to the epoch (`only_epoch`) what
+/// must not come before that.
 ///
-/// Loop thread only; tasks resume there. Commands are written in the order of the calls of `send` (of their start: a
-/// Task is lazy), those of one loop turn in one write. A route lives as long as its client.
+/// Loop thread only; tasks resume there. Commands are written in the order of the calls of `send`
+/// (of their start: a Task is lazy), those of one loop turn in one write. A route lives as long as
+/// its client.
 class Route {
  public:
   using OnEpoch = std::function<void(std::uint64_t epoch)>;
@@ -40,9 +42,9 @@ class Route {
   /// Runs a script and applies the table of error replies: loads it and sends again when the server
   /// does not know it; waits out what passes by itself, with jittered pauses, to the deadline;
   /// connects anew when the node's role changed. Returns only what is no error. Throws as `send`
-  /// does, and ServerError for a refusal (the code kept; it did not happen; of several, the last one)
-  /// and ScriptError, an OutcomeUnknown, with Redis's text for an error raised inside the script.
-  /// `script` must outlive the call.
+  /// does, and ServerError for a refusal (the code kept; it did not happen; of several, the last
+  /// one) and ScriptError, an OutcomeUnknown, with Redis's text for an error raised inside the
+  /// script. `script` must outlive the call.
   virtual Task<Reply> eval(const lua::Script& script, Command evalsha, TimePoint deadline,
                            std::uint64_t only_epoch = 0) = 0;
 

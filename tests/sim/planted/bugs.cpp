@@ -161,13 +161,11 @@ const std::vector<Bug>& bugs() {
       // --- producing ---
       {"uses_a_batch_number_again",
        "after a batch that was given up its number is used for the next one",
-       {{"src/broker/produce/producer.cpp",
-         "if (batch.is_open()) return false; batch.end();",
+       {{"src/broker/produce/producer.cpp", "if (batch.is_open()) return false; batch.end();",
          R"(if (batch.is_open()) return false;
          if (planted::is("uses_a_batch_number_again") && sending.end.kind() == End::no_reply) --sender.number;
          batch.end();)"},
-        {"src/broker/produce/producer.cpp",
-         "if (sending.reply.again && !batch.maybe_applied()) {",
+        {"src/broker/produce/producer.cpp", "if (sending.reply.again && !batch.maybe_applied()) {",
          R"(if (sending.reply.again && !batch.maybe_applied() && !planted::is("uses_a_batch_number_again")) {)"}}},
       {"numbers_each_copy_of_a_batch",
        "a batch without a reply is sent again under another number",
