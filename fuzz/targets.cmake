@@ -20,6 +20,9 @@ function(fuzz_code library target entry)
   target_compile_definitions(${library} PRIVATE
     LLVMFuzzerTestOneInput=${entry} MX_RMQ_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_include_directories(${library} PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
+  # What it includes names scripts.
+  target_include_directories(${library} PRIVATE "${PROJECT_BINARY_DIR}/generated/lua")
+  add_dependencies(${library} mxrmq_scripts)
   target_link_libraries(${library} PRIVATE nlohmann_json::nlohmann_json)
   if(target STREQUAL "envelope")
     target_include_directories(${library} SYSTEM PRIVATE "${LUA_INCLUDE_DIR}")

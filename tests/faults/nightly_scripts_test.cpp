@@ -66,7 +66,7 @@ std::vector<Moment> trace(ScriptServer& server, std::uint64_t seed, int ops) {
   World world(seed, model);
   std::vector<Moment> moments;
   for (int i = 0; i < ops; ++i) {
-    const test::Op op = world.next();
+    const test::ScriptOp op = world.next();
     server.run(op);
     world.reply(model.run(op));
     const std::size_t size = read_file(append_only_file(server.server().directory())).size();

@@ -154,12 +154,17 @@ class Ports {
  public:
   Ports(const std::string& url, TopicPorts::Limits limits) : rig_(url) {
     rig_.on_loop([&] {
-      ports_ = std::make_unique<TopicPorts>(rig_.client(), rig_.scope(), config_, limits);
+      client_ = make_client(rig_.loop(), client_options(url));
+      ports_ = std::make_unique<TopicPorts>(*client_, rig_.scope(), config_, limits);
     });
   }
   ~Ports() {
     rig_.run([&] { return ports_->close(rig_.loop().now()); });
-    rig_.on_loop([&] { ports_.reset(); });
+    rig_.run([&] { return client_->close(rig_.loop().now()); });
+    rig_.on_loop([&] {
+      ports_.reset();
+      client_.reset();
+    });
   }
 
   Produced produce(const std::string& topic) {
@@ -194,6 +199,7 @@ class Ports {
   }
 
   Rig rig_;
+  std::shared_ptr<redis::Client> client_;
   const MQConfig config_;
   std::unique_ptr<TopicPorts> ports_;
   std::vector<std::unique_ptr<TopicPorts::Use>> kept_;

@@ -9,6 +9,7 @@
 
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq/sync_wait.hpp"
+#include "redis/topology/client.hpp"
 #include "redis/topology/node.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/on_loop.hpp"
@@ -22,6 +23,12 @@ inline std::unique_ptr<redis::Node> make_node(runtime::EventLoop& loop,
                                               redis::ClientOptions options) {
   redis::Seams seams = redis::Seams::real(loop, options.connection);
   return std::make_unique<redis::Node>(loop, std::move(options), std::move(seams));
+}
+
+inline std::shared_ptr<redis::Client> make_client(runtime::EventLoop& loop,
+                                                  redis::ClientOptions options) {
+  redis::Seams seams = redis::Seams::real(loop, options.connection);
+  return redis::make_client(loop, std::move(options), std::move(seams));
 }
 
 // The node lives on the loop thread and is closed and destroyed there.

@@ -31,7 +31,7 @@ void ScriptServer::reconnect() {
   load();
 }
 
-Value ScriptServer::run(const Op& op, int fail_at) {
+Value ScriptServer::run(const ScriptOp& op, int fail_at) {
   const bool script = op.call.script != "take" && op.call.script != "expire";
   Value reply = client_.try_command(
       command_of(op.call, script ? scripts_->sha(op.call.script) : "", op.now_us, fail_at));

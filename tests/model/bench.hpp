@@ -38,7 +38,7 @@ class ScriptServer {
   // After a restart of the server.
   void reconnect();
   // The reply, errors too; `fail_at` > 0 makes that call inside the script fail.
-  Value run(const Op& op, int fail_at = 0);
+  Value run(const ScriptOp& op, int fail_at = 0);
   State state();
   void flush() { client_.command({"FLUSHALL"}); }
 

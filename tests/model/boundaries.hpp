@@ -10,7 +10,7 @@ namespace mx_rmq::test {
 class ScriptBoundaries : public testing::Test {
  protected:
   // Runs on both; they must agree in reply and state.
-  Value run(const Op& op) {
+  Value run(const ScriptOp& op) {
     const Value got = server_.run(op);
     const Value wanted = model_.run(op);
     EXPECT_TRUE(same(got, wanted)) << show(op).substr(0, 300) << "\n"
@@ -25,7 +25,7 @@ class ScriptBoundaries : public testing::Test {
     model_ = Model();
   }
   Value audit(std::int64_t ms, std::vector<std::string> consumers) {
-    Op op = at(ms, "audit", "", {"1000000"}, {}, consumers);
+    ScriptOp op = at(ms, "audit", "", {"1000000"}, {}, consumers);
     op.call.argv.insert(op.call.argv.end(), consumers.begin(), consumers.end());
     return run(op);
   }

@@ -121,7 +121,7 @@ std::string show(const std::string& bytes) {
   return out + '"';
 }
 
-std::string show(const Op& op) {
+std::string show(const ScriptOp& op) {
   std::string out = std::to_string(op.now_us) + " " + op.call.script + " {" + op.call.topic + "}" +
                     (op.call.who.empty() ? "" : " " + op.call.who);
   for (const std::string& each : op.call.lists) out += " @" + each;

@@ -21,7 +21,7 @@ struct Call {
 };
 
 // A call at a time.
-struct Op {
+struct ScriptOp {
   Call call;
   std::int64_t now_us = 0;
 };
@@ -33,7 +33,7 @@ std::vector<std::string> command_of(const Call& call, const std::string& sha,
                                     std::int64_t now_us = -1, int fail_at = 0);
 // For messages: bytes that are no text are escaped.
 std::string show(const std::string& bytes);
-std::string show(const Op& op);
+std::string show(const ScriptOp& op);
 std::string show(const Value& value);
 
 Value number(std::int64_t n);

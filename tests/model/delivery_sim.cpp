@@ -74,7 +74,7 @@ class Simulation {
   }
 
   // Lost on the way, lost on the way back, executed late, or answered.
-  std::optional<Value> send(const Op& op) {
+  std::optional<Value> send(const ScriptOp& op) {
     const std::uint64_t luck = below(100);
     if (luck < 80) return server_.run(op);
     if (luck < 87) return {};
@@ -101,7 +101,7 @@ class Simulation {
     if (suspects && !c.idle()) return;  // a suspect runs alone
     const std::string number = std::to_string(c.number);
     const std::string first = c.idle() ? "1" : "0";
-    const Op op =
+    const ScriptOp op =
         suspects ? at(now_, "suspect", c.name(), {c.name(), std::to_string(lease), number, first})
                  : at(now_, "claim", c.name(),
                       {std::to_string(1 + below(6)), c.name(), std::to_string(lease),
@@ -145,7 +145,7 @@ class Simulation {
       if (tags.size() < 3 && chance(60)) tags.push_back(tag);
     }
     if (tags.empty()) return;
-    Op op = at(now_, "ack", c.name(), {c.name(), "completed", "", "0"});
+    ScriptOp op = at(now_, "ack", c.name(), {c.name(), "completed", "", "0"});
     if (ack) {
       op.call.argv.insert(op.call.argv.end(), tags.begin(), tags.end());
     } else {
@@ -195,7 +195,7 @@ class Simulation {
   void resend(Client& c) {
     for (std::size_t i = 0; i < pending_.size(); ++i) {
       if (pending_[i].who != c.name()) continue;
-      Op op = pending_[i].op;
+      ScriptOp op = pending_[i].op;
       op.now_us = (start_ms + now_) * 1000;
       const auto reply = send(op);
       if (!reply) return;
@@ -212,9 +212,9 @@ class Simulation {
 
   void tend(Client& c) {
     if (c.idle() && !c.unknown) return;
-    Op op = at(now_, "tend", c.name(),
-               {c.name(), std::to_string(lease), std::to_string(c.number),
-                std::to_string(1 + below(4)), chance(30) ? "150" : "100000"});
+    ScriptOp op = at(now_, "tend", c.name(),
+                     {c.name(), std::to_string(lease), std::to_string(c.number),
+                      std::to_string(1 + below(4)), chance(30) ? "150" : "100000"});
     for (const auto& [tag, e] : c.held) op.call.argv.push_back(tag);
     for (const auto& [tag, e] : c.settling) op.call.argv.push_back(tag);
     op.call.argv.insert(op.call.argv.end(), c.returning.begin(), c.returning.end());
@@ -239,7 +239,8 @@ class Simulation {
     if (due.elements.empty()) return false;
     ++result_.lapses;
     const std::string& who = due[0].str();
-    const Op op = at(now_, "reap", who, {who, "3", chance(30) ? "150" : "100000", "100000", "0"});
+    const ScriptOp op =
+        at(now_, "reap", who, {who, "3", chance(30) ? "150" : "100000", "100000", "0"});
     if (surely) {
       server_.run(op);
     } else {
@@ -294,7 +295,7 @@ class Simulation {
   void execute_late() {
     if (late_.empty()) return;
     const std::size_t i = below(late_.size());
-    Op op = late_[i];
+    ScriptOp op = late_[i];
     late_.erase(late_.begin() + static_cast<std::ptrdiff_t>(i));
     op.now_us = (start_ms + now_) * 1000;
     server_.run(op);
@@ -328,9 +329,10 @@ class Simulation {
     }
     std::set<std::string> got{""};  // what is no envelope has no mark
     for (int i = 1; i <= 60 && got.size() <= present.size(); ++i) {
-      for (const Op& op : {claim(now_, "z.0", 2 * i, 10, i == 1, 10'000),
-                           at(now_, "suspect", "z.0",
-                              {"z.0", "10000", std::to_string(2 * i + 1), i == 1 ? "1" : "0"})}) {
+      for (const ScriptOp& op :
+           {claim(now_, "z.0", 2 * i, 10, i == 1, 10'000),
+            at(now_, "suspect", "z.0",
+               {"z.0", "10000", std::to_string(2 * i + 1), i == 1 ? "1" : "0"})}) {
         const Value reply = server_.run(op);
         for (const Value& each : reply.elements) got.insert(mark_of(each.text));
       }
@@ -348,7 +350,7 @@ class Simulation {
 
   struct Pending {
     std::string who;
-    Op op;
+    ScriptOp op;
     std::vector<std::string> tags;
   };
 
@@ -357,7 +359,7 @@ class Simulation {
   ClientBug bug_;
   std::int64_t now_ = 1;
   std::vector<Client> clients_;
-  std::vector<Op> late_;
+  std::vector<ScriptOp> late_;
   std::vector<Pending> pending_;
   std::vector<std::pair<std::string, std::string>> saved_;
   std::set<std::string> all_;

@@ -2,9 +2,9 @@
 
 namespace mx_rmq::test {
 
-Op at(std::int64_t ms, const std::string& script, const std::string& who,
-      std::vector<std::string> argv, std::vector<std::string> lists,
-      std::vector<std::string> named) {
+ScriptOp at(std::int64_t ms, const std::string& script, const std::string& who,
+            std::vector<std::string> argv, std::vector<std::string> lists,
+            std::vector<std::string> named) {
   return {{script, fixture_topic, who, std::move(argv), std::move(lists), std::move(named)},
           (start_ms + ms) * 1000};
 }
@@ -21,16 +21,16 @@ EnvelopeText message(int serial, char priority, const std::string& id, std::int6
   return e;
 }
 
-Op produce_plain(std::int64_t ms, int number, const std::string& list,
-                 const std::vector<std::string>& envelopes) {
+ScriptOp produce_plain(std::int64_t ms, int number, const std::string& list,
+                       const std::vector<std::string>& envelopes) {
   std::vector<std::string> argv{std::to_string(number),          "60000000", "1", "0", "0",
                                 std::to_string(envelopes.size())};
   argv.insert(argv.end(), envelopes.begin(), envelopes.end());
   return at(ms, "produce", "p", argv, {list});
 }
 
-Op claim(std::int64_t ms, const std::string& who, int number, int n, bool first, std::int64_t lease,
-         const std::string& bytes) {
+ScriptOp claim(std::int64_t ms, const std::string& who, int number, int n, bool first,
+               std::int64_t lease, const std::string& bytes) {
   return at(ms, "claim", who,
             {std::to_string(n), who, std::to_string(lease), "100", std::to_string(number),
              first ? "1" : "0", bytes, "4", "0"});
@@ -47,8 +47,8 @@ std::vector<std::string> other(int place, std::int64_t due, const EnvelopeText& 
 
 }  // namespace
 
-std::vector<Op> fixture() {
-  std::vector<Op> out;
+std::vector<ScriptOp> fixture() {
+  std::vector<ScriptOp> out;
   // d.0 takes two good messages, one of which may not be recovered any more, and garbage, and is
   // not heard of again.
   EnvelopeText last_chance = message(2, 'h', "poison", until);
@@ -109,7 +109,7 @@ std::vector<Op> fixture() {
   return out;
 }
 
-std::vector<Op> writing_calls() {
+std::vector<ScriptOp> writing_calls() {
   const EnvelopeText plain = message(5);
   EnvelopeText again = plain;
   again.attempts = 1;
@@ -168,8 +168,8 @@ std::vector<Op> writing_calls() {
   };
 }
 
-std::vector<Op> all_calls() {
-  std::vector<Op> out = writing_calls();
+std::vector<ScriptOp> all_calls() {
+  std::vector<ScriptOp> out = writing_calls();
   out.push_back(at(200, "dlq_list", "", {"0", "10", "100000"}));
   out.push_back(at(200, "dlq_get", "", {"dead one"}));
   out.push_back(at(200, "stats", "", {"10"}));

@@ -12,31 +12,31 @@ constexpr std::int64_t start_ms = 1'700'000'000'000;
 constexpr const char* fixture_topic = "t";
 
 // An operation on the fixture's topic at `ms` after start_ms.
-Op at(std::int64_t ms, const std::string& script, const std::string& who,
-      std::vector<std::string> argv, std::vector<std::string> lists = {},
-      std::vector<std::string> named = {});
+ScriptOp at(std::int64_t ms, const std::string& script, const std::string& who,
+            std::vector<std::string> argv, std::vector<std::string> lists = {},
+            std::vector<std::string> named = {});
 
 // A message with the mark #<serial>#; id "g<serial>" unless given; chosen if `until` is not 0.
 EnvelopeText message(int serial, char priority = 'n', const std::string& id = "",
                      std::int64_t until = 0);
 
 // A produce of plain messages into one list, by producer p.
-Op produce_plain(std::int64_t ms, int number, const std::string& list,
-                 const std::vector<std::string>& envelopes);
+ScriptOp produce_plain(std::int64_t ms, int number, const std::string& list,
+                       const std::vector<std::string>& envelopes);
 
 // A claim by `who`.
-Op claim(std::int64_t ms, const std::string& who, int number, int n, bool first,
-         std::int64_t lease = 1000, const std::string& bytes = "100000");
+ScriptOp claim(std::int64_t ms, const std::string& who, int number, int n, bool first,
+               std::int64_t lease = 1000, const std::string& bytes = "100000");
 
 // The state from which `calls()` start: messages of every kind in every place. c.0 holds live
 // messages, d.0 has lapsed.
-std::vector<Op> fixture();
+std::vector<ScriptOp> fixture();
 
 // For each script (but stats, audit, dlq_list, dlq_get, which write nothing) calls that find work
 // in the fixture.
-std::vector<Op> writing_calls();
+std::vector<ScriptOp> writing_calls();
 
 // The calls of every script.
-std::vector<Op> all_calls();
+std::vector<ScriptOp> all_calls();
 
 }  // namespace mx_rmq::test

@@ -9,7 +9,7 @@ namespace {
 
 void set_up(ScriptServer& server, Model& model) {
   server.flush();
-  for (const Op& op : fixture()) {
+  for (const ScriptOp& op : fixture()) {
     model.run(op);
     server.run(op);
   }
@@ -17,7 +17,7 @@ void set_up(ScriptServer& server, Model& model) {
 
 TEST(ScriptFullMemory, RefusesOnlyProduceWhichHasChangedNothing) {
   ScriptServer server;
-  std::vector<Op> calls = all_calls();
+  std::vector<ScriptOp> calls = all_calls();
   // Each kind of first write a produce can have.
   const EnvelopeText delayed = message(71, 'h', "d");
   const EnvelopeText chosen = message(72, 'h', "chosen", start_ms + 5'000'000);
@@ -28,7 +28,7 @@ TEST(ScriptFullMemory, RefusesOnlyProduceWhichHasChangedNothing) {
                      {"91", "1000", "1", "0", "1", "0", "1", "0", chosen.id,
                       std::to_string(chosen.until), chosen.text()},
                      {"high"}));
-  for (const Op& op : calls) {
+  for (const ScriptOp& op : calls) {
     Model model;
     set_up(server, model);
     server.client().command({"CONFIG", "SET", "maxmemory", "1"});
@@ -47,8 +47,8 @@ TEST(ScriptFullMemory, RefusesOnlyProduceWhichHasChangedNothing) {
 
 // A topic at rest: c.0 holds three under a lease that goes on, one is delayed and c.0 keeps its
 // alarm, two are dead.
-std::vector<Op> at_rest() {
-  std::vector<Op> out;
+std::vector<ScriptOp> at_rest() {
+  std::vector<ScriptOp> out;
   out.push_back(produce_plain(
       0, 1, "normal",
       {message(1).text(), message(2).text(), message(3).text(), message(4).text(), "junk#5#"}));
@@ -66,7 +66,7 @@ std::vector<Op> at_rest() {
 
 TEST(ScriptIdle, FindingNothingToDoChangesNothing) {
   const std::string due = std::to_string(start_ms + 50'000);
-  std::vector<Op> calls{
+  std::vector<ScriptOp> calls{
       claim(10, "c.0", 3, 5, false),
       claim(10, "c.0", 3, 0, false),
       claim(10, "x.0", 1, 5, true),
@@ -104,9 +104,9 @@ TEST(ScriptIdle, FindingNothingToDoChangesNothing) {
     return info.substr(info.find("rdb_changes_since_last_save:"), 60).substr(0, 45);
   };
   std::set<std::string> seen;
-  for (const Op& op : calls) {
+  for (const ScriptOp& op : calls) {
     server.flush();
-    for (const Op& each : at_rest()) server.run(each);
+    for (const ScriptOp& each : at_rest()) server.run(each);
     const State before = server.state();
     const std::string counted = changes();
     ASSERT_FALSE(server.run(op).is_error()) << show(op);

@@ -18,7 +18,7 @@ std::set<std::string> marks_of(const State& state) {
 
 // What the client does after an error from inside a script: tend for a claim or a settle, then the
 // call again.
-void heal(ScriptServer& server, const Op& op) {
+void heal(ScriptServer& server, const ScriptOp& op) {
   const std::string& script = op.call.script;
   const bool claimed = script == "claim" || script == "suspect";
   const bool settles =
@@ -27,12 +27,12 @@ void heal(ScriptServer& server, const Op& op) {
     const std::string number = script == "claim"     ? op.call.argv[4]
                                : script == "suspect" ? op.call.argv[2]
                                                      : "3";
-    Op tend = at(300, "tend", op.call.who, {op.call.who, "100000", number, "100", "100000"});
+    ScriptOp tend = at(300, "tend", op.call.who, {op.call.who, "100000", number, "100", "100000"});
     if (op.call.who == "c.0") tend.call.argv.insert(tend.call.argv.end(), {"1.1", "1.2", "1.3"});
     server.run(tend);
   }
   if (!claimed) {
-    Op again = op;
+    ScriptOp again = op;
     again.now_us += 200'000;
     server.run(again);
   }
@@ -69,10 +69,10 @@ std::set<std::string> drain(ScriptServer& server, std::string& trouble) {
 }
 
 // Runs `op` on the fixture with an error at its k-th call. False in `hit` if it has fewer calls.
-std::string violation(ScriptServer& server, const Op& op, int k, bool& hit) {
+std::string violation(ScriptServer& server, const ScriptOp& op, int k, bool& hit) {
   server.flush();
   Model model;
-  for (const Op& each : fixture()) {
+  for (const ScriptOp& each : fixture()) {
     server.run(each);
     model.run(each);
   }
@@ -110,7 +110,7 @@ std::string violation(ScriptServer& server, const Op& op, int k, bool& hit) {
 // All calls, all k; the number of errors injected.
 std::string all_violations(ScriptServer& server, const std::string& only_script, int& injected) {
   std::string out;
-  for (const Op& op : writing_calls()) {
+  for (const ScriptOp& op : writing_calls()) {
     if (!only_script.empty() && op.call.script != only_script) continue;
     for (int k = 1; k < 1000; ++k) {
       bool hit = false;
@@ -135,7 +135,7 @@ TEST(ScriptKthCall, AnErrorAtAnyCallLosesNothing) {
 // removes.
 TEST(ScriptKthCall, ATopicThatWasHalfForgottenIsForgottenByTheNextCall) {
   ScriptServer server;
-  const Op forget = at(20, "forget", "", {"10"});
+  const ScriptOp forget = at(20, "forget", "", {"10"});
   int injected = 0;
   for (int k = 1; k < 100; ++k) {
     server.flush();

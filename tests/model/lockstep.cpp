@@ -8,7 +8,7 @@ namespace mx_rmq::test {
 namespace {
 
 // Empty if `got` is what the model wants.
-std::string compare(const Op& op, const Value& got, const Value& wanted) {
+std::string compare(const ScriptOp& op, const Value& got, const Value& wanted) {
   if (same(got, wanted)) return {};
   return show(op) + "\n  server: " + show(got) + "\n  model:  " + show(wanted);
 }
@@ -34,7 +34,7 @@ std::string misplaced(const State& state, const Model& model, const World& world
   return out;
 }
 
-void count(Tally* tally, const Op& op, const Value& value) {
+void count(Tally* tally, const ScriptOp& op, const Value& value) {
   if (tally == nullptr) return;
   ++tally->ops;
   ++tally->scripts[op.call.script];
@@ -62,7 +62,7 @@ std::optional<Divergence> run_lockstep(ScriptServer& server, std::uint64_t seed,
   Divergence out;
   out.seed = seed;
   for (std::size_t i = 0; i < ops; ++i) {
-    const Op op = world.next();
+    const ScriptOp op = world.next();
     out.trace.push_back(op);
     const Value got = server.run(op);
     const Value wanted = model.run(op);
@@ -96,7 +96,7 @@ std::optional<Divergence> run_lockstep(ScriptServer& server, std::uint64_t seed,
   return {};
 }
 
-std::optional<Divergence> replay(ScriptServer& server, const std::vector<Op>& trace) {
+std::optional<Divergence> replay(ScriptServer& server, const std::vector<ScriptOp>& trace) {
   server.flush();
   Model model;
   Divergence out;
@@ -114,13 +114,13 @@ std::optional<Divergence> replay(ScriptServer& server, const std::vector<Op>& tr
   return {};
 }
 
-std::vector<Op> shrink(ScriptServer& server, std::vector<Op> trace,
-                       std::chrono::milliseconds limit) {
+std::vector<ScriptOp> shrink(ScriptServer& server, std::vector<ScriptOp> trace,
+                             std::chrono::milliseconds limit) {
   const auto until = std::chrono::steady_clock::now() + limit;
   if (const auto first = replay(server, trace)) trace = first->trace;
   for (std::size_t chunk = std::max<std::size_t>(1, trace.size() / 2); chunk >= 1; chunk /= 2) {
     for (std::size_t at = 0; at < trace.size() && std::chrono::steady_clock::now() < until;) {
-      std::vector<Op> fewer(trace.begin(), trace.begin() + static_cast<std::ptrdiff_t>(at));
+      std::vector<ScriptOp> fewer(trace.begin(), trace.begin() + static_cast<std::ptrdiff_t>(at));
       const std::size_t next = std::min(trace.size(), at + chunk);
       fewer.insert(fewer.end(), trace.begin() + static_cast<std::ptrdiff_t>(next), trace.end());
       if (const auto still = replay(server, fewer)) {
@@ -136,7 +136,7 @@ std::vector<Op> shrink(ScriptServer& server, std::vector<Op> trace,
 std::string report(ScriptServer& server, const Divergence& divergence) {
   std::string out = "seed " + std::to_string(divergence.seed) + ", operation " +
                     std::to_string(divergence.at) + ":\n" + divergence.what;
-  const std::vector<Op> least = shrink(server, divergence.trace, std::chrono::seconds(20));
+  const std::vector<ScriptOp> least = shrink(server, divergence.trace, std::chrono::seconds(20));
   const auto differs = replay(server, least);
   out += differs ? "\nthe least trace that still differs:\n"
                  : "\nthe replies and states of the trace agree; what is wrong lies in both. The "

@@ -16,7 +16,7 @@ struct Divergence {
   std::uint64_t seed = 0;
   std::size_t at = 0;  // which operation
   std::string what;
-  std::vector<Op> trace;  // the operations up to it
+  std::vector<ScriptOp> trace;  // the operations up to it
 };
 
 struct Tally {
@@ -33,11 +33,11 @@ std::optional<Divergence> run_lockstep(ScriptServer& server, std::uint64_t seed,
                                        std::size_t interval, Tally* tally = nullptr);
 
 // Runs a recorded trace; the state is compared after each operation.
-std::optional<Divergence> replay(ScriptServer& server, const std::vector<Op>& trace);
+std::optional<Divergence> replay(ScriptServer& server, const std::vector<ScriptOp>& trace);
 
 // A smaller trace that still differs, found by leaving out operations, within `limit`.
-std::vector<Op> shrink(ScriptServer& server, std::vector<Op> trace,
-                       std::chrono::milliseconds limit);
+std::vector<ScriptOp> shrink(ScriptServer& server, std::vector<ScriptOp> trace,
+                             std::chrono::milliseconds limit);
 
 // What to print: the seed, the difference and the shrunk trace.
 std::string report(ScriptServer& server, const Divergence& divergence);

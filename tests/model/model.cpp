@@ -19,7 +19,7 @@ std::size_t TopicModel::size() const {
   return n;
 }
 
-Value Model::run(const Op& op) {
+Value Model::run(const ScriptOp& op) {
   TopicModel& t = topics_[op.call.topic];
   ModelCall c{t, op.call, op.now_us / 1000};
   const std::string& name = op.call.script;

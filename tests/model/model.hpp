@@ -44,7 +44,7 @@ struct TopicModel {
 class Model {
  public:
   // Carries a call out and tells what the script answers.
-  Value run(const Op& op);
+  Value run(const ScriptOp& op);
   State state() const;
   TopicModel& topic(const std::string& name) { return topics_[name]; }
   const std::map<std::string, TopicModel>& topics() const { return topics_; }

@@ -60,7 +60,7 @@ std::string glob_escaped(const std::string& key) {
 // The fixture on the server and in the model.
 void set_up(ScriptServer& server, Model& model) {
   server.flush();
-  for (const Op& op : fixture()) {
+  for (const ScriptOp& op : fixture()) {
     const Value wanted = model.run(op);
     const Value got = server.run(op);
     ASSERT_TRUE(same(got, wanted)) << show(op) << "\n" << show(got) << "\n" << show(wanted);
@@ -74,7 +74,7 @@ TEST(ScriptCluster, TouchesOnlyTheKeysItDeclares) {
   RedisClient limited = server.server().connect();
   const LoadedScripts scripts(server.client(), LoadedScripts::Kind::instrumented);
   std::set<std::string> seen;
-  for (const Op& op : all_calls()) {
+  for (const ScriptOp& op : all_calls()) {
     Model model;
     set_up(server, model);
     std::vector<std::string> rights{"ACL", "SETUSER", "limited", "reset", "on", "nopass", "+@all"};
@@ -105,7 +105,7 @@ TEST(ScriptCluster, NamesNoKeyAgainThatItHasEmptiedWhileTheSlotMoves) {
   const std::string slot =
       std::to_string(source.command({"CLUSTER", "KEYSLOT", key(fixture_topic, "wake")}).num());
   std::set<std::string> ran;
-  for (const Op& op : all_calls()) {
+  for (const ScriptOp& op : all_calls()) {
     Model model;
     source.command({"CLUSTER", "SETSLOT", slot, "STABLE"});
     set_up(server, model);

@@ -75,7 +75,7 @@ void World::step_to_an_edge() {
   forced_ = script;
 }
 
-Op World::next() {
+ScriptOp World::next() {
   now_us_ += static_cast<std::int64_t>(chance(50)   ? below(500)
                                        : chance(90) ? below(20'000)
                                                     : below(chance(20) ? 600'000 : 150'000));
@@ -138,7 +138,7 @@ void World::unanswered(const Call& call) {
     consumer().reclaim_alarm = true;
   } else if (is_settle(call.script)) {
     auto& pending = consumer().unanswered;
-    if (pending.empty() || show(Op{pending.back(), 0}) != show(Op{call, 0}))
+    if (pending.empty() || show(ScriptOp{pending.back(), 0}) != show(ScriptOp{call, 0}))
       pending.push_back(call);
   } else if (call.script == "leave") {
     consumer().lost();
@@ -190,7 +190,7 @@ void World::settled(const Call& call, bool) {
   Consumer& c = consumer();
   for (const std::string& each : call.argv) c.settling.erase(each);
   std::erase_if(c.unanswered, [&](const Call& each) {
-    return show(Op{each, 0}) == show(Op{call, 0});
+    return show(ScriptOp{each, 0}) == show(ScriptOp{call, 0});
   });
 }
 

@@ -19,7 +19,7 @@ class World {
   World(std::uint64_t seed, Model& model);
 
   // The next call to execute. Then tell its reply: the world decides whether the client sees it.
-  Op next();
+  ScriptOp next();
   void reply(const Value& value);
 
   // Marks of the messages that a produce which was executed has accepted.

@@ -15,7 +15,7 @@
 namespace mx_rmq::sim {
 namespace {
 
-using test::Op;
+using test::ScriptOp;
 using test::ScriptServer;
 using test::State;
 
@@ -31,7 +31,7 @@ class MiniServer {
   MiniRedis& redis() { return redis_; }
   void set_time(std::int64_t us) { now_us_ = us; }
 
-  Value run(const Op& op) {
+  Value run(const ScriptOp& op) {
     const bool script = op.call.script != "take" && op.call.script != "expire";
     return *redis_.run(
         test::command_of(op.call, script ? shas_.at(op.call.script) : "", op.now_us));
@@ -115,7 +115,7 @@ TEST(MiniRedis, RunsTheScriptsAsTheRealOneDoes) {
     test::Model model;
     test::World world(seed, model);
     for (int i = 0; i < 500 && !HasFailure(); ++i) {
-      const Op op = world.next();
+      const ScriptOp op = world.next();
       const Value wanted = real.run(op);
       Value got = mini.run(op);
       ++calls;
