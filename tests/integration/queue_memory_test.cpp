@@ -12,7 +12,8 @@
 
 namespace {
 
-// One allocation of this size fails: that before which so many have been made.
+// One allocation of this size fails on the loop thread: that before which so many have been made.
+thread_local bool may_fail = false;
 std::atomic<std::size_t> failing_size{0};
 std::atomic<int> let_pass{0};
 thread_local std::size_t* size_seen = nullptr;  // of the next allocation of this thread
@@ -24,7 +25,7 @@ void* operator new(std::size_t size) {
     *size_seen = size;
     size_seen = nullptr;
   }
-  if (size == failing_size.load() && let_pass.fetch_sub(1) == 0) {
+  if (may_fail && size == failing_size.load() && let_pass.fetch_sub(1) == 0) {
     failing_size = 0;
     throw std::bad_alloc();
   }
@@ -60,6 +61,11 @@ class QueueMemory : public QueueTest {
  protected:
   static constexpr std::size_t messages = 5;
 
+  static Task<> let_loop_fail() {
+    co_await sleep_for(1us);  // goes on on the loop thread
+    may_fail = true;
+  }
+
   // All are handled though the allocation of that size after `passing` others fails.
   void handles_all(std::size_t size, int passing) {
     const std::string topic = "t" + std::to_string(size) + "-" + std::to_string(passing);
@@ -67,6 +73,7 @@ class QueueMemory : public QueueTest {
     RedisMessageQueue queue(config());
     queue.register_handler(topic, recorder(journal));
     for (std::size_t i = 0; i < messages; ++i) produce(queue, topic, i);
+    sync_wait(let_loop_fail());
     let_pass = passing;
     failing_size = size;
     start(queue);
