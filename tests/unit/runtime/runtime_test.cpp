@@ -249,8 +249,8 @@ TEST(Runtime, DestroyedOnItsOwnBlockingThreadDoesNotDeadlock) {
 }
 
 /// What `child` returns in a forked process, or nothing if that hangs. The loop thread of the
-/// Runtime is held while the process forks: had it an allocator of a sanitizer locked at that moment,
-/// the child would wait for it for ever.
+/// Runtime is held while the process forks: had it an allocator of a sanitizer locked at that
+/// moment, the child would wait for it for ever.
 template <class F>
 std::optional<int> in_fork(Runtime& runtime, F child) {
   struct Gates {
