@@ -227,9 +227,11 @@ Task<First<T>> when_any(std::vector<Task<T>> tasks) {
 /// ended, so that nothing is left running; what the others give or throw is dropped. Throws
 /// std::invalid_argument for an empty list.
 ///
-///     const auto first = co_await when_any<json>({
-///         [&](std::stop_token token) { return ask(primary, token); },
-///         [&](std::stop_token token) { return ask(fallback, token); }});
+///     std::vector<std::function<Task<json>(std::stop_token)>> services;
+///     services.emplace_back([&](std::stop_token token) { return ask(primary, token); });
+///     services.emplace_back([&](std::stop_token token) { return ask(fallback, token); });
+///     auto race = when_any<json>(std::move(services));
+///     const auto first = co_await std::move(race);
 template <class T>
 Task<First<T>> when_any(std::vector<std::function<Task<T>(std::stop_token)>> makers) {
   detail::Race race;

@@ -8,17 +8,8 @@
 namespace mx_rmq {
 namespace {
 
-/// Who is told how a detached task ended, when its frame is gone.
-class Ending {
- public:
-  virtual void ended(std::exception_ptr error) noexcept = 0;
-
- protected:
-  ~Ending() = default;
-};
-
 /// The coroutine around a task that nobody awaits. It destroys its own frame, and the task's with
-/// it, and only then tells `Told`, a raw or a shared pointer.
+/// it, and only then calls `ended(error)` of what `Told`, a raw or a shared pointer, points to.
 template <class Told>
 class Detached {
  public:
@@ -55,7 +46,7 @@ class Detached {
   };
 };
 
-// Its own name for each kind of pointer: what the frame holds of it goes with the frame.
+// Starts it. Only the promise uses `told`.
 template <class Told>
 Detached<Told> detach(Task<> task, [[maybe_unused]] Told told) {
   co_await std::move(task);
@@ -93,11 +84,11 @@ void warn_of(const std::exception_ptr& error) noexcept {
 
 // --- spawn ---
 
-class Spawned final : public Ending {
+class Spawned {
  public:
   explicit Spawned(std::function<void(std::exception_ptr)> done) : done_(std::move(done)) {}
 
-  void ended(std::exception_ptr error) noexcept override {
+  void ended(std::exception_ptr error) noexcept {
     try {
       if (done_) {
         done_(std::move(error));
@@ -118,12 +109,12 @@ class Spawned final : public Ending {
 // --- all ---
 
 /// One wait for several tasks; lives in the frame of when_all, which none of them outlives.
-class Gathering final : public Ending {
+class Gathering {
  public:
   explicit Gathering(std::vector<Task<>> tasks)
       : tasks_(std::move(tasks)), left_(tasks_.size() + 1) {}
 
-  void ended(std::exception_ptr error) noexcept override {
+  void ended(std::exception_ptr error) noexcept {
     if (error) fail(std::move(error));
     const std::coroutine_handle<> waiter = waiter_;
     if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) waiter.resume();
@@ -176,11 +167,12 @@ class FirstEnd {
   detail::CallbackMeeting meeting_;
 };
 
-class Runner final : public Ending {
+class Contender {
  public:
-  Runner(std::shared_ptr<FirstEnd> end, std::size_t index) : end_(std::move(end)), index_(index) {}
+  Contender(std::shared_ptr<FirstEnd> end, std::size_t index)
+      : end_(std::move(end)), index_(index) {}
 
-  void ended(std::exception_ptr error) noexcept override {
+  void ended(std::exception_ptr error) noexcept {
     if (!end_->claim()) return warn_of(error);
     end_->index = index_;
     end_->error = std::move(error);
@@ -215,8 +207,8 @@ Task<std::size_t> first_of(std::vector<Task<>> tasks) {
   check_not_empty(tasks.size());
   const auto end = std::make_shared<FirstEnd>();
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    const auto runner = std::make_shared<Runner>(end, i);
-    detach(std::move(tasks[i]), runner);
+    const auto contender = std::make_shared<Contender>(end, i);
+    detach(std::move(tasks[i]), contender);
   }
   co_await end->wait();
   if (end->error) std::rethrow_exception(end->error);
@@ -248,8 +240,8 @@ Task<std::size_t> Race::run(std::vector<Task<>> tasks) {
 Task<> until_stopped(Task<> task, std::stop_token token) {
   if (token.stop_requested()) throw Stopped("mx_rmq: stopped before it was begun");
   const auto end = std::make_shared<FirstEnd>();
-  const auto runner = std::make_shared<Runner>(end, 0);
-  detach(std::move(task), runner);
+  const auto contender = std::make_shared<Contender>(end, 0);
+  detach(std::move(task), contender);
   const auto stop = [end] {
     const auto held = end;  // waking the coroutine frees this function
     if (!held->claim()) return;
