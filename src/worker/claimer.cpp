@@ -5,6 +5,7 @@
 #include <exception>
 #include <utility>
 
+#include "runtime/planted.hpp"
 #include "worker/runner.hpp"
 #include "worker/suspects.hpp"
 #include "worker/sweeper.hpp"
@@ -280,7 +281,7 @@ void Claimer::claimed(Record& record, std::uint64_t number, Consumer::Claimed& w
 void Claimer::set_alarm(Record& record, std::int64_t due_ms) {
   if (record.alarm) loop_.cancel(record.alarm);
   record.alarm = {};
-  if (due_ms < 0 || !consuming_) return;
+  if (due_ms < 0 || !consuming_ || MX_RMQ_PLANTED("sets_no_alarm")) return;
   const auto due =
       std::max(record.source.broker.clock().to_mono(due_ms), loop_.now() + Duration(500us));
   record.alarm = loop_.call_at(due, [this, &record] {

@@ -7,6 +7,7 @@
 #include "broker/data/random_id.hpp"
 #include "redis/wire/call_end.hpp"
 #include "runtime/backoff.hpp"
+#include "runtime/planted.hpp"
 #include "worker/send_settlements.hpp"
 
 namespace mx_rmq::worker {
@@ -205,8 +206,13 @@ Task<broker::Claim::Reply> Consumer::send_claim(const Asked& asked) {
   args.bytes = asked.size.bytes;
   args.slice = slice_;
   args.own_alarm = asked.alarm.to_tell();
-  co_return co_await broker_.call<broker::Claim>(args, asked.deadline, broker::Resend::never,
-                                                 asked.epoch);
+  auto resend = broker::Resend::never;
+  std::uint64_t epoch = asked.epoch;
+  if (MX_RMQ_PLANTED("resends_claims")) {
+    resend = broker::Resend::until_deadline;
+    epoch = 0;
+  }
+  co_return co_await broker_.call<broker::Claim>(args, asked.deadline, resend, epoch);
 }
 
 void Consumer::claim_failed(const Asked& asked, std::string_view why) {
@@ -221,6 +227,9 @@ Consumer::Claimed Consumer::accept(ClaimUnderWay& claim, broker::Claim::Reply re
   failed_claims_ = 0;
   if (!asked.suspect) size_.answered(asked.size, loop_.now());
   std::vector<std::string> envelopes = std::exchange(result.envelopes, {});
+  MX_RMQ_PLANT("reckons_the_lease_by_the_wall_clock",
+               planted::kept<Duration>(this) =
+                   loop_.wall().time_since_epoch() - loop_.now().time_since_epoch());
   heard();
   const bool ours = lease_.claim_answered(asked.incarnation, !envelopes.empty(), asked.sent);
   Claimed claimed;
@@ -301,6 +310,8 @@ Task<> Consumer::give_back_strays(std::string name, std::uint64_t claim, std::si
 // --- lease ---
 
 bool Consumer::lease_lasts(TimePoint now) const {
+  MX_RMQ_PLANT("reckons_the_lease_by_the_wall_clock",
+               now = TimePoint(loop_.wall().time_since_epoch() - planted::kept<Duration>(this)));
   return now + Duration(config_.lease) / 10 < lease_.until();
 }
 
@@ -348,7 +359,8 @@ Task<> Consumer::tend_loop() {
       co_await kick_.wait_until(now + 1s);
       continue;
     }
-    const TimePoint due = tended_at_ + Duration(config_.lease) / 3;
+    TimePoint due = tended_at_ + Duration(config_.lease) / 3;
+    if (MX_RMQ_PLANTED("does_not_tend")) due = now + 1h;
     if (!lease_.owes_tend() && now < due) {
       co_await kick_.wait_until(due);
       continue;
@@ -386,11 +398,15 @@ Task<bool> Consumer::tend_once() {
     failed("tend", end.what());
     co_return false;
   }
+  MX_RMQ_PLANT("reckons_the_lease_by_the_wall_clock",
+               planted::kept<Duration>(this) =
+                   loop_.wall().time_since_epoch() - loop_.now().time_since_epoch());
   heard();
   if (result.lost) {
     lose(lease_.lost(tend.incarnation));
   } else {
-    lose(lease_.tend_answered(tend, result.missing, sent));
+    const bool late = MX_RMQ_PLANTED("reckons_the_lease_from_the_reply");
+    lose(lease_.tend_answered(tend, result.missing, late ? loop_.now() : sent));
     tended_at_ = sent;
     if (result.more) tended_at_ = {};  // at once again
   }
@@ -476,6 +492,10 @@ Task<bool> Consumer::settle_once(const std::vector<Settlement>& group) {
   }
   if (!end.answered()) {
     failed("settle", end.what());
+    if (MX_RMQ_PLANTED("acknowledges_once")) {
+      settled(settler_.answered());
+      co_return true;
+    }
     co_return false;
   }
   heard();
@@ -533,7 +553,7 @@ Task<> Consumer::leave(bool marker, TimePoint deadline) {
   const std::string name = lease_.name();
   broker::Leave::Args args;
   args.consumer = name;
-  args.alarm = alarm_.to_tell();
+  args.alarm = MX_RMQ_PLANTED("forgets_the_alarm_when_stopping") ? 0 : alarm_.to_tell();
   args.marker = marker;
   CallEnd end;
   try {

@@ -4,6 +4,9 @@
 #include <cassert>
 #include <utility>
 
+#include "runtime/planted.hpp"
+#include "worker/delivery.hpp"
+
 namespace mx_rmq::worker {
 
 Lease::Lease(std::string id, Duration length) : id_(std::move(id)), length_(length) { rename(); }
@@ -34,6 +37,7 @@ bool Lease::claim_answered(std::uint64_t incarnation, bool took_any, TimePoint s
 void Lease::claim_unanswered(TimePoint now) {
   held_.erase_claim(claim_);
   claiming_ = false;
+  if (MX_RMQ_PLANTED("uses_a_claim_number_again")) --claim_;
   owe();
   strays_until_ = now + length_;
 }
@@ -72,7 +76,11 @@ Lease::Tend Lease::begin_tend() const {
   tend.last_claim = claiming_ ? claim_ - 1 : claim_;
   tend.debt = debt_;
   tend.tags.reserve(held_.size());
-  held_.each([&tend](Tag tag, const Held::Entry&) { tend.tags.push_back(tag); });
+  held_.each([&tend](Tag tag, const Held::Entry& entry) {
+    if (MX_RMQ_PLANTED("tends_only_what_runs") && entry.item->state == Delivery::State::queued)
+      return;
+    tend.tags.push_back(tag);
+  });
   return tend;
 }
 

@@ -9,6 +9,7 @@
 
 #include "runtime/backoff.hpp"
 #include "runtime/log.hpp"
+#include "runtime/planted.hpp"
 
 namespace mx_rmq::worker {
 
@@ -221,6 +222,7 @@ Task<> Markers::arm_again(Record* record, Counted arming) {
 bool Markers::leave(const Source& source) {
   Record& record = records_[source.id];
   record.left = true;
+  if (MX_RMQ_PLANTED("forgets_the_marker_when_stopping")) return false;
   return claimer_.last_answered(source) < record.owes_claim || record.arming > 0;
 }
 

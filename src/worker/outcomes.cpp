@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "runtime/planted.hpp"
+
 namespace mx_rmq::worker {
 
 namespace log = runtime::log;
@@ -54,7 +56,7 @@ bool Outcomes::settle_unfit(const std::shared_ptr<Delivery>& delivery, std::int6
     settle_unreadable(delivery);
     return true;
   }
-  if (delivery->view->expire_at > now) return false;
+  if (delivery->view->expire_at > now || MX_RMQ_PLANTED("starts_what_has_expired")) return false;
   expire(delivery);
   return true;
 }
@@ -134,14 +136,16 @@ void Outcomes::conclude(Run& run, const Outcome& outcome) {
   const Past past{view.attempts, history.interruptions, view.expire_at};
   const std::int64_t server_now = std::max(source.broker.clock().at_ms(now), delivery->started_ms);
   const Decision decision = decide(source.topic.policy, counted, past, server_now);
-  if (decision.ending == Ending::ack) {
+  if (decision.ending == Ending::ack || MX_RMQ_PLANTED("acknowledges_failures")) {
     completed_.add(now, 1);
     Settlement settlement;
     settlement.delivery = delivery;
     source.consumer.settle(std::move(settlement));
     return;
   }
-  const int failures = view.attempts + (counted.kind == Outcome::Kind::interrupted ? 0 : 1);
+  const bool attempted = counted.kind != Outcome::Kind::interrupted ||
+                         MX_RMQ_PLANTED("counts_interruptions_as_attempts");
+  const int failures = view.attempts + (attempted ? 1 : 0);
   enter(history, decision, counted, delivery->started_ms, server_now);
   if (decision.ending == Ending::dead) {
     make_dead(delivery, decision.reason, std::move(history), failures);
@@ -158,7 +162,7 @@ void Outcomes::go_round_again(const Run& run, const Decision& decision,
                               const broker::History& history, int failures) {
   const std::string text = broker::encode_history(history, config_.max_error_bytes);
   broker::EnvelopeView next = *run.delivery->view;
-  next.attempts = failures;
+  if (!MX_RMQ_PLANTED("forgets_the_attempts")) next.attempts = failures;
   next.history = text;
   Settlement settlement;
   settlement.delivery = run.delivery;

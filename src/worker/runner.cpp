@@ -8,6 +8,7 @@
 
 #include "api/payload.hpp"
 #include "mx_rmq/errors.hpp"
+#include "runtime/planted.hpp"
 
 namespace mx_rmq::worker {
 
@@ -225,6 +226,8 @@ void Runner::spoilt(const std::shared_ptr<Seat>& seat, Delivery& delivery,
 
 void Runner::begin(const std::shared_ptr<Seat>& seat, std::shared_ptr<Delivery> delivery) {
   Record& record = records_[delivery->source->id];
+  if (MX_RMQ_PLANTED("starts_twice") && delivery->state == Delivery::State::queued)
+    queue_.push(delivery->source->id, 0, std::shared_ptr<Delivery>(delivery));
   if (seat->spare_is_free()) {
     seat->run = std::move(seat->spare);
   } else {
@@ -245,7 +248,8 @@ Task<> Runner::run_one(std::shared_ptr<Seat> seat, const std::shared_ptr<Deliver
   const std::shared_ptr<Run> run = seat->run;
   TimePoint now = loop_.now();
   bool fit = true;
-  if (!source.consumer.lease_lasts(now)) {
+  const bool unsure = !source.consumer.lease_lasts(now);
+  if (unsure && !MX_RMQ_PLANTED("does_not_look_at_the_lease")) {
     fit = co_await source.consumer.confirm_lease(delivery);
     now = loop_.now();
   }
@@ -258,6 +262,7 @@ Task<> Runner::run_one(std::shared_ptr<Seat> seat, const std::shared_ptr<Deliver
     called = end == BlockingRuns::End::called;
     error = std::move(run->error);
   } else if (called) {
+    if (MX_RMQ_PLANTED("acknowledges_before_handling")) outcomes_.conclude(*run, Outcome());
     try {
       co_await call(run, &source.topic.handler);
     } catch (...) {
@@ -281,6 +286,9 @@ bool Runner::prepare(const std::shared_ptr<Seat>& seat, TimePoint now) {
   const Source& source = *delivery->source;
   // Two estimates of one clock: nothing starts before it was produced.
   delivery->started_ms = source.broker.clock().at_ms(now);
+  if (MX_RMQ_PLANTED("expires_by_the_wall_clock"))
+    delivery->started_ms =
+        std::chrono::floor<std::chrono::milliseconds>(loop_.wall()).time_since_epoch().count();
   if (delivery->view)
     delivery->started_ms = std::max(delivery->started_ms, delivery->view->created_at);
   if (outcomes_.settle_unfit(delivery, delivery->started_ms)) return false;
@@ -423,6 +431,7 @@ void Runner::give_back(const Source* source, std::vector<std::shared_ptr<Deliver
 void Runner::close() {
   closed_ = true;
   threads_.stop();
+  if (MX_RMQ_PLANTED("keeps_what_it_prefetched_when_stopping")) return;
   release_unstarted();
 }
 

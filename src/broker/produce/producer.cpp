@@ -16,6 +16,7 @@
 #include "redis/wire/call_end.hpp"
 #include "runtime/event.hpp"
 #include "runtime/log.hpp"
+#include "runtime/planted.hpp"
 
 namespace mx_rmq::broker {
 
@@ -418,9 +419,9 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
   self->fill(*sender, encoded);
   if (batch.empty()) co_return true;
   self->arm_timer();
-  const Produce::Encoded command =
+  Produce::Encoded command =
       encoded.build(self->keys_, sender->key, ++sender->number, 2 * options.longest_timeout);
-  sender->envelopes = encoded.release();
+  if (!MX_RMQ_PLANTED("numbers_each_copy_of_a_batch")) sender->envelopes = encoded.release();
 
   runtime::Backoff pauses = resend_pauses();
   for (;;) {
@@ -431,7 +432,8 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
     Sending sending = co_await try_once(self, command.command, std::min(limit, soon));
     if (sending.end.answered()) {
       self->trouble_ = nullptr;
-      if (sending.reply.again && !batch.maybe_applied()) {
+      if (sending.reply.again && !batch.maybe_applied() &&
+          !MX_RMQ_PLANTED("uses_a_batch_number_again")) {
         // The number was taken, though no copy of this batch was sent before: the id is not ours
         // alone.
         runtime::log::warn("another producer has the same id; taking a new one", "topic",
@@ -450,6 +452,9 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
       co_return !again;
     }
     ++self->counts_.resent;
+    if (MX_RMQ_PLANTED("numbers_each_copy_of_a_batch"))
+      command =
+          encoded.build(self->keys_, sender->key, ++sender->number, 2 * options.longest_timeout);
     const Duration wait = pauses.next();
     co_await sleep_for(wait);
     if (!batch.is_open()) break;
@@ -482,6 +487,10 @@ bool Producer::Core::give_up(Sender& sender, const Sending& sending) {
   const CallEnd& end = sending.end;
   switch (end.kind()) {
     case End::no_reply:
+      if (MX_RMQ_PLANTED("takes_no_reply_for_not_sent")) {
+        batch.fail_all(std::make_exception_ptr(ConnectionError("produce: not sent")));
+        break;
+      }
       batch.set_maybe_applied();
       expire();
       arm_timer();
@@ -502,6 +511,7 @@ bool Producer::Core::give_up(Sender& sender, const Sending& sending) {
       break;
   }
   if (batch.is_open()) return false;
+  if (MX_RMQ_PLANTED("uses_a_batch_number_again") && end.kind() == End::no_reply) --sender.number;
   batch.end();
   return true;
 }

@@ -4,6 +4,8 @@
 #include <cassert>
 #include <chrono>
 
+#include "runtime/planted.hpp"
+
 namespace mx_rmq::redis {
 
 namespace {
@@ -46,6 +48,10 @@ void CommandQueue::on_written(std::size_t bytes) {
     bytes -= front.command.size();
     removed(front);
     in_flight_.push_back({front.waiter, front.deadline});
+    MX_RMQ_PLANT("replays_after_reconnecting",
+                 auto& written = planted::kept<std::deque<Command>>(this);
+                 written.push_back(front.command);
+                 while (written.size() > in_flight_.size()) written.pop_front());
     unsent_.pop_front();
   }
   skip_ = bytes;
@@ -56,6 +62,7 @@ std::optional<WaiterToken> CommandQueue::answered() {
   if (in_flight_.empty()) return std::nullopt;
   const WaiterToken waiter = in_flight_.front().waiter;
   in_flight_.pop_front();
+  MX_RMQ_PLANT("replays_after_reconnecting", planted::kept<std::deque<Command>>(this).pop_front());
   return waiter;
 }
 
@@ -90,11 +97,23 @@ void CommandQueue::expire(TimePoint now, const std::string* no_connection, Actio
       add_failure(out, std::exchange(each.waiter, 0), Failure::outcome_unknown, no_reply_in_time);
     }
   }
+  if (MX_RMQ_PLANTED("gives_a_late_reply_to_the_next_waiter"))
+    std::erase_if(in_flight_, [](const InFlight& each) { return each.waiter == 0; });
   earliest_ =
       earliest == TimePoint::max() ? earliest : std::max(earliest, now + shortest_scan_interval);
 }
 
 void CommandQueue::lose_written(const std::string& why, Actions& out) {
+  MX_RMQ_PLANT(
+      "replays_after_reconnecting",
+      for (auto& written = planted::kept<std::deque<Command>>(this); !in_flight_.empty();) {
+        const InFlight& last = in_flight_.back();
+        queued_bytes_ += written.back().size();
+        unsent_.push_front({written.back(), last.waiter, last.deadline, 0, 0});
+        written.pop_back();
+        in_flight_.pop_back();
+        skip_ = 0;
+      });
   for (const InFlight& each : in_flight_) {
     add_failure(out, each.waiter, Failure::outcome_unknown, why);
   }

@@ -15,6 +15,7 @@
 #include "redis/wire/script_error.hpp"
 #include "runtime/backoff.hpp"
 #include "runtime/event.hpp"
+#include "runtime/planted.hpp"
 
 // Running a script to a clear end: what each error reply means is classify()'s to say.
 namespace mx_rmq::redis {
@@ -115,6 +116,7 @@ class ScriptRun {
     error_ = refusal_;
     switch (meaning.remedy) {
       case Remedy::load_script:
+        if (MX_RMQ_PLANTED("does_not_load_scripts")) std::rethrow_exception(error_);
         unknown_to_server(sending);
         return;
       case Remedy::wait:
