@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "mx_rmq/retry_policy.hpp"
+
 namespace mx_rmq {
 
 /// How a queue behaves.
@@ -97,6 +99,10 @@ struct MQConfig {
   /// only if max_retries is 0. HandlerOptions::retry_delays overrides it.
   std::vector<std::chrono::milliseconds> retry_delays = {
       std::chrono::seconds(60), std::chrono::seconds(300), std::chrono::seconds(1800)};
+  /// When a failed message is tried again, if not by retry_delays: fixed, linear or exponential
+  /// pauses, or a function's; jitter, a maximum, a total time, and errors that are never retried.
+  /// HandlerOptions::retry_policy overrides it, and so does HandlerOptions::retry_delays.
+  RetryPolicy retry_policy;
   /// How often a message is taken back from dead consumers [1..1000]. Once more, and it becomes a
   /// dead letter with the reason "poison".
   int max_recoveries = 3;

@@ -13,6 +13,7 @@
 
 #include "mx_rmq/detail/durations.hpp"
 #include "mx_rmq/message.hpp"
+#include "mx_rmq/retry_policy.hpp"
 #include "mx_rmq/task.hpp"
 
 /// @file
@@ -53,9 +54,9 @@
 /// - It returns: the message is acknowledged.
 /// - It throws `Reject`: the message becomes a dead letter at once.
 /// - It throws `RetryAfter`: the message is tried again after the delay that it names.
-/// - It throws anything else: the message is tried again after `retry_delays[attempt - 1]`. When
-///   `max_retries` retries have failed it becomes a dead letter; so it does at once if the retry
-///   would be due after its time to live.
+/// - It throws anything else: the message is tried again after `retry_delays[attempt - 1]`, or as
+///   its RetryPolicy says. When `max_retries` retries have failed it becomes a dead letter; so it
+///   does at once if the retry would be due after its time to live.
 /// - It has not ended at its deadline: its stop token fires and the run counts as failed, whatever
 ///   it does afterwards.
 /// - The queue stops, and the run has not ended after MQConfig::shutdown_timeout: its stop token
@@ -227,22 +228,14 @@ class HandlerOptions {
   /// Pause before each retry, 0 to 365 days each; the last one repeats. It may be empty only if
   /// there are no retries. Default: MQConfig::retry_delays.
   HandlerOptions& retry_delays(std::vector<std::chrono::milliseconds> delays);
-  /// {0.5s, 1.5s} ...: each rounded up to milliseconds.
-  template <detail::FinerDuration<std::chrono::milliseconds> D>
-  HandlerOptions& retry_delays(std::initializer_list<D> delays) {
-    std::vector<std::chrono::milliseconds> rounded;
-    for (const D delay : delays)
-      rounded.push_back(detail::rounded_up<std::chrono::milliseconds>(delay));
-    return retry_delays(std::move(rounded));
+  /// {1.5s, 3s, 1min} ...: each rounded up to milliseconds.
+  HandlerOptions& retry_delays(std::initializer_list<detail::AnyTime> delays) {
+    return retry_delays(std::vector<std::chrono::milliseconds>(delays.begin(), delays.end()));
   }
-  /// Does not compile: a time needs a unit.
-  template <detail::PlainNumber N>
-  HandlerOptions& retry_delays(std::initializer_list<N>) {
-    static_assert(!detail::PlainNumber<N>,
-                  "mx_rmq: a time needs a unit: write retry_delays({30s, 5min}), with "
-                  "`using namespace std::chrono_literals`");
-    return *this;
-  }
+  /// The pauses otherwise: fixed, growing, by chance, by a function; and what is not retried. A
+  /// handler that sets this must not set retry_delays, unless the policy is made for them. Default:
+  /// MQConfig::retry_policy, or its own retry_delays if it has some.
+  HandlerOptions& retry_policy(RetryPolicy policy);
 
   /// The deadline that was set, if any.
   [[nodiscard]] const std::optional<std::chrono::milliseconds>& timeout() const noexcept {
@@ -259,12 +252,17 @@ class HandlerOptions {
       const noexcept {
     return retry_delays_;
   }
+  /// The policy that was set, if any.
+  [[nodiscard]] const std::optional<RetryPolicy>& retry_policy() const noexcept {
+    return retry_policy_;
+  }
 
  private:
   std::optional<std::chrono::milliseconds> timeout_;
   std::optional<int> max_concurrency_;
   std::optional<int> max_retries_;
   std::optional<std::vector<std::chrono::milliseconds>> retry_delays_;
+  std::optional<RetryPolicy> retry_policy_;
 };
 
 }  // namespace mx_rmq

@@ -50,7 +50,7 @@ struct MessageMeta {
   /// consumers).
   int max_retries = 3;
   /// The pause that its handler asks for before each retry; the last one repeats. Empty if
-  /// max_retries is not known.
+  /// max_retries is not known, or if a RetryPolicy with other pauses says when.
   std::vector<std::chrono::milliseconds> retry_delays;
   /// What the last failed attempt ended with, cut to MQConfig::max_error_bytes. In a dead letter
   /// the same as DeadLetter::last_error.

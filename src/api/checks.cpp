@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "api/retry_policy.hpp"
 #include "mx_rmq/config.hpp"
 #include "runtime/text.hpp"
 #include "runtime/utf8.hpp"
@@ -12,6 +13,7 @@ namespace mx_rmq::api {
 namespace {
 
 using std::chrono::milliseconds;
+using Pauses = detail::RetryRules::Pauses;
 
 constexpr std::size_t max_topic_bytes = 128;
 constexpr std::size_t max_id_bytes = 256;
@@ -84,14 +86,22 @@ void validate_produce_options(const ProduceOptions& options) {
                     "it needs a message_id; a generated one is never a duplicate");
 }
 
+RetryPolicy retry_policy_of(const HandlerOptions& options, const MQConfig& config) {
+  if (options.retry_policy()) return *options.retry_policy();
+  if (options.retry_delays()) return config.retry_policy.by_delays();
+  return config.retry_policy;
+}
+
 std::optional<LateRetry> late_retry(const HandlerOptions& options, const MQConfig& config) {
   const int retries = options.max_retries().value_or(config.max_retries);
   const auto& delays = options.retry_delays() ? *options.retry_delays() : config.retry_delays;
-  if (delays.empty()) return std::nullopt;
+  const RetryPolicy policy = retry_policy_of(options, config);
+  // What a function will say is not known.
+  if (policy.rules().pauses == Pauses::reckoned) return std::nullopt;
   LateRetry late;
-  for (int retry = 0; retry < retries; ++retry) {
-    late.number = retry + 1;
-    late.after += delays[std::min(static_cast<std::size_t>(retry), delays.size() - 1)];
+  for (int retry = 1; retry <= retries; ++retry) {
+    late.number = retry;
+    late.after += retry_pause(policy.rules(), delays, retry);
     if (late.after >= config.message_ttl) return late;
   }
   return std::nullopt;
@@ -109,11 +119,19 @@ void validate_handler_options(const HandlerOptions& options, const MQConfig& con
     refuse_argument("max_retries", std::to_string(retries) + " is not allowed; 0 to " +
                                        std::to_string(max_retry_limit) + " are");
   const auto& delays = options.retry_delays() ? *options.retry_delays() : config.retry_delays;
-  if (retries > 0 && delays.empty())
+  const bool listed = retry_policy_of(options, config).rules().pauses == Pauses::listed;
+  if (retries > 0 && delays.empty() && listed)
     refuse_argument("retry_delays", "it is empty though max_retries is " + std::to_string(retries));
   if (delays.size() > max_retry_limit)
     refuse_argument("retry_delays", std::to_string(delays.size()) + " delays; at most " +
                                         std::to_string(max_retry_limit) + " are allowed");
+  if (options.retry_policy()) {
+    const RetryPolicy& policy = *options.retry_policy();
+    if (const auto why = why_refused(policy)) refuse_argument("retry_policy", *why);
+    if (options.retry_delays() && policy.rules().pauses != Pauses::listed)
+      refuse_argument("retry_delays", "retry_policy has pauses of its own, " + policy.describe() +
+                                          "; give one of them");
+  }
   for (const milliseconds delay : delays)
     check_range("retry_delays", delay, milliseconds(0), max_retry_delay,
                 "0 to " + in_days(max_retry_delay) + " are");

@@ -44,6 +44,10 @@ void validate_produce_options(const ProduceOptions& options);
 /// the handler has none of its own.
 void validate_handler_options(const HandlerOptions& options, const MQConfig& config);
 
+/// The policy of a handler: its own; else its own retry_delays, with what the configuration's says
+/// beside the pauses; else the configuration's.
+[[nodiscard]] RetryPolicy retry_policy_of(const HandlerOptions& options, const MQConfig& config);
+
 /// A retry that would be due when a message's time to live is over, however quickly its attempts
 /// fail.
 struct LateRetry {

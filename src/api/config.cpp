@@ -52,7 +52,8 @@ void MQConfig::validate() const {
     refuse_field("reconnect_backoff_min", api::format_duration(reconnect_backoff_min) +
                                               " is more than reconnect_backoff_max, which is " +
                                               api::format_duration(reconnect_backoff_max));
-  if (max_retries > 0 && retry_delays.empty())
+  const bool listed = retry_policy.rules().pauses == detail::RetryRules::Pauses::listed;
+  if (max_retries > 0 && retry_delays.empty() && listed)
     refuse_field("retry_delays", "it is empty though max_retries is " +
                                      std::to_string(max_retries) +
                                      "; allowed is at least one duration, or max_retries = 0");

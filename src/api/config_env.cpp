@@ -48,6 +48,9 @@ std::string form_of(const Field& field) {
     std::string operator()(const DurationsField&) const {
       return "durations separated by commas: seconds, or a number with ms, s, m, h or d";
     }
+    std::string operator()(const RetryField&) const {
+      return "T a duration: seconds, or a number with ms, s, m, h or d";
+    }
     std::string operator()(const TextField&) const { return "text"; }
     std::string operator()(const IntField&) const { return "a whole number"; }
     std::string operator()(const CountField&) const { return "a whole number"; }
@@ -61,7 +64,8 @@ void set(const Field& field, const std::string& variable, const std::string& val
   const bool parsed = parse(field, value, config);
   if (parsed && in_range(field, config)) return;
   const std::string form = form_of(field) + ", ";
-  if (parsed && std::holds_alternative<TextField>(field.kind))
+  if (parsed && (std::holds_alternative<TextField>(field.kind) ||
+                 std::holds_alternative<RetryField>(field.kind)))
     refuse_variable(variable, why_not(field, config, form));
   refuse_variable(variable, runtime::text::quoted(value) + " is not allowed; allowed is " + form +
                                 allowed_by(field));

@@ -8,6 +8,7 @@
 #include "api/checks.hpp"
 #include "api/config_values.hpp"
 #include "api/redis_url.hpp"
+#include "api/retry_policy.hpp"
 #include "runtime/text.hpp"
 
 namespace mx_rmq::api {
@@ -96,6 +97,8 @@ constexpr auto table = std::to_array<Field>({
      "Retries after the first attempt."},
     {"retry_delays", DurationsField{&MQConfig::retry_delays, max_retry_limit, 0ms, max_retry_delay},
      "Pause before each retry; the last one repeats."},
+    {"retry_policy", RetryField{&MQConfig::retry_policy},
+     "When failed messages are tried again; listed: as retry_delays says."},
     {"max_recoveries", IntField{&MQConfig::max_recoveries, 1, 1000},
      "How often a message is taken back from dead consumers before it is a dead letter."},
     {"max_interruptions", IntField{&MQConfig::max_interruptions, 1, 1'000'000},
@@ -140,6 +143,7 @@ std::string plain(const Field& field, const MQConfig& config) {
           [&](const BoolField& f) -> std::string { return config.*f.member ? "true" : "false"; },
           [&](const DurationField& f) { return format_duration(config.*f.member); },
           [&](const DurationsField& f) { return format_durations(config.*f.member); },
+          [&](const RetryField& f) { return (config.*f.member).describe(); },
           [&](const TextField& f) { return config.*f.member; },
           [&](const auto& f) { return std::to_string(config.*f.member); },
       },
@@ -174,6 +178,7 @@ std::string allowed_by(const Field& field) {
             return "at most " + std::to_string(f.most_elements) + " durations, each " +
                    range(f.least, f.most);
           },
+          [](const RetryField&) { return std::string(retry_policy_allowed); },
           [](const TextField& f) { return std::string(f.allowed); },
           [](const auto& f) { return std::to_string(f.least) + " to " + std::to_string(f.most); },
       },
@@ -208,6 +213,7 @@ bool parse(const Field& field, std::string_view text, MQConfig& config) {
           [&](const BoolField& f) { return set(config.*f.member, parse_bool(text)); },
           [&](const DurationField& f) { return set(config.*f.member, parse_duration(text)); },
           [&](const DurationsField& f) { return set(config.*f.member, parse_durations(text)); },
+          [&](const RetryField& f) { return set(config.*f.member, parse_retry_policy(text)); },
           [&](const TextField& f) {
             config.*f.member = text;
             return true;
@@ -230,6 +236,7 @@ bool in_range(const Field& field, const MQConfig& config) {
                                    return value >= f.least && value <= f.most;
                                  });
                         },
+                        [&](const RetryField& f) { return !why_refused(config.*f.member); },
                         [&](const TextField& f) { return f.valid(config.*f.member); },
                         [&](const BytesField& f) {
                           const std::size_t value = config.*f.member;
@@ -244,6 +251,8 @@ bool in_range(const Field& field, const MQConfig& config) {
 std::string why_not(const Field& field, const MQConfig& config, const std::string& form) {
   const auto* text = std::get_if<TextField>(&field.kind);
   if (text != nullptr && text->why != nullptr) return text->why(config.*text->member);
+  const auto* retries = std::get_if<RetryField>(&field.kind);
+  if (retries != nullptr) return why_refused(config.*retries->member).value_or("");
   const std::string value = show(field, config);
   return (may_be_quoted(field) ? runtime::text::quoted(value) : "the value") +
          " is not allowed; allowed is " + form + allowed_by(field);

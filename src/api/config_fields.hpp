@@ -42,6 +42,9 @@ struct DurationsField {
   std::size_t most_elements;
   Milliseconds least, most;  // of each
 };
+struct RetryField {
+  RetryPolicy MQConfig::*member;
+};
 struct TextField {
   std::string MQConfig::*member;
   std::string_view allowed;
@@ -53,7 +56,7 @@ struct TextField {
 };
 
 using FieldKind = std::variant<IntField, CountField, BytesField, BoolField, DurationField,
-                               DurationsField, TextField>;
+                               DurationsField, RetryField, TextField>;
 
 struct Field {
   std::string_view name;

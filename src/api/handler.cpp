@@ -72,4 +72,9 @@ HandlerOptions& HandlerOptions::retry_delays(std::vector<milliseconds> delays) {
   return *this;
 }
 
+HandlerOptions& HandlerOptions::retry_policy(RetryPolicy policy) {
+  retry_policy_ = std::move(policy);
+  return *this;
+}
+
 }  // namespace mx_rmq

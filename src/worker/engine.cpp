@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/checks.hpp"
 #include "mx_rmq/errors.hpp"
 
 namespace mx_rmq::worker {
@@ -18,6 +19,7 @@ Policy policy_of(const HandlerOptions& options, const MQConfig& config) {
   policy.timeout = options.timeout().value_or(config.processing_timeout);
   policy.max_retries = options.max_retries().value_or(config.max_retries);
   policy.retry_delays = options.retry_delays().value_or(config.retry_delays);
+  policy.retry_policy = api::retry_policy_of(options, config);
   policy.max_interruptions = config.max_interruptions;
   return policy;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,9 +27,10 @@ void enter(broker::History& history, const Decision& decision, const Outcome& ou
            std::int64_t began_at, std::int64_t now) {
   if (outcome.kind != Outcome::Kind::interrupted) {
     std::string error = outcome.error;
+    std::string why = decision.why;
     if (std::string_view(decision.reason) == "expired")
-      error = "no retry: in " + in_ms(decision.delay) +
-              " the message will have expired; the attempt ended with: " + error;
+      why = "in " + in_ms(decision.delay) + " the message will have expired";
+    if (!why.empty()) error = "no retry: " + why + "; the attempt ended with: " + error;
     broker::add_failure(history, std::move(error), began_at, now);
     return;
   }
@@ -37,6 +39,13 @@ void enter(broker::History& history, const Decision& decision, const Outcome& ou
     history.last_error = "interrupted by a stop of its queue " +
                          std::to_string(history.interruptions) +
                          " times, the last time with: " + outcome.error;
+}
+
+// Drawn only where it decides something.
+double chance_for(Source& source) {
+  if (source.topic.policy.retry_policy.rules().jitter == Jitter::none) return 0;
+  constexpr int bits = 53;  // of a double
+  return std::ldexp(static_cast<double>(source.broker.route().rng().next() >> (64 - bits)), -bits);
 }
 
 }  // namespace
@@ -104,7 +113,7 @@ void Outcomes::make_dead(const std::shared_ptr<Delivery>& delivery, const char* 
   if (kept) {
     history.failures = failures;
     history.max_retries = source.topic.policy.max_retries;
-    history.retry_delays = source.topic.policy.retry_delays;
+    history.retry_delays = listed_delays(source.topic.policy);
     settlement.ending = Ending::dead;
     settlement.text =
         broker::dead_line(reason, broker::encode_history(history, config_.max_error_bytes));
@@ -133,9 +142,14 @@ void Outcomes::conclude(Run& run, const Outcome& outcome) {
   if (interrupting_ && failed) counted.kind = Outcome::Kind::interrupted;
   const broker::EnvelopeView& view = *delivery->view;
   broker::History history = history_of(view);
-  const Past past{view.attempts, history.interruptions, view.expire_at};
+  const Past past{view.attempts, history.interruptions, view.expire_at,
+                  broker::first_began(history, view.attempts).value_or(delivery->started_ms)};
   const std::int64_t server_now = std::max(source.broker.clock().at_ms(now), delivery->started_ms);
-  const Decision decision = decide(source.topic.policy, counted, past, server_now);
+  const Decision decision =
+      decide(source.topic.policy, counted, past, server_now, chance_for(source));
+  if (!decision.trouble.empty())
+    log::warn(gate(source), "the retry policy's function threw; retry_delays count instead",
+              "topic", source.topic.name, "id", view.id, "error", decision.trouble);
   if (decision.ending == Ending::ack || MX_RMQ_PLANTED("acknowledges_failures")) {
     completed_.add(now, 1);
     Settlement settlement;

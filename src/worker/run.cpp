@@ -111,7 +111,7 @@ void describe(Message& message, const std::string& topic, const Delivery& delive
   MessageMeta& meta = message.meta;
   meta.status = MessageStatus::processing;
   meta.max_retries = policy.max_retries;
-  meta.retry_delays = policy.retry_delays;
+  meta.retry_delays = listed_delays(policy);
   meta.updated_at = delivery.started_ms;
   meta.processing_started_at = delivery.started_ms;
 }

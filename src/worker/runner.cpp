@@ -35,6 +35,12 @@ Outcome outcome_of(Outcome::Kind kind, std::string error) {
   return outcome;
 }
 
+Outcome failure(std::string text, std::exception_ptr cause) {
+  Outcome outcome = outcome_of(Outcome::Kind::failed, std::move(text));
+  outcome.cause = std::move(cause);
+  return outcome;
+}
+
 Outcome outcome_of(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
@@ -47,10 +53,9 @@ Outcome outcome_of(const std::exception_ptr& error) {
   } catch (const detail::PayloadDecodeError& e) {
     return outcome_of(Outcome::Kind::undecodable, e.what());
   } catch (const std::exception& e) {
-    return outcome_of(Outcome::Kind::failed, e.what());
+    return failure(e.what(), error);
   } catch (...) {
-    return outcome_of(Outcome::Kind::failed,
-                      "the handler threw something that is no std::exception");
+    return failure("the handler threw something that is no std::exception", error);
   }
 }
 
@@ -374,8 +379,9 @@ void Runner::stop_late(const std::shared_ptr<Seat>& seat) {
   const auto timeout = source.topic.policy.timeout;
   log::warn(outcomes_.gate(source), "a handler had not ended at its deadline", "topic",
             source.topic.name, "id", run->message.id, "attempt", run->attempt, "timeout", timeout);
-  give_up(seat, outcome_of(Outcome::Kind::failed, "the handler had not ended after " +
-                                                      std::to_string(timeout.count()) + " ms"));
+  const std::string text =
+      "the handler had not ended after " + std::to_string(timeout.count()) + " ms";
+  give_up(seat, failure(text, std::make_exception_ptr(TimeoutError(text))));
 }
 
 void Runner::give_up(const std::shared_ptr<Seat>& seat, Outcome outcome) {

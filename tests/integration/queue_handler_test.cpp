@@ -158,6 +158,75 @@ TEST_F(QueueHandler, RetryAfterEndsAfterTheRetriesToo) {
   EXPECT_EQ(*runs, 3);
 }
 
+TEST_F(QueueHandler, ARetryPolicySaysWhenAndWhatIsTriedAgain) {
+  MQConfig slow = config();
+  slow.max_retries = 50;
+  slow.retry_delays = {1h};
+  slow.retry_policy = RetryPolicy::exponential(20ms).maximum(50ms).never<std::invalid_argument>();
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(slow);
+  queue.register_handler("t", [journal](const json& payload, Context& context) -> Task<> {
+    journal->add(context);
+    if (payload == "bad") throw std::invalid_argument("no such thing");
+    if (context.attempt() < 5) throw std::runtime_error("not yet");
+    co_return;
+  });
+  queue.register_handler(
+      "bounded", [](const json&) { throw std::runtime_error("always"); },
+      HandlerOptions{}.retry_policy(RetryPolicy::fixed(50ms).retry_for(0.3s)));
+  start(queue);
+  produce(queue, "bounded", 1);
+  const std::string bad = produce(queue, "t", "bad");
+  const std::string good = produce(queue, "t", "good");
+  ASSERT_TRUE(reaches("completed", 1));
+  ASSERT_TRUE(reaches("dead", 1));
+  ASSERT_TRUE(reaches("dead", 1, "bounded"));
+  EXPECT_EQ(journal->count(bad), 1u);
+  std::vector<WaitClock::time_point> runs;
+  for (const Handled& run : journal->runs())
+    if (run.id == good) runs.push_back(run.at);
+  ASSERT_EQ(runs.size(), 5u);
+  const std::chrono::milliseconds pauses[] = {20ms, 40ms, 50ms, 50ms};
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_GE(runs[i + 1] - runs[i], pauses[i] - 5ms) << i;
+  const auto letter = sync_wait(queue.dead_letters().get("t", bad));
+  ASSERT_TRUE(letter.has_value());
+  EXPECT_EQ(letter->reason, "rejected");
+  EXPECT_EQ(letter->last_error,
+            "no retry: an error of this type is never retried; the attempt ended with: no such "
+            "thing");
+  const auto over = sync_wait(queue.dead_letters().list("bounded")).at(0);
+  EXPECT_EQ(over.reason, "retries");
+  EXPECT_GT(over.message.meta.retry_count, 1);
+  EXPECT_LT(over.message.meta.retry_count, 8);
+  EXPECT_TRUE(over.last_error.starts_with("no retry: the time for retries is over"))
+      << over.last_error;
+}
+
+TEST_F(QueueHandler, ARetryPolicysFunctionIsToldOfADeadlineToo) {
+  MQConfig one = config();
+  one.retry_delays = {1h};
+  const auto errors = std::make_shared<std::atomic<int>>(0);
+  one.retry_policy = RetryPolicy::from(
+      [errors](const std::exception& error, int) -> std::optional<std::chrono::milliseconds> {
+        if (dynamic_cast<const TimeoutError*>(&error) == nullptr) return std::nullopt;
+        ++*errors;
+        return 1ms;
+      });
+  RedisMessageQueue queue(one);
+  queue.register_handler(
+      "t",
+      [](Context& context) -> Task<> {
+        if (context.attempt() == 1) co_await sleep_for(500ms);
+        throw std::runtime_error("in time");
+      },
+      HandlerOptions{}.timeout(20ms));
+  start(queue);
+  produce(queue, "t", 1);
+  ASSERT_TRUE(reaches("dead", 1));
+  EXPECT_EQ(*errors, 1);
+  EXPECT_EQ(sync_wait(queue.dead_letters().list("t")).at(0).reason, "rejected");
+}
+
 TEST_F(QueueHandler, APayloadThatDoesNotDecodeIsADeadLetterAndOthersGoOn) {
   const auto numbers = std::make_shared<std::atomic<std::int64_t>>(0);
   RedisMessageQueue queue(config());

@@ -45,4 +45,24 @@ constexpr To rounded_up(std::chrono::duration<Rep, Period> duration) {
   }
 }
 
+/// An argument that takes any duration, rounded up to milliseconds: `1.5s`, `{250us, 3s}`.
+class AnyTime {
+ public:
+  template <class Rep, class Period>
+  constexpr AnyTime(std::chrono::duration<Rep, Period> time)
+      : time_(rounded_up<std::chrono::milliseconds>(time)) {}
+  /// Does not compile: a time needs a unit.
+  template <PlainNumber N>
+  constexpr AnyTime(N) : time_(0) {
+    static_assert(!PlainNumber<N>,
+                  "mx_rmq: a time needs a unit: write 30s or 500ms, with "
+                  "`using namespace std::chrono_literals`");
+  }
+
+  constexpr operator std::chrono::milliseconds() const noexcept { return time_; }
+
+ private:
+  std::chrono::milliseconds time_;
+};
+
 }  // namespace mx_rmq::detail

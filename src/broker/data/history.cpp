@@ -73,6 +73,7 @@ bool read_details(const json& object, History& out) {
   const bool numbers = read_member(object, "ended", out.ended_at) &&
                        read_member(object, "interrupted", interruptions) &&
                        read_member(object, "begun", out.interrupted_run) &&
+                       read_member(object, "first", out.first_began) &&
                        read_member(object, "requeued", out.requeued_at) &&
                        read_member(object, "failed", out.failures) &&
                        read_member(object, "retries", out.max_retries);
@@ -96,6 +97,15 @@ void add_failure(History& history, std::string error, std::int64_t began_at,
   history.last_error = std::move(error);
   history.started_at.push_back(began_at);
   history.ended_at = ended_at;
+  if (history.started_at.size() > max_history_times && !history.first_began)
+    history.first_began = history.started_at.front();
+}
+
+std::optional<std::int64_t> first_began(const History& history, int attempts) {
+  if (attempts <= 0 || history.started_at.empty()) return std::nullopt;
+  if (history.first_began) return history.first_began;
+  const auto kept = history.started_at.size();
+  return history.started_at[kept - std::min(kept, static_cast<std::size_t>(attempts))];
 }
 
 void add_interruption(History& history, std::int64_t began_at) {
@@ -126,6 +136,7 @@ std::string encode_history(const History& history, std::size_t max_error_bytes) 
     details.add("ended", history.ended_at);
     if (history.interruptions > 0) details.add("interrupted", history.interruptions);
     details.add("begun", history.interrupted_run);
+    details.add("first", history.first_began);
     details.add("requeued", history.requeued_at);
     details.add("failed", history.failures);
     details.add("retries", history.max_retries);

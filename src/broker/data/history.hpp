@@ -26,6 +26,7 @@ struct History {
   std::optional<std::int64_t> ended_at;         ///< "ended": when the last of those failed
   std::int32_t interruptions = 0;               ///< "interrupted": runs that a stop cut short
   std::optional<std::int64_t> interrupted_run;  ///< "begun": when the last of those had begun
+  std::optional<std::int64_t> first_began;      ///< "first": as long as it is not in started_at
   std::optional<std::int64_t> requeued_at;      ///< "requeued": when it left the dead letters
 
   // Of dead letters whose handler's worker made them.
@@ -38,6 +39,8 @@ struct History {
 
 /// One attempt more that failed.
 void add_failure(History& history, std::string error, std::int64_t began_at, std::int64_t ended_at);
+/// When the first of the last `attempts` failed ones had begun; nothing if there was none.
+[[nodiscard]] std::optional<std::int64_t> first_began(const History& history, int attempts);
 /// One run more that a stop cut short: no attempt.
 void add_interruption(History& history, std::int64_t began_at);
 

@@ -133,6 +133,33 @@ TEST(HandlerOptionsCheck, RetriesNeedADelayFromTheHandlerOrTheConfiguration) {
             "accepted");
 }
 
+TEST(HandlerOptionsCheck, ARetryPolicyAndRetryDelaysMustNotContradictEachOther) {
+  EXPECT_EQ(
+      handler_refusal(HandlerOptions{}.retry_policy(RetryPolicy::fixed(2s)).retry_delays({1s})),
+      "retry_delays: retry_policy has pauses of its own, fixed 2s; give one of them");
+  EXPECT_EQ(
+      handler_refusal(
+          HandlerOptions{}.retry_policy(RetryPolicy().jitter(Jitter::equal)).retry_delays({1s})),
+      "accepted");
+  EXPECT_EQ(handler_refusal(HandlerOptions{}.retry_policy(RetryPolicy::exponential(1s, 0.5))),
+            "retry_policy: a factor of 0.5 is not allowed; 1 to 100 are");
+  MQConfig without;
+  without.retry_delays.clear();
+  EXPECT_EQ(handler_refusal(HandlerOptions{}.retry_policy(RetryPolicy::fixed(2s)), without),
+            "accepted");
+}
+
+TEST(HandlerOptionsCheck, ThePolicyOfAHandlerIsItsOwnOrThatOfTheConfiguration) {
+  MQConfig config;
+  config.retry_policy = RetryPolicy::fixed(7s).jitter(Jitter::full);
+  EXPECT_EQ(api::retry_policy_of(HandlerOptions{}, config).describe(), "fixed 7s jitter full");
+  EXPECT_EQ(api::retry_policy_of(HandlerOptions{}.retry_policy(RetryPolicy::linear(1s)), config)
+                .describe(),
+            "linear 1s");
+  EXPECT_EQ(api::retry_policy_of(HandlerOptions{}.retry_delays({1s}), config).describe(),
+            "listed jitter full");
+}
+
 TEST(LateRetry, IsTheFirstThatIsDueWhenTheTimeToLiveIsOver) {
   MQConfig config;  // retries after 60, 300 and 1800 s
   EXPECT_FALSE(api::late_retry(HandlerOptions{}, config).has_value());
@@ -151,6 +178,10 @@ TEST(LateRetry, IsTheFirstThatIsDueWhenTheTimeToLiveIsOver) {
       api::late_retry(HandlerOptions{}.max_retries(1000).retry_delays({0s, 3s}), config);
   ASSERT_TRUE(repeated.has_value());
   EXPECT_EQ(repeated->number, 721);
+  const auto doubled = api::late_retry(
+      HandlerOptions{}.max_retries(20).retry_policy(RetryPolicy::exponential(1s)), config);
+  ASSERT_TRUE(doubled.has_value());
+  EXPECT_EQ(doubled->number, 12);  // 1 + 2 + 4 ... 2048 s
 }
 
 }  // namespace

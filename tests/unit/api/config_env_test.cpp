@@ -37,6 +37,9 @@ std::string other_value(const Field& field) {
     }
     std::string operator()(const api::DurationField&) const { return "1234ms"; }
     std::string operator()(const api::DurationsField&) const { return "1, 2.5s,3m"; }
+    std::string operator()(const api::RetryField&) const {
+      return "exponential 1s factor 3 maximum 5m jitter full for 1d";
+    }
     std::string operator()(const api::TextField&) const {
       return field.name == "redis_url" ? "redis://other:1234" : "other";
     }
@@ -69,6 +72,17 @@ TEST(ConfigEnv, TheLongestPrefixWinsAndTheOthersAreNotLookedAt) {
   EXPECT_EQ(config_from({{"MX_RMQ_REDIS_URL", "redis://a"}, {"REDIS_HOST", "b"}}).redis_url,
             "redis://a");
   EXPECT_TRUE(env_refusal({{"MX_RMQ_LEASE", "soon"}}).starts_with("MX_RMQ_LEASE: \"soon\" is not"));
+}
+
+TEST(ConfigEnv, ARetryPolicyIsReadAndWhatIsWrongWithItTold) {
+  EXPECT_EQ(config_from({{"MQ_RETRY_POLICY", " exponential 0.5 jitter equal\n"}}).retry_policy,
+            RetryPolicy::exponential(500ms).jitter(Jitter::equal));
+  EXPECT_EQ(env_refusal({{"MQ_RETRY_POLICY", "exponential 1s factor 0.5"}}),
+            "MQ_RETRY_POLICY: a factor of 0.5 is not allowed; 1 to 100 are");
+  EXPECT_EQ(env_refusal({{"MQ_RETRY_POLICY", "often"}}),
+            "MQ_RETRY_POLICY: \"often\" is not allowed; allowed is T a duration: seconds, or a "
+            "number with ms, s, m, h or d, listed, fixed T, linear T or exponential T [factor N], "
+            "then any of maximum T, jitter none|full|equal, for T");
 }
 
 TEST(ConfigEnv, EmptyIsUnsetAndEndsAreTrimmed) {

@@ -30,6 +30,7 @@ TEST(Config, DefaultsAreThoseOfTheContractAndValid) {
   EXPECT_EQ(config.message_ttl, 24h);
   EXPECT_EQ(config.processing_timeout, 180s);
   EXPECT_EQ(config.max_retries, 3);
+  EXPECT_EQ(config.retry_policy.describe(), "listed");
   EXPECT_EQ(config.retry_delays, (std::vector<std::chrono::milliseconds>{60s, 300s, 1800s}));
   EXPECT_TRUE(config.enable_dead_letter);
   EXPECT_EQ(config.monitor_interval, 30s);
@@ -67,7 +68,7 @@ TEST(ConfigTable, HasEveryFieldOnce) {
     std::visit([&](const auto& kind) { bytes += sizeof(std::declval<MQConfig&>().*kind.member); },
                field.kind);
   }
-  EXPECT_EQ(names.size(), 35U);
+  EXPECT_EQ(names.size(), 36U);
   // All fields together, apart from padding.
   EXPECT_LE(sizeof(MQConfig) - bytes, 4 * 8U);
 }
@@ -80,6 +81,7 @@ TEST(ConfigDescribe, TellsEveryFieldInALine) {
   EXPECT_NE(text.find("redis_url = redis://***@h:6379/1\n"), std::string::npos) << text;
   EXPECT_NE(text.find("redis_password = ***\n"), std::string::npos);
   EXPECT_NE(text.find("retry_delays = 1m,5m,30m\n"), std::string::npos);
+  EXPECT_NE(text.find("retry_policy = listed\n"), std::string::npos);
   EXPECT_NE(text.find("enable_dead_letter = true\n"), std::string::npos);
   std::istringstream lines(text);
   std::size_t count = 0;

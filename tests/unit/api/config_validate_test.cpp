@@ -66,6 +66,14 @@ TEST(ConfigValidate, EveryFieldIsHeldToItsRange) {
       (config.*f.member).assign(1001, 1s);
       return true;
     }
+    bool below(const api::RetryField& f) {
+      config.*f.member = RetryPolicy::fixed(-1ms);
+      return true;
+    }
+    bool above(const api::RetryField& f) {
+      config.*f.member = RetryPolicy::linear(366 * 24h);
+      return true;
+    }
     bool below(const api::TextField& f) {
       config.*f.member = field.name == "client_name" ? "" : std::string(65537, 'x');
       return true;
@@ -84,9 +92,10 @@ TEST(ConfigValidate, EveryFieldIsHeldToItsRange) {
       if (!exists) continue;
       const std::string error = refusal([&] { edge.config.validate(); });
       EXPECT_TRUE(error.starts_with(std::string(field.name) + ": ")) << error;
-      // A URL's error names the part that is wrong.
-      const char* const says =
-          field.name == "redis_url" ? "; allowed are " : "is not allowed; allowed is ";
+      // The errors of a URL and of a policy name the part that is wrong.
+      const char* const says = field.name == "redis_url"      ? "; allowed are "
+                               : field.name == "retry_policy" ? "is not allowed; 0s to 365d are"
+                                                              : "is not allowed; allowed is ";
       EXPECT_NE(error.find(says), std::string::npos) << error;
     }
   }
@@ -118,6 +127,11 @@ TEST(ConfigValidate, FieldsThatContradictEachOther) {
   EXPECT_EQ(changed([](MQConfig& c) {
               c.retry_delays.clear();
               c.max_retries = 0;
+            }),
+            "accepted");
+  EXPECT_EQ(changed([](MQConfig& c) {
+              c.retry_delays.clear();
+              c.retry_policy = RetryPolicy::fixed(1s);
             }),
             "accepted");
 }

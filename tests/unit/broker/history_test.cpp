@@ -46,6 +46,7 @@ TEST(History, EveryMemberSurvives) {
   add_failure(history, "e", 1, 2);
   add_interruption(history, 3);
   history.requeued_at = 4;
+  history.first_began = 1;
   history.failures = 5;
   history.max_retries = 0;
   history.retry_delays = {std::chrono::milliseconds(0), std::chrono::hours(24 * 365)};
@@ -76,6 +77,18 @@ TEST(History, KeepsTheNewest64Times) {
   std::vector<std::int64_t> want(64);
   std::iota(want.begin(), want.end(), 137);
   EXPECT_EQ(history.started_at, want);
+  EXPECT_EQ(first_began(history, 200), 1);
+}
+
+TEST(History, KnowsWhenTheFirstOfTheFailedAttemptsBegan) {
+  History history;
+  EXPECT_FALSE(first_began(history, 0));
+  EXPECT_FALSE(first_began(history, 1));
+  for (int i = 1; i <= 64; ++i) add_failure(history, "e", i, i);
+  EXPECT_EQ(first_began(history, 64), 1);
+  EXPECT_EQ(first_began(history, 3), 62);
+  EXPECT_FALSE(history.first_began) << "it is among those that are kept";
+  EXPECT_EQ(first_began(parse_history(R"(["e",[5,6]])").value(), 70), 5);
 }
 
 TEST(History, ErrorsOfAnyBytesStayInOneLine) {

@@ -73,6 +73,7 @@ void times(Context& context, mx_rmq::RedisMessageQueue& queue) {
   (void)mx_rmq::ProduceOptions{}.delay(1.5s).ttl(250us).delay(1min).ttl(2ms);
   (void)mx_rmq::HandlerOptions{}.timeout(0.5s).timeout(1h);
   (void)mx_rmq::HandlerOptions{}.retry_delays({0.5s, 1.5s}).retry_delays({1s, 1min});
+  (void)mx_rmq::HandlerOptions{}.retry_delays({1.5s, 3s, 1min, 250us}).retry_delays({2s});
   (void)mx_rmq::HandlerOptions{}.retry_delays({}).retry_delays(
       std::vector<std::chrono::milliseconds>{1s});
   (void)mx_rmq::RetryAfter(1.5s);
