@@ -14,6 +14,9 @@ namespace mx_rmq::redis {
 using WaiterToken = std::uintptr_t;
 /// The connection itself, which looks what its server is by now.
 inline constexpr WaiterToken look_token = 1;
+/// The connection itself, for a SUBSCRIBE of one channel and for an UNSUBSCRIBE of one.
+inline constexpr WaiterToken subscribe_token = 2;
+inline constexpr WaiterToken unsubscribe_token = 3;
 
 /// How a command ended that got no reply.
 enum class Failure : std::uint8_t {
@@ -31,6 +34,7 @@ struct Action {
     connect,         ///< make a transport and connect it to `address`
     close,           ///< drop the transport
     reply,           ///< `waiter` gets `reply`
+    push,            ///< the server sent `reply` unasked
     fail,            ///< `waiter` gets `failure` with `code` and `text`
     server_time,     ///< `number`: unix ms the server told during set-up
     client_id,       ///< `number`: this connection's id at the server; 0 = unknown

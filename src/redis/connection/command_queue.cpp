@@ -66,6 +66,11 @@ std::optional<WaiterToken> CommandQueue::answered() {
   return waiter;
 }
 
+std::optional<WaiterToken> CommandQueue::oldest() const noexcept {
+  if (in_flight_.empty()) return std::nullopt;
+  return in_flight_.front().waiter;
+}
+
 void CommandQueue::expire(TimePoint now, const std::string* no_connection, Actions& out) {
   bool partly_written = begun();
   TimePoint earliest = TimePoint::max();

@@ -53,6 +53,8 @@ class CommandQueue {
   /// The waiter of the oldest command that awaits its reply, which has come: 0 if it was abandoned,
   /// nothing if no command awaits one.
   [[nodiscard]] std::optional<WaiterToken> answered();
+  /// The same without taking it: whose the next reply is.
+  [[nodiscard]] std::optional<WaiterToken> oldest() const noexcept;
   /// Those whose deadline has come fail. `no_connection`: why there is none; nullptr while there is
   /// one.
   void expire(TimePoint now, const std::string* no_connection, Actions& out);

@@ -22,6 +22,7 @@ constexpr std::size_t write_at_once = std::size_t{32} << 10;
 constexpr std::size_t write_buffers = 256;
 constexpr std::size_t write_bytes = std::size_t{1} << 20;
 constexpr std::chrono::seconds look_within{5};
+constexpr std::chrono::seconds subscribed_within{5};
 
 std::optional<Address> local_address(const Endpoint& endpoint) {
   if (endpoint.unix_path.empty()) return std::nullopt;
@@ -36,6 +37,12 @@ Connection::Connection(std::shared_ptr<ConnectionGroup> group, bool blocking)
       fsm_(group_->options.connection, local_address(group_->options.endpoint),
            blocking ? group_->blocking_plan : group_->plan, *group_->seams.rng) {
   group_->add(*this);
+}
+
+Connection::Connection(std::shared_ptr<ConnectionGroup> group, PushListener& listener)
+    : Connection(std::move(group), true) {
+  listener_ = &listener;
+  fsm_.listen();
 }
 
 Connection::~Connection() {
@@ -61,6 +68,20 @@ void Connection::start() {
   perform();
 }
 
+void Connection::subscribe(Command command, std::uint64_t epoch) {
+  submit_for_listener(subscribe_token, std::move(command), epoch);
+}
+
+void Connection::unsubscribe(Command command, std::uint64_t epoch) {
+  submit_for_listener(unsubscribe_token, std::move(command), epoch);
+}
+
+void Connection::submit_for_listener(WaiterToken waiter, Command command, std::uint64_t epoch) {
+  const TimePoint now = group_->loop.now();
+  fsm_.submit(now, waiter, std::move(command), now + subscribed_within, epoch, actions_);
+  perform();
+}
+
 void Connection::recycle(std::uint64_t epoch, std::string_view why) {
   fsm_.recycle(group_->loop.now(), epoch, why, actions_);
   perform();
@@ -73,7 +94,7 @@ void Connection::drop(std::uint64_t epoch, std::string_view why) {
 
 void Connection::renew(std::string_view why) {
   // Whoever waits at a server for what comes to another one would wait long.
-  const bool at_once = blocking_ && fsm_.in_flight() > 0;
+  const bool at_once = blocking_ && (listener_ != nullptr || fsm_.in_flight() > 0);
   fsm_.renew(group_->loop.now(), why, at_once, actions_);
   perform();
 }
@@ -86,7 +107,7 @@ void Connection::try_now() {
 void Connection::look() {
   if (looking_ || !fsm_.ready() || fsm_.role_refusals() > 1) return;
   // One that waits at its server is told by it.
-  if (blocking_ && fsm_.in_flight() > 0) return;
+  if (listener_ != nullptr || (blocking_ && fsm_.in_flight() > 0)) return;
   looking_ = true;
   const TimePoint now = group_->loop.now();
   Command command =
@@ -199,6 +220,9 @@ void Connection::perform() {
   want_flush();
   arm_timer();
   if (!demoted_.empty()) demoted(std::exchange(demoted_, {}));
+  if (std::exchange(unanswered_, false)) {
+    drop(fsm_.epoch(), "the server did not answer a subscription");
+  }
 }
 
 // What an error reply says about the server, whoever gets it.
@@ -225,18 +249,14 @@ void Connection::perform_one(Action& action) {
     case Action::Kind::reply:
       log::trace("from Redis", "reply", Reply::name(action.reply.kind()));
       if (action.reply.is_error()) note_error(action.reply.error_text());
-      if (action.waiter == look_token) {
-        looked(action);
-        break;
-      }
+      if (take_for_itself(action)) break;
       reinterpret_cast<Answer*>(action.waiter)->complete(std::move(action.reply));
       break;
     case Action::Kind::fail:
-      if (action.waiter == look_token) {
-        looked(action);
-        break;
-      }
-      fail(action);
+      if (!take_for_itself(action)) fail(action);
+      break;
+    case Action::Kind::push:
+      if (listener_ != nullptr) listener_->on_push(std::move(action.reply));
       break;
     case Action::Kind::server_time:
       group_->clock.observe(action.number, setup_sent_, group_->loop.now());
@@ -249,6 +269,7 @@ void Connection::perform_one(Action& action) {
       group_->answered();
       renewals_ = group_->watch->renewals();
       group_->watch->found(*this);
+      if (listener_ != nullptr) listener_->on_usable(static_cast<std::uint64_t>(action.number));
       became_ready(static_cast<std::uint64_t>(action.number));
       break;
     case Action::Kind::attempt_failed:
@@ -256,13 +277,38 @@ void Connection::perform_one(Action& action) {
       if (action.silent && !action.address.local) group_->ask_for_tls(action.address);
       break;
     case Action::Kind::lost:
+      log_change(action);
+      if (listener_ != nullptr) listener_->on_ended();
+      break;
     case Action::Kind::refused:
       log_change(action);
       break;
     case Action::Kind::closed:
+      if (listener_ != nullptr) listener_->on_ended();
       group_->closed.set();
       break;
   }
+}
+
+// The end of a command that nobody but the connection sent.
+bool Connection::take_for_itself(Action& action) {
+  switch (action.waiter) {
+    case look_token:
+      looked(action);
+      return true;
+    case subscribe_token:
+    case unsubscribe_token:
+      break;
+    default:
+      return false;
+  }
+  if (action.kind == Action::Kind::fail) {
+    // Where the connection ended, it is not ready any more.
+    unanswered_ = unanswered_ || fsm_.ready();
+  } else if (action.waiter == subscribe_token && listener_ != nullptr) {
+    listener_->on_answer(std::move(action.reply));
+  }
+  return true;
 }
 
 void Connection::log_change(const Action& action) {

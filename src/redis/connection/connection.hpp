@@ -10,6 +10,7 @@
 #include "mx_rmq/task.hpp"
 #include "redis/connection/connection_fsm.hpp"
 #include "redis/connection/connection_group.hpp"
+#include "redis/connection/push_listener.hpp"
 #include "redis/connection/transport.hpp"
 #include "redis/wire/reply_reader.hpp"
 #include "runtime/one_shot.hpp"
@@ -25,6 +26,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
 
   /// A `blocking` one carries commands that block at the server.
   Connection(std::shared_ptr<ConnectionGroup> group, bool blocking);
+  /// One in subscribe mode, which carries subscribe() and unsubscribe() only. `listener` must live
+  /// until deafen().
+  Connection(std::shared_ptr<ConnectionGroup> group, PushListener& listener);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -35,6 +39,14 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
                        std::uint64_t only_epoch, bool only_fit = false);
 
   void start();
+  /// In subscribe mode: `command` is a SUBSCRIBE, or SSUBSCRIBE, of one channel. The listener gets
+  /// the answer, unless the connection of that epoch ends first.
+  void subscribe(Command command, std::uint64_t epoch);
+  /// The same for an UNSUBSCRIBE, and for a PING. Nobody is told the answer; a connection on which
+  /// none comes ends.
+  void unsubscribe(Command command, std::uint64_t epoch);
+  /// No listener any more.
+  void deafen() noexcept { listener_ = nullptr; }
   void recycle(std::uint64_t epoch, std::string_view why);
   void drop(std::uint64_t epoch, std::string_view why);
   /// The server may be no master any more: see ConnectionFsm::renew. A wait under way is ended.
@@ -81,6 +93,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void looked(const Action& action);
   void log_change(const Action& action);
   void fail(const Action& action);
+  void submit_for_listener(WaiterToken waiter, Command command, std::uint64_t epoch);
+  bool take_for_itself(Action& action);
   void connect(Address address);
   void resolve(std::int64_t attempt);
   void became_ready(std::uint64_t epoch);
@@ -91,7 +105,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void on_timer();
 
   const std::shared_ptr<ConnectionGroup> group_;
-  const bool blocking_;
+  const bool blocking_;  // waits at its server, or listens there
+  PushListener* listener_ = nullptr;
   ConnectionFsm fsm_;
   Actions actions_;
   std::unique_ptr<Transport> transport_;
@@ -104,6 +119,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   std::uint64_t renewals_ = 0;  // RoleWatch's, when this one became usable
   std::string demoted_;         // what the server said about it; told when the actions are done
   bool looking_ = false;
+  bool unanswered_ = false;  // by the deadline of a command of its own
   runtime::TimerId timer_;
   TimePoint armed_for_ = TimePoint::max();
   TimePoint setup_sent_{};

@@ -14,6 +14,16 @@ constexpr int failures_after_short_life = 2;
 
 constexpr const char* connections_closed = "the connections to Redis are closed";
 
+// In subscribe mode a server sends messages between its replies. That it has unsubscribed us looks
+// as the answer to an UNSUBSCRIBE.
+bool is_push(const Reply& reply, std::optional<WaiterToken> oldest) {
+  if (!reply.is_array() || reply.size() < 3) return false;
+  if (reply.at(0).kind() != Reply::Kind::string) return false;
+  const std::string& what = reply.at(0).as_string();
+  if (what == "message" || what == "smessage") return true;
+  return (what == "unsubscribe" || what == "sunsubscribe") && oldest != unsubscribe_token;
+}
+
 std::string in_ms(std::chrono::milliseconds span) { return std::to_string(span.count()) + " ms"; }
 
 }  // namespace
@@ -269,6 +279,11 @@ void ConnectionFsm::on_written(std::size_t bytes) {
 void ConnectionFsm::on_reply(TimePoint now, Reply reply, Actions& out) {
   if (state_ == LaneState::setting_up) return on_setup_reply(now, reply, out);
   if (!connected()) return;
+  if (listening_ && is_push(reply, commands_.oldest())) {
+    useful_ = true;
+    out.push_back({.kind = Action::Kind::push, .reply = std::move(reply)});
+    return;
+  }
   const std::optional<WaiterToken> waiter = commands_.answered();
   if (!waiter) {
     return on_protocol_error(now, "a reply that nobody waits for: " + reply.describe(), out);

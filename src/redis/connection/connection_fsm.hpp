@@ -50,6 +50,8 @@ class ConnectionFsm {
 
   // --- what the owner asks for ---
 
+  /// It carries subscriptions, and so what the server sends unasked; before it is used.
+  void listen() noexcept { listening_ = true; }
   /// Begins to connect, if idle.
   void start(TimePoint now, Actions& out);
   /// A command to send in turn. Begins to connect, if idle. With `only_fit` it fails (not_written)
@@ -153,6 +155,7 @@ class ConnectionFsm {
   Rng& rng_;
   runtime::Backoff backoff_;
 
+  bool listening_ = false;
   LaneState state_ = LaneState::idle;
   std::uint64_t epoch_ = 0;
   std::string last_error_;

@@ -27,6 +27,7 @@ ConnectionGroup::ConnectionGroup(runtime::EventLoop& the_loop, ClientOptions the
       plan(std::make_shared<const SetupPlan>(make_setup_plan(options.endpoint, options.scripts))),
       blocking_plan(std::make_shared<const SetupPlan>(make_setup_plan(options.endpoint, {}))),
       clock(the_loop),
+      channels(options.channels),
       closed(the_loop),
       log_ready(1s),
       log_lost(1s),

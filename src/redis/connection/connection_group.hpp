@@ -57,6 +57,7 @@ class ConnectionGroup final : private runtime::ShutdownListener {
   const std::shared_ptr<const SetupPlan> plan;
   const std::shared_ptr<const SetupPlan> blocking_plan;  ///< runs no scripts, so loads none
   ServerClock clock;
+  ChannelKind channels;   ///< what the node has turned out to know
   runtime::Event closed;  ///< set whenever a connection has closed for good
 
   // One line a change of state, also when twenty connections change it at once, again and again.

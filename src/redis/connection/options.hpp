@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "redis/connection/channel_kind.hpp"
 #include "redis/connection/endpoint.hpp"
 #include "redis/wire/reply_reader.hpp"
 
@@ -41,6 +42,8 @@ struct ClientOptions {
   std::span<const lua::Script* const> scripts;
   /// Shared by the clients of a queue; empty: one of its own.
   std::shared_ptr<RoleWatch> watch{};
+  /// How channels are published to there, as far as is known.
+  ChannelKind channels = ChannelKind::plain;
 };
 
 }  // namespace mx_rmq::redis

@@ -10,6 +10,7 @@
 #include "redis/topology/blocking_lane.hpp"
 #include "redis/topology/client_health.hpp"
 #include "redis/topology/route.hpp"
+#include "redis/topology/subscription.hpp"
 
 namespace mx_rmq::redis {
 
@@ -32,6 +33,13 @@ class Client {
   virtual Route& route(LaneRole role, std::string_view tag) = 0;
   /// Another connection to there, for blocking commands. To be destroyed before the client.
   virtual std::unique_ptr<BlockingLane> open_blocking(std::string_view tag) = 0;
+
+  /// Listens to `channel` at what serves the hash tag `tag`. The same channel may be listened to
+  /// more than once.
+  virtual std::unique_ptr<Subscription> subscribe(std::string_view tag, std::string channel,
+                                                  Subscription::Events events) = 0;
+  /// Sharded: a channel must have the hash tag of its topic in its name. Plain: it may have any.
+  [[nodiscard]] virtual ChannelKind channels() const noexcept = 0;
 
   [[nodiscard]] virtual runtime::EventLoop& loop() const noexcept = 0;
   [[nodiscard]] virtual Rng& rng() const noexcept = 0;

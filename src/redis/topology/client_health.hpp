@@ -8,7 +8,7 @@ namespace mx_rmq::redis {
 
 /// How the connections of a client are.
 struct ClientHealth {
-  std::size_t lanes = 0;         ///< opened, blocking ones included
+  std::size_t lanes = 0;         ///< opened, blocking and listening ones included
   std::size_t ready = 0;         ///< of those, usable now
   std::size_t refused = 0;       ///< of those, refused for credentials or rights
   std::uint64_t reconnects = 0;  ///< connections made anew, of all that exist
@@ -16,6 +16,9 @@ struct ClientHealth {
   /// What is there instead of a master that serves us, and what to write instead of its address, as
   /// far as a connection found that out; else empty.
   std::string unfit;
+  /// Why idle consumers cannot be told of work, so that they must ask for it (SUBSCRIBE or PUBLISH
+  /// is refused); else empty.
+  std::string mute;
 };
 
 }  // namespace mx_rmq::redis

@@ -33,6 +33,7 @@ std::uint64_t Lane::on_epoch(OnEpoch callback) {
 void Lane::remove_on_epoch(std::uint64_t id) noexcept { connection_->remove_on_ready(id); }
 
 ServerClock& Lane::clock() const noexcept { return connection_->group().clock; }
+ChannelKind Lane::channels() const noexcept { return connection_->group().channels; }
 runtime::EventLoop& Lane::loop() const noexcept { return connection_->group().loop; }
 Rng& Lane::rng() const noexcept { return *connection_->group().seams.rng; }
 

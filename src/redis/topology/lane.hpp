@@ -31,6 +31,7 @@ class Lane final : public Route {
   std::uint64_t on_epoch(OnEpoch callback) override;
   void remove_on_epoch(std::uint64_t id) noexcept override;
   [[nodiscard]] ServerClock& clock() const noexcept override;
+  [[nodiscard]] ChannelKind channels() const noexcept override;
   [[nodiscard]] runtime::EventLoop& loop() const noexcept override;
   [[nodiscard]] Rng& rng() const noexcept override;
 

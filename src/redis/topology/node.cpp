@@ -9,6 +9,7 @@
 #include "redis/connection/connection.hpp"
 #include "redis/connection/connection_group.hpp"
 #include "redis/connection/role.hpp"
+#include "redis/topology/subscriber.hpp"
 #include "redis/wire/classify.hpp"
 
 namespace mx_rmq::redis {
@@ -42,6 +43,7 @@ Node::Node(runtime::EventLoop& loop, ClientOptions options, Seams seams)
 }
 
 Node::~Node() {
+  subscriber_.reset();
   // Whoever still waits is told; the coroutines keep what they need.
   const std::vector<Connection*> all = group_->connections();
   for (Connection* const each : all) each->abort();
@@ -55,6 +57,19 @@ Lane& Node::lane(std::size_t key) {
 
 std::unique_ptr<BlockingLane> Node::open_blocking() {
   return std::make_unique<BlockingLane>(open(true), *this);
+}
+
+std::unique_ptr<Subscription> Node::subscribe(const std::string& channel,
+                                              Subscription::Events events) {
+  if (subscriber_ == nullptr) {
+    Subscriber::Options options;
+    options.kind = group_->channels;
+    options.published_over = &lane(0);
+    options.on_kind = [group = group_.get()](ChannelKind kind) { group->channels = kind; };
+    subscriber_ = std::make_shared<Subscriber>(group_, std::move(options));
+    if (closing_) subscriber_->end();
+  }
+  return subscriber_->subscribe(channel, std::move(events));
 }
 
 std::shared_ptr<Connection> Node::open(bool blocking) {
@@ -85,6 +100,7 @@ ClientHealth Node::health() const {
     if (fsm.unfit()) health.unfit = fsm.last_error();
   }
   if (health.unfit.empty()) health.unfit = group_->cluster_trouble();
+  if (subscriber_ != nullptr) health.mute = subscriber_->mute();
   return health;
 }
 
@@ -116,6 +132,7 @@ Task<> Node::check_on(std::shared_ptr<Connection> connection, TimePoint deadline
 Task<> Node::close(TimePoint deadline) {
   const std::shared_ptr<ConnectionGroup> group = group_;
   closing_ = true;
+  const std::shared_ptr<Subscriber> subscriber = subscriber_;
   const std::vector<Connection*> all = group->connections();
   for (Connection* const each : all) {
     if (each->blocking()) {
@@ -130,6 +147,7 @@ Task<> Node::close(TimePoint deadline) {
       return each->fsm().state() == LaneState::closed;
     });
   };
+  if (subscriber != nullptr) co_await subscriber->close();
   while (!all_closed(*group)) {
     group->closed.reset();
     try {

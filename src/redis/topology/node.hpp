@@ -10,12 +10,14 @@
 #include "redis/topology/blocking_lane.hpp"
 #include "redis/topology/client_health.hpp"
 #include "redis/topology/lane.hpp"
+#include "redis/topology/subscription.hpp"
 
 namespace mx_rmq::redis {
 
 class ConnectionGroup;
+class Subscriber;
 
-/// One server, as one client sees it: its lanes and blocking lanes, and its clock. Loop thread
+/// One server, as one client sees it: its lanes, its subscriber, and its clock. Loop thread
 /// only. `close` must have completed before it is destroyed, except when the loop has ended.
 class Node {
  public:
@@ -30,6 +32,8 @@ class Node {
   Lane& lane(std::size_t key);
   /// Another connection, for blocking commands. To be destroyed before the node.
   std::unique_ptr<BlockingLane> open_blocking();
+  /// Listens to a channel there, over one connection for all of them; hellos go over lane 0.
+  std::unique_ptr<Subscription> subscribe(const std::string& channel, Subscription::Events events);
 
   [[nodiscard]] ServerClock& clock() const noexcept;
   [[nodiscard]] runtime::EventLoop& loop() const noexcept;
@@ -48,6 +52,7 @@ class Node {
   std::shared_ptr<ConnectionGroup> group_;
   bool closing_ = false;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  std::shared_ptr<Subscriber> subscriber_;  // made for the first channel
 };
 
 }  // namespace mx_rmq::redis

@@ -23,6 +23,11 @@ std::unique_ptr<BlockingLane> OneServer::open_blocking(std::string_view) {
   return node_.open_blocking();
 }
 
+std::unique_ptr<Subscription> OneServer::subscribe(std::string_view, std::string channel,
+                                                   Subscription::Events events) {
+  return node_.subscribe(channel, std::move(events));
+}
+
 std::shared_ptr<Client> make_client(runtime::EventLoop& loop, ClientOptions options, Seams seams) {
   return std::make_shared<OneServer>(loop, std::move(options), std::move(seams));
 }

@@ -14,6 +14,9 @@ class OneServer final : public Client {
 
   Route& route(LaneRole role, std::string_view tag) override;
   std::unique_ptr<BlockingLane> open_blocking(std::string_view tag) override;
+  std::unique_ptr<Subscription> subscribe(std::string_view tag, std::string channel,
+                                          Subscription::Events events) override;
+  [[nodiscard]] ChannelKind channels() const noexcept override { return ChannelKind::plain; }
   [[nodiscard]] runtime::EventLoop& loop() const noexcept override { return node_.loop(); }
   [[nodiscard]] Rng& rng() const noexcept override { return node_.rng(); }
   [[nodiscard]] ClientHealth health() const override { return node_.health(); }

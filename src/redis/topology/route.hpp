@@ -5,6 +5,7 @@
 #include <string>
 
 #include "mx_rmq/task.hpp"
+#include "redis/connection/channel_kind.hpp"
 #include "redis/connection/seams.hpp"
 #include "redis/connection/server_clock.hpp"
 #include "redis/wire/command.hpp"
@@ -68,6 +69,8 @@ class Route {
 
   /// The present node's clock. Not to be kept: another node has another one.
   [[nodiscard]] virtual ServerClock& clock() const noexcept = 0;
+  /// How whoever listens at the present node is told: what scripts must publish with.
+  [[nodiscard]] virtual ChannelKind channels() const noexcept = 0;
   [[nodiscard]] virtual runtime::EventLoop& loop() const noexcept = 0;
   /// The client's randomness.
   [[nodiscard]] virtual Rng& rng() const noexcept = 0;

@@ -153,6 +153,8 @@ class Machine {
         return "close";
       case Kind::reply:
         return "reply " + std::to_string(action.waiter) + " " + action.reply.describe();
+      case Kind::push:
+        return "push " + action.reply.describe();
       case Kind::fail: {
         static constexpr std::array names{"not_written", "timed_out", "outcome_unknown", "refused",
                                           "shut_down"};
