@@ -61,8 +61,9 @@ function(mx_rmq_target_defaults target)
 endfunction()
 
 # One program for each <dir>/*.cpp, named after its file, linked with the library. Headers they share are
-# in <dir>/support.
+# in <dir>/support, and what one needs beside the library in <dir>/needs.cmake.
 function(mx_rmq_add_programs dir)
+  include("${PROJECT_SOURCE_DIR}/${dir}/needs.cmake")
   file(GLOB programs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${dir}/*.cpp")
   foreach(file IN LISTS programs)
     get_filename_component(name "${file}" NAME_WE)
@@ -73,5 +74,10 @@ function(mx_rmq_add_programs dir)
     mx_rmq_target_defaults(${dir}_${name})
     target_include_directories(${dir}_${name} PRIVATE "${PROJECT_SOURCE_DIR}/${dir}")
     target_link_libraries(${dir}_${name} PRIVATE mx_rmq::mx_rmq)
+    example_needs(${name} ${dir}_${name})
+    if(missing)
+      message(STATUS "${missing} was not found: ${dir}/${name} is left out")
+      set_target_properties(${dir}_${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+    endif()
   endforeach()
 endfunction()

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -237,6 +238,33 @@ class HandlerOptions {
   /// MQConfig::retry_policy, or its own retry_delays if it has some.
   HandlerOptions& retry_policy(RetryPolicy policy);
 
+  /// Where the runs of a handler that returns void take place, instead of the blocking pool: on a
+  /// thread pool of the program's own, in a strand, on the thread of a window. `executor` is called
+  /// with the work to run, a `std::function<void()>`, and sees to it that it is called once:
+  ///
+  ///     HandlerOptions{}.executor([&pool](auto work) { pool.post(std::move(work)); })
+  ///
+  /// It is called on the loop thread and must not block. What waits for its turn longer than the
+  /// run itself may take (timeout) is given back to others, as if there were no thread free. So is
+  /// what the executor refuses by throwing, or drops. Work that is called after that, or a second
+  /// time, does nothing. The executor and what it refers to must outlive the queue.
+  template <class F>
+  HandlerOptions& executor(F executor) {
+    constexpr bool fits =
+        std::is_invocable_v<F&, std::function<void()>> && std::is_copy_constructible_v<F>;
+    static_assert(fits,
+                  "mx_rmq: an executor is a copyable function that is called with the work to run, "
+                  "a std::function<void()>: [&pool](std::function<void()> work) { "
+                  "pool.post(std::move(work)); }");
+    if constexpr (fits) executor_ = std::move(executor);
+    return *this;
+  }
+
+  /// The executor that was set, if any.
+  [[nodiscard]] const std::optional<std::function<void(std::function<void()>)>>& executor()
+      const noexcept {
+    return executor_;
+  }
   /// The deadline that was set, if any.
   [[nodiscard]] const std::optional<std::chrono::milliseconds>& timeout() const noexcept {
     return timeout_;
@@ -263,6 +291,7 @@ class HandlerOptions {
   std::optional<int> max_retries_;
   std::optional<std::vector<std::chrono::milliseconds>> retry_delays_;
   std::optional<RetryPolicy> retry_policy_;
+  std::optional<std::function<void(std::function<void()>)>> executor_;
 };
 
 }  // namespace mx_rmq

@@ -19,10 +19,19 @@ class Runtime;
 
 namespace runtime {
 class BlockingPool;
-class Clock;
 class EventLoop;
-std::shared_ptr<Runtime> make_hand_driven(const Clock& clock);
+struct RuntimeAccess;
 }  // namespace runtime
+
+namespace detail {
+
+/// A kind of loop that a Runtime can be a guest on; made known by an optional header.
+template <class Loop>
+struct HostLoop {
+  static constexpr bool known = false;
+};
+
+}  // namespace detail
 
 /// How a Runtime is made.
 struct RuntimeOptions {
@@ -86,6 +95,19 @@ class Runtime {
   /// holds it. Throws std::logic_error after that, and in a forked child whose parent had made it.
   static std::shared_ptr<Runtime> shared();
 
+  /// A Runtime on a loop that the program runs itself; for libuv's, with mx_rmq/libuv.hpp included,
+  /// which says how.
+  template <class Loop>
+  static std::shared_ptr<Runtime> on(Loop* loop, RuntimeOptions options = RuntimeOptions()) {
+    static_assert(detail::HostLoop<Loop>::known,
+                  "mx_rmq: Runtime::on takes a uv_loop_t*, and needs mx_rmq/libuv.hpp included");
+    if constexpr (detail::HostLoop<Loop>::known) {
+      return detail::HostLoop<Loop>::make(loop, std::move(options));
+    } else {
+      return nullptr;
+    }
+  }
+
   /// Whether the calling thread is this Runtime's loop thread.
   bool on_loop_thread() const noexcept;
 
@@ -100,7 +122,7 @@ class Runtime {
 
  private:
   struct Impl;
-  friend std::shared_ptr<Runtime> runtime::make_hand_driven(const runtime::Clock& clock);
+  friend struct runtime::RuntimeAccess;
   explicit Runtime(std::unique_ptr<Impl> impl) noexcept;
 
   std::unique_ptr<Impl> impl_;

@@ -47,6 +47,10 @@ QueueCore::~QueueCore() = default;
 void QueueCore::add_handler(std::string topic, ErasedHandler handler, HandlerOptions options) {
   api::validate_topic(topic);
   api::validate_handler_options(options, config_);
+  if (options.executor() && !handler.blocking)
+    throw std::invalid_argument(
+        "executor: the handler is a coroutine, which runs on the loop thread; an executor runs "
+        "handlers that return void");
   const auto late = api::late_retry(options, config_);
   {
     const std::lock_guard lock(mutex_);

@@ -30,20 +30,30 @@ std::uint64_t ceil_to_ms(Duration duration) {
 
 }  // namespace
 
-EventLoop::EventLoop(const Clock& clock)
-    : clock_(clock),
-      handles_(std::make_unique<Handles>(Handles::Callbacks{
-          this,
-          [](void* self) noexcept { static_cast<EventLoop*>(self)->take_posted(); },
-          [](void* self) noexcept { static_cast<EventLoop*>(self)->armed_for_.reset(); },
-          [](void* self) noexcept { static_cast<EventLoop*>(self)->before_poll(); },
-          [](void* self) noexcept { static_cast<EventLoop*>(self)->after_poll(); },
-      })),
-      fork_generation_(fork_generation()) {
+EventLoop::EventLoop(const Clock& clock) : EventLoop(clock, nullptr) {}
+
+EventLoop::EventLoop(const Clock& clock, uv_loop_t* host)
+    : clock_(clock), fork_generation_(fork_generation()), guest_(host != nullptr) {
+  if (guest_ && current_loop != nullptr)
+    throw std::logic_error("mx_rmq: this thread runs the loop of a Runtime already");
+  const Handles::Callbacks callbacks{
+      this,
+      [](void* self) noexcept { static_cast<EventLoop*>(self)->take_posted(); },
+      [](void* self) noexcept { static_cast<EventLoop*>(self)->armed_for_.reset(); },
+      [](void* self) noexcept { static_cast<EventLoop*>(self)->before_poll(); },
+      [](void* self) noexcept { static_cast<EventLoop*>(self)->after_poll(); },
+      [](void* self) noexcept { static_cast<EventLoop*>(self)->guest_ended(); },
+  };
+  handles_ = std::make_unique<Handles>(callbacks, host);
+  if (guest_) current_loop = this;
   last_turn_.store(clock_.now().time_since_epoch().count(), std::memory_order_relaxed);
 }
 
-EventLoop::~EventLoop() = default;
+EventLoop::~EventLoop() {
+  if (!guest_ || handles_->closed()) return;
+  Handles::leave(std::move(handles_));
+  if (current_loop == this) current_loop = nullptr;
+}
 
 // Not inlined: a coroutine may ask before and after it has changed threads.
 [[gnu::noinline]] EventLoop* EventLoop::current() noexcept { return current_loop; }
@@ -55,7 +65,10 @@ void EventLoop::post(std::coroutine_handle<> coroutine) { post_item(coroutine); 
 void EventLoop::post(std::function<void()> function) { post_item(std::move(function)); }
 
 void EventLoop::post_item(ReadyItem item) {
-  if (on_loop_thread()) return ready_.push(std::move(item));
+  if (on_loop_thread()) {
+    ready_.push(std::move(item));
+    return wake_if_waiting();
+  }
   refuse_after_fork(fork_generation_);
   const std::lock_guard lock(mutex_);
   if (closed_) throw ShutdownError("mx_rmq: the Runtime has ended");
@@ -119,11 +132,19 @@ void EventLoop::finish(Duration grace) {
 // --- loop thread
 // ----------------------------------------------------------------------------------
 
-void EventLoop::defer(std::coroutine_handle<> coroutine) { ready_.push(coroutine); }
-void EventLoop::defer(std::function<void()> function) { ready_.push(std::move(function)); }
+void EventLoop::defer(std::coroutine_handle<> coroutine) {
+  ready_.push(coroutine);
+  wake_if_waiting();
+}
+
+void EventLoop::defer(std::function<void()> function) {
+  ready_.push(std::move(function));
+  wake_if_waiting();
+}
 
 TimerId EventLoop::call_at(TimePoint due, std::function<void()> callback) {
   if (stopping_) throw ShutdownError("mx_rmq: the Runtime is ending");
+  wake_if_waiting();
   return timers_.add(due, std::move(callback));
 }
 
@@ -151,18 +172,40 @@ uv_loop_t* EventLoop::uv() noexcept { return handles_->loop(); }
 void EventLoop::run() {
   current_loop = this;
   handles_->run();
-  // Closing may have made some coroutines ready. Nothing more can come from outside.
+  run_what_is_left();
+  if (!handles_->close_loop()) {
+    log::error("the event loop could not be freed: a request to the system has not ended");
+    static_cast<void>(handles_.release());  // the system may still write to it
+  }
+  current_loop = nullptr;
+}
+
+// Closing may have made some coroutines ready. Nothing more can come from outside.
+void EventLoop::run_what_is_left() noexcept {
   take_later();
   while (!ready_.empty()) {
     run_ready(clock_.now());
     take_later();
   }
   hooks_.clear();
-  if (!handles_->close_loop()) {
-    log::error("the event loop could not be freed: a request to the system has not ended");
-    static_cast<void>(handles_.release());  // the system may still write to it
-  }
+}
+
+void EventLoop::guest_ended() noexcept {
+  run_what_is_left();
   current_loop = nullptr;
+  const std::function<void()> ended = std::move(ended_);
+  if (ended) ended();  // nothing of this may be left
+}
+
+void EventLoop::expect_input() noexcept {
+  waiting_ = false;
+  handles_->wake();
+}
+
+void EventLoop::expect_this_thread() const noexcept {
+  if (on_loop_thread()) return;
+  log::error("the loop that was given to Runtime::on() is run by another thread than gave it");
+  std::terminate();
 }
 
 bool EventLoop::turn() {
@@ -189,6 +232,7 @@ void EventLoop::take_posted() noexcept {
 }
 
 void EventLoop::before_poll() noexcept {
+  if (guest_) expect_this_thread();
   run_ready(clock_.now());
   const TimePoint now = clock_.now();
   handles_->keep_spinning(!ready_.empty() || !later_.empty());
@@ -199,9 +243,11 @@ void EventLoop::before_poll() noexcept {
   }
   last_turn_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   busy_since_.store(0, std::memory_order_relaxed);
+  waiting_ = guest_;
 }
 
 void EventLoop::after_poll() noexcept {
+  waiting_ = false;
   const TimePoint now = clock_.now();
   busy_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   take_later();
@@ -261,8 +307,11 @@ void EventLoop::arm_timer(TimePoint now) noexcept {
 void EventLoop::close_if_finished(TimePoint now) noexcept {
   if (!ready_.empty() || !later_.empty() || handles_->closing()) return;
   const bool overdue = now >= *finish_by_;
-  if (handles_->busy_with_others() && !overdue) {
-    return handles_->start_timer(ceil_to_ms(std::min(*finish_by_ - now, longest_sleep)));
+  const bool busy = guest_ ? open_on_uv_ > 0 : handles_->busy_with_others();
+  // A program's loop goes on, and what it still has of ours with it.
+  if (busy && (guest_ || !overdue)) {
+    const Duration left = overdue ? longest_sleep : std::min(*finish_by_ - now, longest_sleep);
+    return handles_->start_timer(ceil_to_ms(left));
   }
   {
     const std::lock_guard lock(mutex_);
@@ -272,7 +321,7 @@ void EventLoop::close_if_finished(TimePoint now) noexcept {
   if (const auto tasks = live_tasks(); tasks > 0) {
     log::error("the event loop ends while tasks still wait on it", "tasks", tasks);
   }
-  if (const auto count = handles_->close_others(); count > 0) {
+  if (const auto count = guest_ ? 0 : handles_->close_others(); count > 0) {
     log::error("the event loop ends with handles that nobody closed", "handles", count);
   }
   handles_->close();

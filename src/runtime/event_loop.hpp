@@ -48,6 +48,9 @@ class EventLoop {
 
   /// Throws std::system_error if the system gives no loop (out of file descriptors).
   explicit EventLoop(const Clock& clock = Clock::real());
+  /// A guest on a loop that the program runs, on the calling thread from now on. Throws
+  /// std::logic_error if that is another one's loop thread, std::system_error.
+  EventLoop(const Clock& clock, uv_loop_t* host);
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
@@ -136,6 +139,10 @@ class EventLoop {
 
   /// For src/redis/transport, and for SignalWaiter.
   uv_loop_t* uv() noexcept;
+  /// Who opens a handle or begins a request there says so, and when it has ended, closed: on a
+  /// program's loop nobody else can tell ours from the program's.
+  void opened_on_uv() noexcept { ++open_on_uv_; }
+  void ended_on_uv() noexcept { --open_on_uv_; }
 
   // --- for the Runtime ---
 
@@ -156,6 +163,9 @@ class EventLoop {
   /// Any thread, after begin_shutdown(). Lets run() return once nothing is ready and every handle
   /// that others opened is closed. Handles still open after `grace` are reported and closed.
   void finish(Duration grace);
+  /// Of a guest, instead of run(): called on the loop thread after finish(), when all is closed. It
+  /// may destroy the EventLoop.
+  void when_ended(std::function<void()> ended) { ended_ = std::move(ended); }
 
  private:
   struct Handles;
@@ -175,6 +185,11 @@ class EventLoop {
   void run_flush_hooks() noexcept;
   void arm_timer(TimePoint now) noexcept;
   void close_if_finished(TimePoint now) noexcept;
+  void expect_this_thread() const noexcept;
+  void wake_if_waiting() noexcept;
+  void expect_input() noexcept;
+  void run_what_is_left() noexcept;
+  void guest_ended() noexcept;
 
   const Clock& clock_;
   std::unique_ptr<Handles> handles_;
@@ -194,6 +209,10 @@ class EventLoop {
   std::vector<ReadyItem> taken_;  // keeps its memory between bursts
   bool stopping_ = false;
   std::optional<TimePoint> finish_by_;
+  std::size_t open_on_uv_ = 0;
+  std::function<void()> ended_;  // of a guest
+  const bool guest_;
+  bool waiting_ = false;  // a guest that has looked at its ready list before the loop waits
 
   // Any thread.
   std::mutex mutex_;
@@ -249,12 +268,21 @@ class EventLoop::NextTurn {
  public:
   explicit NextTurn(EventLoop& loop) noexcept : loop_(loop) {}
   bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> coroutine) const { loop_.later_.push_back(coroutine); }
+  void await_suspend(std::coroutine_handle<> coroutine) const {
+    loop_.later_.push_back(coroutine);
+    loop_.wake_if_waiting();
+  }
   void await_resume() const noexcept {}
 
  private:
   EventLoop& loop_;
 };
+
+// What a program's own callbacks do between our look at the ready list and the wait for input must
+// not wait for that.
+inline void EventLoop::wake_if_waiting() noexcept {
+  if (waiting_) expect_input();
+}
 
 inline EventLoop::Schedule EventLoop::schedule() noexcept { return Schedule(*this); }
 inline EventLoop::Back EventLoop::back() noexcept { return Back(*this); }

@@ -1,5 +1,6 @@
 #include "runtime/loop_handles.hpp"
 
+#include <cassert>
 #include <system_error>
 
 namespace mx_rmq::runtime {
@@ -12,37 +13,46 @@ void check_uv(int result, const char* what) {
 
 }  // namespace
 
-EventLoop::Handles::Handles(Callbacks callbacks) : callbacks_(callbacks) {
-  check_uv(::uv_loop_init(&loop_), "mx_rmq: cannot make an event loop");
-  const int result = ::uv_async_init(&loop_, &async_, [](uv_async_t* handle) {
-    const auto& callbacks = *static_cast<Callbacks*>(handle->data);
-    callbacks.woken(callbacks.self);
+EventLoop::Handles::Handles(Callbacks callbacks, uv_loop_t* host)
+    : callbacks_(callbacks), loop_(host != nullptr ? host : &own_) {
+  if (!is_guest()) check_uv(::uv_loop_init(loop_), "mx_rmq: cannot make an event loop");
+  const int result = ::uv_async_init(loop_, &async_, [](uv_async_t* handle) {
+    const auto& told = static_cast<Handles*>(handle->data)->callbacks_;
+    told.woken(told.self);
   });
   if (result < 0) {
-    ::uv_loop_close(&loop_);
+    if (!is_guest()) ::uv_loop_close(loop_);
     check_uv(result, "mx_rmq: cannot make an event loop's wake-up");
   }
   // The rest cannot fail.
-  ::uv_timer_init(&loop_, &timer_);
-  ::uv_prepare_init(&loop_, &prepare_);
-  ::uv_check_init(&loop_, &check_);
-  ::uv_idle_init(&loop_, &idle_);
-  async_.data = timer_.data = prepare_.data = check_.data = &callbacks_;
+  ::uv_timer_init(loop_, &timer_);
+  ::uv_prepare_init(loop_, &prepare_);
+  ::uv_check_init(loop_, &check_);
+  ::uv_idle_init(loop_, &idle_);
+  async_.data = timer_.data = prepare_.data = check_.data = idle_.data = this;
   ::uv_prepare_start(&prepare_, [](uv_prepare_t* handle) {
-    const auto& callbacks = *static_cast<Callbacks*>(handle->data);
-    callbacks.before_poll(callbacks.self);
+    const auto& told = static_cast<Handles*>(handle->data)->callbacks_;
+    told.before_poll(told.self);
   });
   ::uv_check_start(&check_, [](uv_check_t* handle) {
-    const auto& callbacks = *static_cast<Callbacks*>(handle->data);
-    callbacks.after_poll(callbacks.self);
+    const auto& told = static_cast<Handles*>(handle->data)->callbacks_;
+    told.after_poll(told.self);
   });
 }
 
 EventLoop::Handles::~Handles() {
+  assert((closed_ || !is_guest()) && "what a program's loop has to close outlives this");
   if (closed_) return;
   close();
   run();
   close_loop();
+}
+
+void EventLoop::Handles::leave(std::unique_ptr<Handles> handles) noexcept {
+  Handles* const leaving = handles.release();  // freed by `closed`
+  leaving->callbacks_.self = leaving;
+  leaving->callbacks_.closed = [](void* self) noexcept { delete static_cast<Handles*>(self); };
+  if (!leaving->closing_) leaving->close();
 }
 
 void EventLoop::Handles::wake() noexcept { ::uv_async_send(&async_); }
@@ -59,19 +69,19 @@ void EventLoop::Handles::keep_spinning(bool on) noexcept {
 
 void EventLoop::Handles::start_timer(std::uint64_t milliseconds) noexcept {
   // libuv counts from its own reading of the clock, which may be old by now.
-  ::uv_update_time(&loop_);
+  ::uv_update_time(loop_);
   ::uv_timer_start(
       &timer_,
       [](uv_timer_t* handle) {
-        const auto& callbacks = *static_cast<Callbacks*>(handle->data);
-        callbacks.timer(callbacks.self);
+        const auto& told = static_cast<Handles*>(handle->data)->callbacks_;
+        told.timer(told.self);
       },
       milliseconds, 0);
 }
 
 void EventLoop::Handles::stop_timer() noexcept { ::uv_timer_stop(&timer_); }
 
-void EventLoop::Handles::run() noexcept { ::uv_run(&loop_, UV_RUN_DEFAULT); }
+void EventLoop::Handles::run() noexcept { ::uv_run(loop_, UV_RUN_DEFAULT); }
 
 bool EventLoop::Handles::is_own(const uv_handle_t* handle) const noexcept {
   const void* const address = handle;
@@ -80,13 +90,13 @@ bool EventLoop::Handles::is_own(const uv_handle_t* handle) const noexcept {
 }
 
 bool EventLoop::Handles::busy_with_others() noexcept {
-  if (loop_.active_reqs.count > 0) return true;
+  if (loop_->active_reqs.count > 0) return true;
   struct Search {
     const Handles* self;
     bool found;
   } search{this, false};
   ::uv_walk(
-      &loop_,
+      loop_,
       [](uv_handle_t* handle, void* argument) {
         auto& search = *static_cast<Search*>(argument);
         if (!search.self->is_own(handle)) search.found = true;
@@ -101,7 +111,7 @@ std::size_t EventLoop::Handles::close_others() noexcept {
     std::size_t count;
   } closing{this, 0};
   ::uv_walk(
-      &loop_,
+      loop_,
       [](uv_handle_t* handle, void* argument) {
         auto& closing = *static_cast<Closing*>(argument);
         if (closing.self->is_own(handle) || ::uv_is_closing(handle)) return;
@@ -118,15 +128,23 @@ void EventLoop::Handles::close() noexcept {
        {reinterpret_cast<uv_handle_t*>(&async_), reinterpret_cast<uv_handle_t*>(&timer_),
         reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
         reinterpret_cast<uv_handle_t*>(&idle_)}) {
-    ::uv_close(handle, nullptr);
+    ::uv_close(handle, is_guest() ? on_closed : nullptr);
   }
   // A request that cannot be cancelled (a name being resolved) would keep uv_run() waiting.
-  if (loop_.active_reqs.count > 0) ::uv_stop(&loop_);
+  if (!is_guest() && loop_->active_reqs.count > 0) ::uv_stop(loop_);
+}
+
+void EventLoop::Handles::on_closed(uv_handle_t* handle) noexcept {
+  auto& self = *static_cast<Handles*>(handle->data);
+  if (--self.open_ > 0) return;
+  self.closed_ = true;
+  const Callbacks told = self.callbacks_;
+  told.closed(told.self);
 }
 
 bool EventLoop::Handles::close_loop() noexcept {
   closed_ = true;
-  return ::uv_loop_close(&loop_) == 0;
+  return ::uv_loop_close(loop_) == 0;
 }
 
 }  // namespace mx_rmq::runtime

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include <uv.h>
 
@@ -9,8 +10,9 @@
 
 namespace mx_rmq::runtime {
 
-/// The libuv side of an EventLoop: its loop and the five handles that drive it. Loop thread only,
-/// except wake().
+/// The libuv side of an EventLoop: its loop and the five handles that drive it. The loop is its
+/// own, or a program's, on which it is a guest: then it neither runs nor frees the loop, and tells
+/// when its handles are closed. Loop thread only, except wake().
 struct EventLoop::Handles {
   /// What the handles call; they are C callbacks and must not throw.
   struct Callbacks {
@@ -19,16 +21,20 @@ struct EventLoop::Handles {
     void (*timer)(void* self) noexcept;
     void (*before_poll)(void* self) noexcept;
     void (*after_poll)(void* self) noexcept;
+    void (*closed)(void* self) noexcept;  // of a guest; may destroy the handles
   };
 
-  /// Throws std::system_error.
-  explicit Handles(Callbacks callbacks);
-  /// Also for a loop that never ran.
+  /// `host`: the program's loop, nullptr for one of its own. Throws std::system_error.
+  Handles(Callbacks callbacks, uv_loop_t* host);
+  /// Also for a loop that never ran. A guest's handles must be closed: see leave().
   ~Handles();
   Handles(const Handles&) = delete;
   Handles& operator=(const Handles&) = delete;
 
-  uv_loop_t* loop() noexcept { return &loop_; }
+  uv_loop_t* loop() noexcept { return loop_; }
+  bool is_guest() const noexcept { return loop_ != &own_; }
+  /// Of a guest: closes them, and frees them when the loop has done that. Nothing is told any more.
+  static void leave(std::unique_ptr<Handles> handles) noexcept;
 
   /// Any thread, until close().
   void wake() noexcept;
@@ -46,14 +52,17 @@ struct EventLoop::Handles {
   std::size_t close_others() noexcept;
   void close() noexcept;
   bool closing() const noexcept { return closing_; }
+  bool closed() const noexcept { return closed_; }
   /// False if a request is still under way; the memory must then stay.
   bool close_loop() noexcept;
 
  private:
   bool is_own(const uv_handle_t* handle) const noexcept;
+  static void on_closed(uv_handle_t* handle) noexcept;
 
   Callbacks callbacks_;
-  uv_loop_t loop_{};
+  uv_loop_t own_{};
+  uv_loop_t* const loop_;
   uv_async_t async_{};
   uv_timer_t timer_{};
   uv_prepare_t prepare_{};
@@ -62,6 +71,7 @@ struct EventLoop::Handles {
   bool spinning_ = false;
   bool closing_ = false;
   bool closed_ = false;
+  int open_ = 5;  // handles that are not closed; counted on a program's loop
 };
 
 }  // namespace mx_rmq::runtime

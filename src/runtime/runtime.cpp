@@ -1,15 +1,16 @@
 #include "mx_rmq/runtime.hpp"
 
 #include <atomic>
+#include <mutex>
 #include <stdexcept>
 #include <thread>
 
 #include "runtime/blocking_pool.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/fork_guard.hpp"
-#include "runtime/hand_driven.hpp"
 #include "runtime/log.hpp"
 #include "runtime/loop_watch.hpp"
+#include "runtime/runtime_access.hpp"
 #include "runtime/thread_setup.hpp"
 
 namespace mx_rmq {
@@ -70,6 +71,20 @@ struct Runtime::Impl {
     });
   }
 
+  /// On a loop that the program runs, on the calling thread.
+  Impl(uv_loop_t* host, RuntimeOptions options)
+      : fork_generation(runtime::fork_generation()),
+        shutdown_timeout(options.shutdown_timeout),
+        guest(true),
+        loop(runtime::Clock::real(), host),
+        pool(loop, static_cast<std::size_t>(options.blocking_threads), options.name,
+             runtime::current_signal_mask()),
+        watch(loop, options.name, runtime::current_signal_mask()) {
+    loop.set_blocking_pool(&pool);
+    loop.set_watch(&watch);
+    runtime::block_sigpipe();
+  }
+
   /// Without a thread: the caller drives the loop.
   explicit Impl(const runtime::Clock& clock)
       : fork_generation(runtime::fork_generation()),
@@ -94,8 +109,33 @@ struct Runtime::Impl {
     }
   }
 
+  /// Of a guest: begins the end, which the program's loop brings about when it runs on. Destroys
+  /// this then.
+  void end_with_the_loop() noexcept {
+    loop.when_ended([this] {
+      ending.join();
+      delete this;
+    });
+    try {
+      const runtime::BlockSignals blocked;
+      const std::lock_guard lock(ending_mutex);
+      ending = std::thread([this] {
+        const std::lock_guard begun(ending_mutex);
+        loop.begin_shutdown();
+        pool.shutdown(shutdown_timeout);
+        watch.shutdown();
+        loop.finish(handle_grace);
+      });
+    } catch (const std::exception& error) {
+      runtime::log::error("a Runtime could not be ended and goes on", "why", error.what());
+    }
+  }
+
   const unsigned fork_generation;
   const std::chrono::milliseconds shutdown_timeout;
+  const bool guest = false;
+  std::mutex ending_mutex;  // held until `ending` is there
+  std::thread ending;       // of a guest
   runtime::EventLoop loop;
   runtime::BlockingPool pool;
   runtime::LoopWatch watch;
@@ -107,14 +147,28 @@ Runtime::Runtime(RuntimeOptions options)
 
 Runtime::Runtime(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 
-std::shared_ptr<Runtime> runtime::make_hand_driven(const Clock& clock) {
+std::shared_ptr<Runtime> runtime::RuntimeAccess::hand_driven(const Clock& clock) {
   return std::shared_ptr<Runtime>(new Runtime(std::make_unique<Runtime::Impl>(clock)));
+}
+
+std::shared_ptr<Runtime> runtime::RuntimeAccess::guest_on(uv_loop_t* host, RuntimeOptions options) {
+  if (host == nullptr) throw std::invalid_argument("loop: it is null");
+  auto impl = std::make_unique<Runtime::Impl>(host, checked(std::move(options)));
+  return std::shared_ptr<Runtime>(new Runtime(std::move(impl)));
+}
+
+std::shared_ptr<Runtime> detail::runtime_on(uv_loop_t* loop, RuntimeOptions options) {
+  return runtime::RuntimeAccess::guest_on(loop, std::move(options));
 }
 
 Runtime::~Runtime() {
   if (impl_->fork_generation != runtime::fork_generation()) {
     // The threads exist in the parent only, and a lock may be held by one of them for ever.
     static_cast<void>(impl_.release());
+    return;
+  }
+  if (impl_->guest) {
+    impl_.release()->end_with_the_loop();
     return;
   }
   // A thread cannot wait for itself, and another Runtime's loop is not to wait: then a thread of

@@ -61,14 +61,17 @@ struct SignalWaiter::State final : ShutdownListener {
   struct Watch {
     uv_signal_t handle{};
     State* state = nullptr;
+    EventLoop* loop = nullptr;  // outlives the handle, which the state need not
   };
 
   void watch(int number) {
     auto watch = std::make_unique<Watch>();
     watch->state = this;
+    watch->loop = &loop;
     watch->handle.data = watch.get();
     watches.reserve(watches.size() + 1);
     ::uv_signal_init(loop.uv(), &watch->handle);
+    loop.opened_on_uv();
     Watch* const started = watch.release();  // from here on it is closed, never deleted
     dispositions().keep(number);
     const int result = ::uv_signal_start(
@@ -103,8 +106,10 @@ struct SignalWaiter::State final : ShutdownListener {
   void stop_watching() noexcept {
     for (const auto& [number, watch] : std::exchange(watches, {})) {
       ::uv_signal_stop(&watch->handle);
-      ::uv_close(reinterpret_cast<uv_handle_t*>(&watch->handle),
-                 [](uv_handle_t* handle) { delete static_cast<Watch*>(handle->data); });
+      ::uv_close(reinterpret_cast<uv_handle_t*>(&watch->handle), [](uv_handle_t* handle) {
+        const std::unique_ptr<Watch> closed(static_cast<Watch*>(handle->data));
+        closed->loop->ended_on_uv();
+      });
       dispositions().release(number);
     }
   }

@@ -1,7 +1,7 @@
 #include "worker/blocking_runs.hpp"
 
 #include <cassert>
-#include <system_error>
+#include <exception>
 #include <utility>
 
 #include "mx_rmq/errors.hpp"
@@ -24,23 +24,45 @@ constexpr Duration ask_again_after = 1s;
 BlockingRuns::BlockingRuns(runtime::EventLoop& loop, Claimer& claimer)
     : loop_(loop), claimer_(claimer) {}
 
+BlockingRuns::Record::Record(Source& of, runtime::EventLoop& loop) : source(of) {
+  if (of.topic.executor) executor.emplace(loop, of.topic.executor);
+}
+
 void BlockingRuns::add(Source& source) {
   assert(source.id == records_.size() && "sources are added in order");
-  records_.emplace_back(source);
+  records_.emplace_back(source, loop_);
 }
 
 Task<BlockingRuns::End> BlockingRuns::call(std::shared_ptr<Run> run) {
   runtime::OneShot<JobEnd> ended(loop_);
-  if (!submit(run, &ended)) co_return End::no_thread;
+  if (!submit_run(run, &ended)) co_return End::no_thread;
   const JobEnd end = co_await ended.wait();
   if (end == JobEnd::abandoned)
     throw ShutdownError("mx_rmq: the Runtime ended and a blocking handler still runs");
   const bool called = !withdraw(*run) && run->has_begun();
+  // The pool cancels at the end only, an executor that drops its work whenever it likes.
+  if (!called && end == JobEnd::cancelled && record_of(*run).executor) co_return End::no_thread;
   co_return called ? End::called : End::withdrawn;
 }
 
-bool BlockingRuns::submit(const std::shared_ptr<Run>& run, runtime::OneShot<JobEnd>* ended) {
-  const Topic& topic = run->delivery->source->topic;
+runtime::JobId BlockingRuns::submit(Record& record, runtime::BlockingPool::Job job,
+                                    runtime::BlockingPool::Done done) {
+  if (record.executor) return record.executor->submit(std::move(job), std::move(done));
+  return loop_.blocking_pool()->submit(std::move(job), std::move(done));
+}
+
+void BlockingRuns::take_back(Record& record, runtime::JobId job) {
+  // If it has begun meanwhile, that is seen where it runs.
+  if (record.executor) {
+    static_cast<void>(record.executor->withdraw(job));
+  } else {
+    static_cast<void>(loop_.blocking_pool()->withdraw(job));
+  }
+}
+
+bool BlockingRuns::submit_run(const std::shared_ptr<Run>& run, runtime::OneShot<JobEnd>* ended) {
+  Record& record = record_of(*run);
+  const Topic& topic = record.source.topic;
   // All that the job needs is its own: it may outlive the queue.
   auto job = [run, handler = topic.handler.plain, submitted = run->delivery->started,
               timeout = Duration(topic.policy.timeout),
@@ -49,17 +71,16 @@ bool BlockingRuns::submit(const std::shared_ptr<Run>& run, runtime::OneShot<JobE
   Counted waits(waiting_.get());
   std::string why;
   try {
-    run->job = loop_.blocking_pool()->submit(std::move(job),
-                                             [ended](JobEnd end) { ended->complete(end); });
+    run->job = submit(record, std::move(job), [ended](JobEnd end) { ended->complete(end); });
     static_cast<void>(waits.release());  // whoever begins or withdraws the run takes it off
     return true;
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {
     why = error.what();
-  } catch (const ShutdownError& error) {
-    why = error.what();
+  } catch (...) {
+    why = "the executor threw something that is no std::exception";
   }
-  log::warn(records_[run->delivery->source->id].gate, "there is no blocking thread", "topic",
-            topic.name, "why", why);
+  log::warn(record.gate, "there is no thread for a handler that blocks", "topic", topic.name, "why",
+            why);
   return false;
 }
 
@@ -69,45 +90,65 @@ bool BlockingRuns::withdraw(Run& run) {
   if (!run.began.compare_exchange_strong(still_waits, Run::never, std::memory_order_acq_rel))
     return still_waits == Run::never;
   waiting_->fetch_sub(1, std::memory_order_relaxed);
-  static_cast<void>(loop_.blocking_pool()->withdraw(run.job));  // or its thread sees it
+  take_back(record_of(run), run.job);
   return true;
+}
+
+Counted BlockingRuns::count_hung(const Run& run) {
+  return record_of(run).executor ? Counted() : count_in(hung_);
 }
 
 void BlockingRuns::starve(Source& source) {
   Record& record = records_[source.id];
-  if (!std::exchange(record.starved, true))
-    log::warn("no blocking thread came free in time; messages are given back until one does",
-              "topic", source.topic.name, "threads", loop_.blocking_pool()->max_threads(), "waited",
-              source.topic.policy.timeout);
-  ask_for_thread();
+  if (!std::exchange(record.starved, true)) {
+    if (record.executor) {
+      log::warn("the executor did not run messages in time; they are given back until it does",
+                "topic", source.topic.name, "waited", source.topic.policy.timeout);
+    } else {
+      log::warn("no blocking thread came free in time; messages are given back until one does",
+                "topic", source.topic.name, "threads", loop_.blocking_pool()->max_threads(),
+                "waited", source.topic.policy.timeout);
+    }
+  }
+  ask_for_thread(record);
 }
 
 // A job that does nothing takes its turn among the others.
-void BlockingRuns::ask_for_thread() {
-  if (asked_ || ask_again_ || stopped_) return;
+void BlockingRuns::ask_for_thread(Record& record) {
+  Question& question = question_of(record);
+  if (question.job || question.again || stopped_ || loop_.stopping()) return;
   try {
-    asked_ = loop_.blocking_pool()->submit([] {},
-                                           [this, weak = keep_](JobEnd end) {
-                                             const auto alive = weak.lock();
-                                             if (!alive) return;
-                                             asked_ = {};
-                                             if (end == JobEnd::completed) thread_came();
-                                           });
-  } catch (const std::system_error&) {
-    ask_again_ = loop_.call_at(loop_.now() + ask_again_after, [this, weak = keep_] {
-      const auto alive = weak.lock();
-      if (!alive) return;
-      ask_again_ = {};
-      thread_came();
-    });
+    question.job = submit(
+        record, [] {},
+        [this, &record, weak = keep_](JobEnd end) {
+          const auto alive = weak.lock();
+          if (!alive) return;
+          question_of(record).job = {};
+          if (end == JobEnd::completed) thread_came(record);
+          if (end == JobEnd::cancelled && !stopped_ && !loop_.stopping()) ask_later(record);
+        });
+  } catch (...) {
+    ask_later(record);  // it will be no better now, perhaps then
   }
 }
 
-void BlockingRuns::thread_came() {
-  for (auto& record : records_) {
-    if (!std::exchange(record.starved, false)) continue;
-    log::info("there is a blocking thread again", "topic", record.source.topic.name);
-    claimer_.want(record.source);
+void BlockingRuns::ask_later(Record& record) {
+  question_of(record).again =
+      loop_.call_at(loop_.now() + ask_again_after, [this, &record, weak = keep_] {
+        const auto alive = weak.lock();
+        if (!alive) return;
+        question_of(record).again = {};
+        thread_came(record);
+      });
+}
+
+// For all that wait for the same threads.
+void BlockingRuns::thread_came(const Record& record) {
+  for (auto& each : records_) {
+    const bool concerned = record.executor ? &each == &record : !each.executor;
+    if (!concerned || !std::exchange(each.starved, false)) continue;
+    log::info("there is a thread again for handlers that block", "topic", each.source.topic.name);
+    claimer_.want(each.source);
   }
 }
 
@@ -118,23 +159,28 @@ std::size_t BlockingRuns::waiting() const noexcept {
 
 std::string BlockingRuns::trouble() const {
   const std::size_t threads = loop_.blocking_pool()->max_threads();
-  const std::string busy = "all " + std::to_string(threads) + " blocking threads are busy";
+  const std::string all_busy = "all " + std::to_string(threads) + " blocking threads are busy";
   for (const auto& record : records_) {
-    if (record.starved)
-      return busy + ": messages of topic " + record.source.topic.name + " got none within " +
-             std::to_string(record.source.topic.policy.timeout.count()) + " ms and are given back";
+    if (!record.starved) continue;
+    const Topic& topic = record.source.topic;
+    const std::string busy =
+        record.executor ? "the executor of topic " + topic.name + " does not keep up" : all_busy;
+    return busy + ": messages of topic " + topic.name + " got none within " +
+           std::to_string(topic.policy.timeout.count()) + " ms and are given back";
   }
   if (hung_.load() >= static_cast<std::int64_t>(threads))
-    return busy + " with handlers that were given up at their deadline";
+    return all_busy + " with handlers that were given up at their deadline";
   return {};
 }
 
 void BlockingRuns::stop() {
   stopped_ = true;
-  if (asked_) static_cast<void>(loop_.blocking_pool()->withdraw(asked_));
-  if (ask_again_) loop_.cancel(ask_again_);
-  asked_ = {};
-  ask_again_ = {};
+  for (auto& record : records_) {
+    Question& question = question_of(record);
+    if (question.job) take_back(record, question.job);
+    if (question.again) loop_.cancel(question.again);
+    question = Question();
+  }
 }
 
 }  // namespace mx_rmq::worker

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "mx_rmq/task.hpp"
 #include "runtime/blocking_pool.hpp"
 #include "runtime/event_loop.hpp"
+#include "runtime/executor_jobs.hpp"
 #include "runtime/log.hpp"
 #include "runtime/one_shot.hpp"
 #include "worker/during.hpp"
@@ -20,9 +22,10 @@ namespace mx_rmq::worker {
 
 class Claimer;
 
-/// The runs of handlers that block: each waits for a blocking thread, and begins when it has one. A
-/// source of which one got none in all the time that the run itself may take is *starved*: nothing
-/// of it is claimed until a job that does nothing has had its turn. Loop thread only.
+/// The runs of handlers that block: each waits for a blocking thread, or for its turn on the
+/// executor of its topic, and begins when it has it. A source of which one got none in all the time
+/// that the run itself may take is *starved*: nothing of it is claimed until a job that does
+/// nothing has had its turn. Loop thread only.
 class BlockingRuns {
  public:
   /// `claimer` is told of sources that are starved no longer.
@@ -41,12 +44,12 @@ class BlockingRuns {
   /// True if it waited for a thread: its handler will not be called, and it ends by itself.
   bool withdraw(Run& run);
 
-  /// A message got no thread in time.
+  /// A message got no thread in time, or its executor did not take it.
   void starve(Source& source);
   [[nodiscard]] bool starved(const Source& source) const { return records_[source.id].starved; }
 
-  /// Counts a blocking thread that a run keeps which was given up.
-  [[nodiscard]] Counted count_hung() { return count_in(hung_); }
+  /// Counts the blocking thread that a run keeps which was given up, if it has one of ours.
+  [[nodiscard]] Counted count_hung(const Run& run);
   /// Runs that wait for a thread. Any thread.
   [[nodiscard]] std::size_t waiting() const noexcept;
   /// Why handlers that block do not run; empty if they do.
@@ -56,17 +59,32 @@ class BlockingRuns {
   void stop();
 
  private:
+  /// A job whose turn comes when there is a thread for starved sources.
+  struct Question {
+    runtime::JobId job;
+    runtime::TimerId again;  // where there was nobody to take the job
+  };
   struct Record {
-    explicit Record(Source& of) : source(of) {}
+    Record(Source& of, runtime::EventLoop& loop);
 
     Source& source;
+    std::optional<runtime::ExecutorJobs> executor;  // of its topic, instead of the pool
+    Question asked;                                 // of the executor
     bool starved = false;
     runtime::log::Every gate{std::chrono::seconds(5)};
   };
 
-  bool submit(const std::shared_ptr<Run>& run, runtime::OneShot<runtime::JobEnd>* ended);
-  void ask_for_thread();
-  void thread_came();
+  runtime::JobId submit(Record& record, runtime::BlockingPool::Job job,
+                        runtime::BlockingPool::Done done);
+  void take_back(Record& record, runtime::JobId job);
+  bool submit_run(const std::shared_ptr<Run>& run, runtime::OneShot<runtime::JobEnd>* ended);
+  [[nodiscard]] Record& record_of(const Run& run) { return records_[run.delivery->source->id]; }
+  [[nodiscard]] Question& question_of(Record& record) {
+    return record.executor ? record.asked : asked_;
+  }
+  void ask_for_thread(Record& record);
+  void ask_later(Record& record);
+  void thread_came(const Record& record);
 
   runtime::EventLoop& loop_;
   Claimer& claimer_;
@@ -76,8 +94,7 @@ class BlockingRuns {
   const std::shared_ptr<std::atomic<std::int64_t>> waiting_ =
       std::make_shared<std::atomic<std::int64_t>>(0);
   std::atomic<std::int64_t> hung_{0};
-  runtime::JobId asked_;        // its turn comes when there is a thread for a starved source
-  runtime::TimerId ask_again_;  // where the system has none to start
+  Question asked_;  // of the pool
   bool stopped_ = false;
 };
 

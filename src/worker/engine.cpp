@@ -60,6 +60,7 @@ void Engine::add(std::string name, detail::ErasedHandler handler, const HandlerO
   topic.name = std::move(name);
   topic.handler = std::move(handler);
   topic.policy = policy_of(options, config_);
+  if (options.executor()) topic.executor = *options.executor();
   topic.max_concurrency = static_cast<std::size_t>(options.max_concurrency().value_or(0));
   sources_.push_back(std::make_unique<Source>(
       sources_.size(), std::move(topic), *client_, config_, member_, look_again_,

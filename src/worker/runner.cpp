@@ -389,7 +389,7 @@ void Runner::give_up(const std::shared_ptr<Seat>& seat, Outcome outcome) {
   const std::shared_ptr<Run> run = seat->run;
   run->has_begun();
   seat->zombie = count_in(zombies_);
-  if (run->job) seat->hung = threads_.count_hung();
+  if (run->job) seat->hung = threads_.count_hung(*run);
   if (seat->timer) loop_.cancel(seat->timer);
   seat->timer = {};
   --seats_;

@@ -7,6 +7,7 @@
 #include "broker/topic_broker.hpp"
 #include "mx_rmq/detail/erase_handler.hpp"
 #include "redis/topology/client.hpp"
+#include "runtime/executor_jobs.hpp"
 #include "worker/consumer.hpp"
 #include "worker/retry_policy.hpp"
 
@@ -17,7 +18,8 @@ struct Topic {
   std::string name;
   detail::ErasedHandler handler;
   Policy policy;
-  std::size_t max_concurrency = 0;  // 0 = none of its own
+  runtime::ExecutorJobs::Executor executor;  // none: the blocking pool
+  std::size_t max_concurrency = 0;           // 0 = none of its own
 };
 
 /// Where messages of a topic come from: its keys and scripts over one route, and this queue's

@@ -45,6 +45,7 @@ struct UvResolver::Request {
 
 void UvResolver::Request::on_resolved(uv_getaddrinfo_t* uv, int status, addrinfo* found) noexcept {
   const std::unique_ptr<Request> request(static_cast<Request*>(uv->data));
+  request->loop->ended_on_uv();
   Result result;
   for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
     Address address{false, numeric(*each), request->key.second};
@@ -89,6 +90,7 @@ void UvResolver::resolve(std::string host, int port, Callback done) {
     result.error = uv_strerror(error);
     return answer(std::move(done), std::move(result));
   }
+  loop_.opened_on_uv();
   static_cast<void>(request.release());  // on_resolved frees it
   (*waiting_)[key].push_back(std::move(done));
 }

@@ -69,6 +69,7 @@ struct UvTransport::Socket {
     uv_close(&uv.handle, [](uv_handle_t* handle) noexcept {
       // The last of it, unless a write is still to be told of.
       const std::shared_ptr<Socket> last = std::move(of(handle->data).self);
+      last->loop->ended_on_uv();
     });
   }
 
@@ -92,6 +93,7 @@ int UvTransport::Socket::begin(const Address& address) {
     if (const int error = uv_tcp_init(loop->uv(), &uv.tcp)) return error;
   }
   open = true;
+  loop->opened_on_uv();
   uv.handle.data = this;
   if (local) {
     uv_pipe_connect(&connecting, &uv.pipe, address.host.c_str(), on_connect);

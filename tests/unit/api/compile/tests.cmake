@@ -20,11 +20,11 @@ endif()
 
 # A list cannot be passed on as one argument with ; in it.
 string(REPLACE ";" "|" joined "${compile_command}")
-foreach(bad handlers_bad durations_bad retries_bad)
+foreach(bad handlers_bad durations_bad options_bad)
   add_test(NAME compile.${bad}
     COMMAND ${CMAKE_COMMAND} "-DCOMMAND=${joined}" "-DFILE=${compile_dir}/${bad}.cpp"
             -P "${compile_dir}/check_refused.cmake")
 endforeach()
 
-set_tests_properties(compile.handlers_good compile.handlers_bad compile.durations_bad compile.retries_bad
+set_tests_properties(compile.handlers_good compile.handlers_bad compile.durations_bad compile.options_bad
   PROPERTIES TIMEOUT 120 LABELS unit)
