@@ -95,6 +95,7 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
   set(CPACK_DEBIAN_PACKAGE_DEPENDS
     "libhiredis-dev, libuv1-dev, libspdlog-dev, nlohmann-json3-dev (>= 3.10)")
+  set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libboost-dev | libasio-dev")   # mx_rmq/asio.hpp
   set(CPACK_RESOURCE_FILE_LICENSE "${PROJECT_SOURCE_DIR}/LICENSE")
   set(CPACK_STRIP_FILES OFF)
   install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION share/doc/libmx-rmq-dev
