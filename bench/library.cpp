@@ -12,6 +12,7 @@ using mx_rmq::Task;
 mx_rmq::MQConfig LibraryShape::config(const std::string& url) const {
   mx_rmq::MQConfig out;
   out.redis_url = url;
+  out.tls_ca_file = ca_file;
   out.task_queue_size = queue_size;
   out.max_workers = workers;
   out.batch_size = batch != 0 ? batch : std::clamp(queue_size, 100, 500);

@@ -25,6 +25,7 @@ struct LibraryShape {
   bool blocking = false;
   std::size_t payload_bytes = 200;
   std::vector<std::string> topics = {"bench"};
+  std::string ca_file = {};  // MQConfig::tls_ca_file
 
   [[nodiscard]] mx_rmq::MQConfig config(const std::string& url) const;
 };

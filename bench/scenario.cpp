@@ -25,6 +25,9 @@ std::span<const Scenario> scenarios() {
       {"payloads", "20 B to 1 MiB of payload", payloads},
       {"processes", "1 to 16 worker processes consume a filled topic", processes},
       {"idle", "commands of consumers that have nothing to do", idle},
+#ifdef MX_RMQ_WITH_TLS
+      {"tls", "end to end over TLS, beside plain TCP; how long a new queue takes to connect", tls},
+#endif
   });
   return all;
 }

@@ -56,5 +56,6 @@ void topics(Bench& bench, Section& section);
 void payloads(Bench& bench, Section& section);
 void processes(Bench& bench, Section& section);
 void idle(Bench& bench, Section& section);
+void tls(Bench& bench, Section& section);
 
 }  // namespace bench

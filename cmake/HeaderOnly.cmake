@@ -34,3 +34,7 @@ target_include_directories(mx_rmq_header_only INTERFACE
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 target_link_libraries(mx_rmq_header_only INTERFACE
   nlohmann_json::nlohmann_json Threads::Threads spdlog::spdlog mx_rmq::hiredis mx_rmq::libuv)
+if(MX_RMQ_HAS_TLS)
+  target_compile_definitions(mx_rmq_header_only INTERFACE MX_RMQ_WITH_TLS)
+  target_link_libraries(mx_rmq_header_only INTERFACE OpenSSL::SSL)
+endif()

@@ -68,8 +68,9 @@ file(WRITE "${OUTPUT}.new" "// Made of src/ and lua/ by cmake/HeaderOnlyRun.cmak
 #pragma once
 
 /// The library itself, for programs that do not link it: include this in one source file of the program,
-/// and in no other. Link hiredis, libuv and spdlog (with CMake: mx_rmq::header_only). What is declared here
-/// and in no other header of mx_rmq may be otherwise in the next version.
+/// and in no other. Link hiredis, libuv and spdlog (with CMake: mx_rmq::header_only). For TLS define
+/// MX_RMQ_WITH_TLS and link OpenSSL 3 too (mx_rmq::header_only does, if mx_rmq was built with it). What is
+/// declared here and in no other header of mx_rmq may be otherwise in the next version.
 
 // Warnings are for those who work on the library.
 #pragma GCC system_header

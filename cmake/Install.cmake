@@ -22,6 +22,10 @@ if(type STREQUAL "STATIC_LIBRARY")
 else()
   set(MX_RMQ_IS_STATIC FALSE)
 endif()
+set(MX_RMQ_OPENSSL "")
+if(MX_RMQ_HAS_TLS)
+  set(MX_RMQ_OPENSSL "\"OpenSSL 3.0\"")
+endif()
 configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/mx_rmqConfig.cmake.in"
   "${PROJECT_BINARY_DIR}/mx_rmqConfig.cmake"
@@ -55,7 +59,11 @@ install(FILES
 set(MX_RMQ_PC_REQUIRES "")
 set(MX_RMQ_PC_LIBS "-pthread")
 find_package(PkgConfig QUIET)
-foreach(dependency hiredis:hiredis libuv:uv spdlog:spdlog)
+set(dependencies hiredis:hiredis libuv:uv spdlog:spdlog)
+if(MX_RMQ_HAS_TLS)
+  list(APPEND dependencies libssl:ssl libcrypto:crypto)
+endif()
+foreach(dependency IN LISTS dependencies)
   string(REPLACE ":" ";" dependency "${dependency}")
   list(GET dependency 0 module)
   list(GET dependency 1 library)
@@ -96,6 +104,9 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_DEBIAN_PACKAGE_DEPENDS
     "libhiredis-dev, libuv1-dev, libspdlog-dev, nlohmann-json3-dev (>= 3.10)")
   set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libboost-dev | libasio-dev")   # mx_rmq/asio.hpp
+  if(MX_RMQ_HAS_TLS)
+    string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", libssl-dev (>= 3)")
+  endif()
   set(CPACK_RESOURCE_FILE_LICENSE "${PROJECT_SOURCE_DIR}/LICENSE")
   set(CPACK_STRIP_FILES OFF)
   install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION share/doc/libmx-rmq-dev

@@ -24,8 +24,8 @@ struct MQConfig {
 
   /// Where Redis is: redis://[[user]:password@]host[:port][/db] or
   /// unix://[[user]:password@]/path[?db=N]; special characters percent-encoded, IPv6 in brackets.
-  /// Behind a '?' there may be db and client_name. rediss:// (TLS) is not supported yet and is
-  /// refused.
+  /// Behind a '?' there may be db and client_name. rediss:// is redis:// over TLS, if the library
+  /// was built with it; else it is refused.
   std::string redis_url = "redis://localhost:6379";
   /// Number of the database [0..65535]. 0 leaves it to the URL. If the URL has a number too, and
   /// another one, that is an error.
@@ -62,6 +62,27 @@ struct MQConfig {
   std::chrono::milliseconds reconnect_backoff_min = std::chrono::milliseconds(50);
   /// Longest pause between attempts to reconnect [1ms..10m].
   std::chrono::milliseconds reconnect_backoff_max = std::chrono::seconds(5);
+
+  // --- TLS: only where redis_url asks for it (rediss://) ---
+
+  /// File with the certificates of those who are trusted to certify the server, in PEM form. If
+  /// neither this nor tls_ca_dir is given, those that the system trusts are. Like the other files
+  /// it is looked at again for each new connection.
+  std::string tls_ca_file;
+  /// The same as a directory in OpenSSL's hashed form (`openssl rehash`).
+  std::string tls_ca_dir;
+  /// File with our own certificate, for a server that wants one: PEM, behind it the intermediate
+  /// ones.
+  std::string tls_cert_file;
+  /// File with the key of our certificate: PEM, without a passphrase. Empty: it is in
+  /// tls_cert_file.
+  std::string tls_key_file;
+  /// Whom the server's certificate must name: a host or an address. Empty: the host of the URL (or
+  /// of whatever server it leads to).
+  std::string tls_server_name;
+  /// False: the server's certificate is not looked at, so that anybody on the way can read and
+  /// change what is sent. For trying things out; it is logged as a warning.
+  bool tls_verify = true;
 
   // --- Workers ---
 

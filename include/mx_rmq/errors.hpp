@@ -17,8 +17,9 @@
 /// The type of an error says what happened at Redis:
 ///
 /// - Nothing was sent, so nothing happened: `ConfigError` (correct the configuration),
-///   `ConnectionError` (call again when Redis is back), `TimeoutError` (call again, or allow more
-///   time), `Overloaded` (produce more slowly), `ShutdownError` (the queue has been stopped).
+///   `ConnectionError` (call again when Redis is back), its `TlsError` (correct certificates or
+///   fields), `TimeoutError` (call again, or allow more time), `Overloaded` (produce more slowly),
+///   `ShutdownError` (the queue has been stopped).
 /// - It was sent and may have happened: `OutcomeUnknown` (look, or repeat with a chosen message
 ///   id).
 /// - Redis refused, so nothing happened: `ServerError` (what to do depends on its `code()`).
@@ -46,6 +47,18 @@ class ConfigError : public Error {
 class ConnectionError : public Error {
  public:
   using Error::Error;
+};
+
+/// There is a server, and no TLS connection to it that may be used: its certificate has expired, is
+/// not trusted or names somebody else, it refuses ours, a file of the tls_ fields cannot be used,
+/// or what is there does not speak TLS. `what()` says which, and what to do. Nothing of this
+/// operation was sent. The library tries again by itself, reading the files anew, so that a
+/// certificate that is replaced is enough; nothing is ever sent unencrypted instead. Calls that
+/// have waited for something better until their own deadline end with `TimeoutError`, whose text
+/// has all this too.
+class TlsError : public ConnectionError {
+ public:
+  using ConnectionError::ConnectionError;
 };
 
 /// The deadline passed before anything of this operation was sent, or something that it waited for

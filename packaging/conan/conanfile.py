@@ -22,8 +22,8 @@ class MxRmq(ConanFile):
     license = "MIT"
     topics = ("message-queue", "redis", "coroutines")
     settings = "os", "arch", "compiler", "build_type"
-    options = {"shared": [True, False], "fPIC": [True, False], "system_deps": [True, False]}
-    default_options = {"shared": False, "fPIC": True, "system_deps": False}
+    options = {"shared": [True, False], "fPIC": [True, False], "system_deps": [True, False], "tls": [True, False]}
+    default_options = {"shared": False, "fPIC": True, "system_deps": False, "tls": True}
 
     def set_version(self):
         lists = load(self, os.path.join(self.recipe_folder, ROOT, "CMakeLists.txt"))
@@ -48,10 +48,13 @@ class MxRmq(ConanFile):
         self.requires("hiredis/1.2.0")
         self.requires("libuv/1.48.0")
         self.requires("spdlog/1.14.1")
+        if self.options.tls:
+            self.requires("openssl/[>=3.0 <4]")
 
     def system_requirements(self):
         if self.options.system_deps:
-            Apt(self).check(["libhiredis-dev", "libuv1-dev", "libspdlog-dev", "nlohmann-json3-dev"])
+            Apt(self).check(["libhiredis-dev", "libuv1-dev", "libspdlog-dev", "nlohmann-json3-dev"] +
+                            (["libssl-dev"] if self.options.tls else []))
 
     def validate(self):
         check_min_cppstd(self, 20)
@@ -61,6 +64,7 @@ class MxRmq(ConanFile):
         toolchain = CMakeToolchain(self)
         for part in ("TESTS", "EXAMPLES", "BENCH"):
             toolchain.cache_variables[f"MX_RMQ_BUILD_{part}"] = False
+        toolchain.cache_variables["MX_RMQ_TLS"] = "ON" if self.options.tls else "OFF"
         toolchain.generate()
 
     def build(self):

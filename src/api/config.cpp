@@ -41,6 +41,27 @@ void check_against_url(const MQConfig& config) {
     check_text_against_url("client_name", config.client_name, url.client_name, "name");
 }
 
+/// A field that says something about TLS where there is none would be a belief, not a setting.
+void check_tls(const MQConfig& config) {
+  const bool tls = api::parse_redis_url(config.redis_url).tls;
+  const auto only_with_tls = [&](const char* field, bool given) {
+    if (given && !tls)
+      refuse_field(field, "it is set, but redis_url does not ask for TLS; write rediss:// there");
+  };
+  only_with_tls("tls_ca_file", !config.tls_ca_file.empty());
+  only_with_tls("tls_ca_dir", !config.tls_ca_dir.empty());
+  only_with_tls("tls_cert_file", !config.tls_cert_file.empty());
+  only_with_tls("tls_key_file", !config.tls_key_file.empty());
+  only_with_tls("tls_server_name", !config.tls_server_name.empty());
+  only_with_tls("tls_verify", !config.tls_verify);
+  if (!config.tls_key_file.empty() && config.tls_cert_file.empty())
+    refuse_field("tls_key_file", "it is set without tls_cert_file; a key is that of a certificate");
+  if (!config.tls_verify && !(config.tls_ca_file.empty() && config.tls_ca_dir.empty()))
+    refuse_field("tls_verify",
+                 "it is false, so that anybody is trusted, and tls_ca_file or tls_ca_dir says who; "
+                 "give one of them");
+}
+
 }  // namespace
 
 MQConfig::MQConfig() = default;
@@ -48,6 +69,7 @@ MQConfig::MQConfig() = default;
 void MQConfig::validate() const {
   for (const api::Field& field : api::config_fields()) check_own_range(field, *this);
   check_against_url(*this);
+  check_tls(*this);
   if (reconnect_backoff_min > reconnect_backoff_max)
     refuse_field("reconnect_backoff_min", api::format_duration(reconnect_backoff_min) +
                                               " is more than reconnect_backoff_max, which is " +

@@ -32,6 +32,16 @@ bool valid_url(std::string_view text) { return why_redis_url_is_refused(text).em
 
 bool valid_credential(std::string_view text) { return text.size() <= max_credential_bytes; }
 
+bool valid_path(std::string_view text) {
+  return text.size() <= 4096 && text.find('\0') == std::string_view::npos;
+}
+
+bool valid_server_name(std::string_view text) {
+  return text.size() <= 253 && std::all_of(text.begin(), text.end(), graphic);
+}
+
+constexpr std::string_view a_path = "a path of at most 4096 bytes";
+
 std::string masked(const std::string& text) { return text.empty() ? "" : "***"; }
 
 constexpr auto table = std::to_array<Field>({
@@ -74,6 +84,23 @@ constexpr auto table = std::to_array<Field>({
      "Pause before the first reconnect."},
     {"reconnect_backoff_max", DurationField{&MQConfig::reconnect_backoff_max, 1ms, 10min},
      "Longest pause between reconnects."},
+    {"tls_ca_file", TextField{&MQConfig::tls_ca_file, a_path, valid_path},
+     "PEM file of those who may certify the server; empty, and tls_ca_dir too: those that the "
+     "system trusts."},
+    {"tls_ca_dir", TextField{&MQConfig::tls_ca_dir, a_path, valid_path},
+     "The same as a directory that `openssl rehash` was run on."},
+    {"tls_cert_file", TextField{&MQConfig::tls_cert_file, a_path, valid_path},
+     "PEM file of our own certificate, for a server that wants one."},
+    {"tls_key_file", TextField{&MQConfig::tls_key_file, a_path, valid_path},
+     "PEM file of its key, without a passphrase; empty: it is in tls_cert_file."},
+    {"tls_server_name",
+     TextField{&MQConfig::tls_server_name,
+               "a host name or an address, at most 253 bytes of printable ASCII without space",
+               valid_server_name},
+     "Whom the server's certificate must name; empty: the host of the URL."},
+    {"tls_verify", BoolField{&MQConfig::tls_verify},
+     "False: the server's certificate is not looked at, and anybody on the way can read and change "
+     "what is sent; a warning is logged."},
     {"max_workers", IntField{&MQConfig::max_workers, 1, 100'000},
      "Handlers running at the same time, of all topics together."},
     {"task_queue_size", IntField{&MQConfig::task_queue_size, 1, 100'000},

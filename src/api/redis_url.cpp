@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "api/tls_built_in.hpp"
 #include "runtime/text.hpp"
 
 namespace mx_rmq::api {
@@ -38,8 +39,8 @@ std::string lower(std::string_view text) {
   const std::string named = runtime::text::quoted(scheme, 32);
   if (scheme == "rediss" || scheme == "valkeys")
     refuse_url(scheme +
-               ":// (TLS) is not built in, and it is never replaced by an unencrypted connection; "
-               "allowed are redis:// and unix://");
+               ":// (TLS) is not built in, and it is never replaced by an unencrypted connection: "
+               "build mx_rmq with OpenSSL 3 for it; allowed are redis:// and unix://");
   const std::string allowed = "; allowed are redis:// and unix://";
   if (scheme.find("sentinel") != std::string::npos)
     refuse_url("the scheme " + named + " asks for Sentinel, which is not built in" + allowed);
@@ -57,7 +58,8 @@ Split split(std::string_view url) {
   if (out.scheme.empty() ||
       out.scheme.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+.-") != std::string::npos)
     refuse_url("it has no scheme; allowed are redis:// and unix://");
-  if (out.scheme != "redis" && out.scheme != "unix") refuse_scheme(out.scheme);
+  if (out.scheme != "redis" && out.scheme != "unix" && !(out.scheme == "rediss" && tls_built_in()))
+    refuse_scheme(out.scheme);
   if (url.size() > max_url_bytes)
     refuse_url("it is longer than " + std::to_string(max_url_bytes) + " bytes");
   if (std::any_of(url.begin(), url.end(), control))
@@ -224,6 +226,7 @@ RedisUrl parse_redis_url(std::string_view text) {
   if (parts.scheme == "unix") {
     read_socket(parts, url);
   } else {
+    url.tls = parts.scheme == "rediss";
     read_address(parts, url);
     if (parts.path.size() > 1)
       url.db = read_number(parts.path.substr(1), 0, max_db, "database", true);

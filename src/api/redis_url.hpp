@@ -14,6 +14,7 @@ inline constexpr std::string_view redis_url_allowed =
 
 /// What a URL says, percent-decoded.
 struct RedisUrl {
+  bool tls = false;
   std::string host = "localhost";
   int port = 6379;
   std::string unix_path;                      ///< not empty: this socket instead of host and port

@@ -21,6 +21,17 @@ std::span<const lua::Script* const> loaded_at_set_up() {
   return scripts;
 }
 
+redis::TlsOptions tls_options(const MQConfig& config) {
+  redis::TlsOptions tls;
+  tls.ca_file = config.tls_ca_file;
+  tls.ca_dir = config.tls_ca_dir;
+  tls.cert_file = config.tls_cert_file;
+  tls.key_file = config.tls_key_file;
+  tls.server_name = config.tls_server_name;
+  tls.verify = config.tls_verify;
+  return tls;
+}
+
 }  // namespace
 
 redis::ClientOptions client_options(const MQConfig& config, std::size_t lanes) {
@@ -31,6 +42,7 @@ redis::ClientOptions client_options(const MQConfig& config, std::size_t lanes) {
   if (!config.redis_password.empty())
     options.endpoint.password = redis::Secret(config.redis_password);
   if (options.endpoint.client_name.empty()) options.endpoint.client_name = config.client_name;
+  if (options.endpoint.tls) options.connection.tls = tls_options(config);
   options.connection.connect_timeout = config.connect_timeout;
   options.connection.backoff_min = config.reconnect_backoff_min;
   options.connection.backoff_max = config.reconnect_backoff_max;

@@ -38,6 +38,10 @@ QueueCore::QueueCore(MQConfig config, std::shared_ptr<Runtime> runtime, queue::S
   settled_.set();
   stopped_.set();
   runtime_->blocking_pool().ensure_threads(static_cast<std::size_t>(config_.blocking_threads));
+  if (!config_.tls_verify)
+    log::warn(
+        "the certificates of Redis servers are not looked at (tls_verify is false): anybody on the "
+        "way can read and change what is sent");
 }
 
 QueueCore::~QueueCore() = default;

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <type_traits>
 
+#include "api/tls_built_in.hpp"
 #include "support/build_kind.hpp"
 #include "support/queue_fixture.hpp"
 
@@ -59,12 +60,25 @@ TEST_F(Defects, P18_unknown_variables_are_refused) {
   ::unsetenv("MQ_MAX_WORKERS");
 }
 
-TEST_F(Defects, P19_tls_that_is_not_built_in_is_an_error_not_plaintext) {
+TEST_F(Defects, P19_tls_that_is_asked_for_is_never_plaintext) {
+  RedisServer plain({.tcp = true});
   MQConfig tls = config();
-  tls.redis_url = "rediss://localhost:6379";
-  EXPECT_THROW(tls.validate(), ConfigError);
-  EXPECT_THROW(RedisMessageQueue{tls}, ConfigError);
-  const std::string error = thrown_by([&] { tls.validate(); });
+  tls.redis_url = "rediss://127.0.0.1:" + std::to_string(plain.port());
+  tls.connect_timeout = 300ms;
+  std::string error;
+  if (api::tls_built_in()) {
+    RedisMessageQueue queue(tls);
+    EXPECT_THROW(sync_wait(queue.initialize()), TlsError);
+    error = sync_wait(queue.health_check()).checks.at("redis");
+    sync_wait(queue.cleanup());
+    const std::string stats = plain.command({"INFO", "commandstats"}).str();
+    EXPECT_EQ(stats.find("cmdstat_role"), std::string::npos) << stats;
+    EXPECT_EQ(stats.find("cmdstat_script"), std::string::npos) << stats;
+  } else {
+    EXPECT_THROW(tls.validate(), ConfigError);
+    EXPECT_THROW(RedisMessageQueue{tls}, ConfigError);
+    error = thrown_by([&] { tls.validate(); });
+  }
   EXPECT_NE(error.find("TLS"), std::string::npos) << error;
 }
 

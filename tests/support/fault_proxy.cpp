@@ -103,7 +103,9 @@ class FaultProxy::Impl {
   }
 
   std::string url() const {
-    return options_.tcp ? "redis://127.0.0.1:" + std::to_string(port_) : "unix://" + path_;
+    if (!options_.tcp) return "unix://" + path_;
+    return (options_.tls_port != 0 ? "rediss://127.0.0.1:" : "redis://127.0.0.1:") +
+           std::to_string(port_);
   }
   Counts counts() const {
     const std::lock_guard lock(mutex_);
@@ -192,9 +194,7 @@ class FaultProxy::Impl {
       Link link;
       link.number = ++counts_.connections;
       link.descriptor[1] = client;
-      link.descriptor[0] = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-      const sockaddr_un address = address_of(server_);
-      if (state_.refuse || ::connect(link.descriptor[0], generic(address), sizeof address) != 0) {
+      if (state_.refuse || !connect_to_server(link)) {
         close(link, End::fin);
         continue;
       }
@@ -205,6 +205,32 @@ class FaultProxy::Impl {
         if (fault) link.stream[place(fault->direction)] = ProxyStream(fault);
       }
       links_.push_back(std::move(link));
+    }
+  }
+
+  bool connect_to_server(Link& link) const {
+    if (options_.tls_port == 0) {
+      link.descriptor[0] = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      const sockaddr_un address = address_of(server_);
+      return ::connect(link.descriptor[0], generic(address), sizeof address) == 0;
+    }
+    link.descriptor[0] = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(options_.tls_port));
+    return ::connect(link.descriptor[0], generic(address), sizeof address) == 0;
+  }
+
+  // What lies in the inbox of a direction, record by record.
+  void pass_records(Link& link, std::size_t to) {
+    ProxyStream& stream = link.stream[to];
+    while (!stream.held && !link.gone) {
+      const std::size_t size = first_record(stream.inbox);
+      if (size == 0) return;
+      ++(to == 0 ? counts_.commands : counts_.replies);
+      pass(link, to, std::string_view(stream.inbox).substr(0, size), 1);
+      stream.inbox.erase(0, size);
     }
   }
 
@@ -330,8 +356,13 @@ class FaultProxy::Impl {
     bool good = true;
     if (from_server != 0) good = receive(link, 1);
     if (from_client != 0) good = receive(link, 0) && good;
-    judge_to_server(link);
-    judge_to_client(link);
+    if (options_.tls_port != 0) {
+      pass_records(link, 0);
+      pass_records(link, 1);
+    } else {
+      judge_to_server(link);
+      judge_to_client(link);
+    }
     if (link.gone) return;
     good = send(link, 0) && send(link, 1) && good;
     const bool out = link.stream[0].empty() && link.stream[1].empty();

@@ -65,6 +65,9 @@ enum class ReplyFate : std::uint8_t {
 struct ProxyOptions {
   bool tcp = false;         // listen on a free port of 127.0.0.1 instead of a unix socket
   bool keep_calls = false;  // for calls(), which takes memory for each
+  // Not 0: the server is at this port of 127.0.0.1 and speaks TLS. Frames are records of TLS then,
+  // and the judges see nothing.
+  int tls_port = 0;
 };
 
 // A thread with poll(). Members may be called from any thread; judges are called on the proxy's and

@@ -36,6 +36,15 @@ std::size_t value_at(std::string_view bytes, std::size_t at, int depth) {
 
 std::size_t first_frame(std::string_view bytes) { return value_at(bytes, 0, 0); }
 
+std::size_t first_record(std::string_view bytes) {
+  constexpr std::size_t head = 5;  // type, version, size
+  if (bytes.size() < head) return 0;
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  if (at(0) < 0x14 || at(0) > 0x18 || at(1) != 3) return bytes.size();  // carried as it is
+  const std::size_t size = head + (std::size_t{at(3)} << 8) + at(4);
+  return bytes.size() < size ? 0 : size;
+}
+
 std::vector<std::string> command_of(std::string_view frame) {
   std::vector<std::string> arguments;
   std::size_t at = frame.find("\r\n");

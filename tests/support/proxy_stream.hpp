@@ -19,6 +19,8 @@ using ProxyClock = std::chrono::steady_clock;
 // Size of the first whole RESP value of `bytes` (a command is one, too); 0 if it is not whole yet.
 // Bytes that are no RESP count as whole: the proxy does not repair what it carries.
 std::size_t first_frame(std::string_view bytes);
+// The same of a record of TLS.
+std::size_t first_record(std::string_view bytes);
 // The elements of an array of strings.
 std::vector<std::string> command_of(std::string_view frame);
 

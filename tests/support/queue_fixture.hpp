@@ -21,6 +21,7 @@
 #include "support/child_process.hpp"
 #include "support/paths.hpp"
 #include "support/redis_server.hpp"
+#include "support/test_redis.hpp"
 #include "support/wait.hpp"
 
 namespace mx_rmq::test {
@@ -132,16 +133,17 @@ std::string thrown_by(Call call) {
   return {};
 }
 
-// One redis-server a test program, empty at the start of each test.
+// One Redis a test program, empty at the start of each test.
 class QueueTest : public ::testing::Test {
  protected:
-  static RedisServer& server() {
-    static RedisServer instance;
-    return instance;
-  }
-  void SetUp() override { server().command({"FLUSHALL"}); }
+  static RedisServer& server() { return TestRedis::get().server(); }
+  void SetUp() override { TestRedis::get().clear(); }
 
-  static MQConfig config() { return quick_config(server().url()); }
+  static MQConfig config() {
+    MQConfig config = quick_config("");
+    TestRedis::get().lead(config);
+    return config;
+  }
   static std::string produce(RedisMessageQueue& queue, const std::string& topic, json payload,
                              ProduceOptions options = ProduceOptions()) {
     return sync_wait(queue.produce(topic, std::move(payload), std::move(options)));
@@ -158,7 +160,10 @@ inline ChildProcess start_worker(RedisServer& server, const std::string& topic,
   options.arguments = {topic};
   options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
   options.environment = std::move(environment);
-  options.environment.push_back("REDIS_URL=" + server.url());
+  const bool common = TestRedis::made() && &server == &TestRedis::get().server();
+  const Strings where =
+      common ? TestRedis::get().environment() : Strings{"REDIS_URL=" + server.url()};
+  options.environment.insert(options.environment.end(), where.begin(), where.end());
   options.output_file = server.directory() + "/" + name + ".out";
   return ChildProcess::start(test_program("queue_worker"), options);
 }

@@ -112,6 +112,7 @@ void RedisServer::launch() {
   for (;;) {
     if (choose_port) port_ = free_port();
     std::ofstream file(directory_ + "/redis.conf");
+    if (options_.tls) file << "port 0\ntls-";
     file << "port " << port_ << "\nbind 127.0.0.1\nunixsocket " << socket_ << "\ndir " << directory_
          << "\ndaemonize no\nsave \"\"\nappendonly " << (options_.appendonly ? "yes" : "no")
          << "\nappendfsync " << options_.appendfsync << "\n";
@@ -164,7 +165,7 @@ std::string RedisServer::url() const {
 std::string RedisServer::tcp_url() const {
   if (port_ == 0) fail("tcp_url() needs RedisOptions::tcp");
   const std::string sign_in = options_.password.empty() ? "" : ":" + options_.password + "@";
-  return "redis://" + sign_in + "127.0.0.1:" + std::to_string(port_);
+  return (options_.tls ? "rediss://" : "redis://") + sign_in + "127.0.0.1:" + std::to_string(port_);
 }
 
 void RedisServer::stop() {

@@ -14,6 +14,7 @@ namespace mx_rmq::test {
 
 struct RedisOptions {
   bool tcp = false;         // also listen on a free port of 127.0.0.1
+  bool tls = false;         // that port speaks TLS; `config` says with what, see TlsServer
   bool appendonly = false;  // keep data over kill9() and restart()
   std::string appendfsync = "everysec";
   std::string password = {};                  // requirepass
@@ -37,8 +38,9 @@ class RedisServer {
   RedisServer& operator=(const RedisServer&) = delete;
 
   // For MQConfig::redis_url; with the password, if one is set.
-  std::string url() const;      // unix:///tmp/.../redis.sock
-  std::string tcp_url() const;  // redis://127.0.0.1:port; needs RedisOptions::tcp
+  std::string url() const;  // unix:///tmp/.../redis.sock
+  // redis://127.0.0.1:port, or rediss:// with RedisOptions::tls; needs RedisOptions::tcp
+  std::string tcp_url() const;
   const std::string& socket_path() const noexcept { return socket_; }
   const std::string& directory() const noexcept { return directory_; }
   int port() const noexcept { return port_; }

@@ -1,9 +1,12 @@
 # The port of the checkout that it lies in: vcpkg install mx-rmq --overlay-ports=packaging/vcpkg
 get_filename_component(SOURCE_PATH "${CURRENT_PORT_DIR}/../../.." ABSOLUTE)
 
+vcpkg_check_features(OUT_FEATURE_OPTIONS features FEATURES tls MX_RMQ_TLS)
+
 vcpkg_cmake_configure(
   SOURCE_PATH "${SOURCE_PATH}"
   OPTIONS
+    ${features}
     -DMX_RMQ_BUILD_TESTS=OFF
     -DMX_RMQ_BUILD_EXAMPLES=OFF
     -DMX_RMQ_BUILD_BENCH=OFF)

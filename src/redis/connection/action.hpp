@@ -23,6 +23,7 @@ enum class Failure : std::uint8_t {
   not_written,      ///< ConnectionError
   timed_out,        ///< TimeoutError: not written by its deadline
   outcome_unknown,  ///< OutcomeUnknown
+  untrusted,        ///< TlsError: not written, as there is no TLS connection that may be used
   refused,          ///< ServerError: set-up is refused
   shut_down         ///< ShutdownError
 };
@@ -41,6 +42,7 @@ struct Action {
     ready,           ///< usable: epoch `number` begins
     lost,            ///< `text`: a usable connection ended (to be logged)
     attempt_failed,  ///< `text`: could not connect (to be logged)
+    ask,             ///< nothing comes in a TLS handshake with `address`: find out what is there
     refused,         ///< `text`: credentials, rights, or no server for us (to be logged)
     closed           ///< for good
   };
@@ -52,7 +54,7 @@ struct Action {
   Reply reply{};
   std::string text{};
   std::string code{};
-  Address address{};    ///< connect; attempt_failed in the set-up: where
+  Address address{};    ///< connect, ask; attempt_failed in the set-up: where
   bool unfit = false;   ///< attempt_failed, refused: what is there is no master
   bool silent = false;  ///< attempt_failed: connected, and not a byte came
   bool idle = false;    ///< lost: the other end closed it while nothing was under way

@@ -71,7 +71,8 @@ std::optional<WaiterToken> CommandQueue::oldest() const noexcept {
   return in_flight_.front().waiter;
 }
 
-void CommandQueue::expire(TimePoint now, const std::string* no_connection, Actions& out) {
+void CommandQueue::expire(TimePoint now, const std::string* no_connection, Actions& out,
+                          Failure failure) {
   bool partly_written = begun();
   TimePoint earliest = TimePoint::max();
   std::erase_if(unsent_, [&](Unsent& each) {
@@ -86,7 +87,7 @@ void CommandQueue::expire(TimePoint now, const std::string* no_connection, Actio
       return false;
     }
     if (no_connection != nullptr) {
-      add_failure(out, each.waiter, Failure::not_written,
+      add_failure(out, each.waiter, failure,
                   "no connection to Redis by the deadline: " + *no_connection);
     } else {
       add_failure(out, each.waiter, Failure::timed_out, "not sent to Redis by the deadline");

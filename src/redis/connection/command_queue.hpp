@@ -55,9 +55,10 @@ class CommandQueue {
   [[nodiscard]] std::optional<WaiterToken> answered();
   /// The same without taking it: whose the next reply is.
   [[nodiscard]] std::optional<WaiterToken> oldest() const noexcept;
-  /// Those whose deadline has come fail. `no_connection`: why there is none; nullptr while there is
-  /// one.
-  void expire(TimePoint now, const std::string* no_connection, Actions& out);
+  /// Those whose deadline has come fail. `no_connection`: why there is none, told as `failure`;
+  /// nullptr while there is one.
+  void expire(TimePoint now, const std::string* no_connection, Actions& out,
+              Failure failure = Failure::not_written);
   /// The connection ended: what was written, wholly or in part, may have been executed.
   void lose_written(const std::string& why, Actions& out);
   /// All that is not written fails.

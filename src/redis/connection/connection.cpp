@@ -161,6 +161,12 @@ void Connection::note_load(const lua::Script& script, std::uint64_t number) {
 
 // --- what the machine is told ---
 
+void Connection::on_securing() noexcept {
+  if (!group_->silence().empty()) fsm_.presume_silence(group_->silence());
+  fsm_.on_securing(group_->loop.now());
+  perform();
+}
+
 void Connection::on_connected() noexcept {
   if (!group_->silence().empty()) fsm_.presume_silence(group_->silence());
   fsm_.on_connected(group_->loop.now(), actions_);
@@ -200,6 +206,11 @@ void Connection::on_writable() noexcept {
 
 void Connection::on_lost(std::string_view why) noexcept {
   fsm_.on_lost(group_->loop.now(), why, actions_);
+  perform();
+}
+
+void Connection::on_untrusted(std::string_view why) noexcept {
+  fsm_.on_untrusted(group_->loop.now(), why, actions_);
   perform();
 }
 
@@ -274,7 +285,10 @@ void Connection::perform_one(Action& action) {
       break;
     case Action::Kind::attempt_failed:
       log_change(action);
-      if (action.silent && !action.address.local) group_->ask_for_tls(action.address);
+      if (action.silent && !action.address.local) group_->probe(action.address);
+      break;
+    case Action::Kind::ask:
+      group_->probe(action.address);
       break;
     case Action::Kind::lost:
       log_change(action);
@@ -347,6 +361,9 @@ void Connection::fail(const Action& action) {
     case Failure::not_written:
       answer->fail(std::make_exception_ptr(ConnectionError(action.text)));
       break;
+    case Failure::untrusted:
+      answer->fail(std::make_exception_ptr(TlsError(action.text)));
+      break;
     case Failure::timed_out:
       answer->fail(std::make_exception_ptr(TimeoutError(action.text)));
       break;
@@ -376,6 +393,7 @@ void Connection::resolve(std::int64_t attempt) {
 
 void Connection::connect(Address address) {
   if (!address.local) address.name = group_->options.endpoint.host;
+  group_->warn_of_plain_password(address);
   ++transports_;
   blocked_ = false;
   client_id_ = 0;

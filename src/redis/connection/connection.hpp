@@ -82,10 +82,12 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
     std::uint64_t number;
   };
 
+  void on_securing() noexcept override;
   void on_connected() noexcept override;
   void on_bytes(std::string_view bytes) noexcept override;
   void on_writable() noexcept override;
   void on_lost(std::string_view why) noexcept override;
+  void on_untrusted(std::string_view why) noexcept override;
 
   void perform();
   void perform_one(Action& action);

@@ -12,6 +12,9 @@ namespace {
 // up, so that a connection that keeps dying cannot be made anew all the time.
 constexpr int failures_after_short_life = 2;
 
+// A handshake that takes so long may be one with a server that knows nothing of TLS, and waits.
+constexpr std::chrono::milliseconds ask_after{1000};
+
 constexpr const char* connections_closed = "the connections to Redis are closed";
 
 // In subscribe mode a server sends messages between its replies. That it has unsubscribed us looks
@@ -75,14 +78,25 @@ void ConnectionFsm::on_resolved(TimePoint now, std::int64_t attempt, Resolver::R
 
 void ConnectionFsm::connect_next(TimePoint now, Actions& out) {
   state_ = LaneState::connecting;
+  securing_ = false;
   const auto left = std::max(attempt_deadline_ - now, runtime::Duration::zero());
   address_deadline_ = now + left / static_cast<std::int64_t>(addresses_.size() - address_);
   out.push_back({.kind = Action::Kind::connect, .address = addresses_[address_]});
 }
 
+// It has a deadline of its own, and neither takes from what is left to connect in.
+void ConnectionFsm::on_securing(TimePoint now) {
+  if (state_ != LaneState::connecting) return;
+  securing_ = true;
+  ask_at_ = now + std::min(ask_after, options_.connect_timeout / 4);
+  attempt_deadline_ = now + options_.connect_timeout;
+  address_deadline_ = attempt_deadline_;
+}
+
 void ConnectionFsm::on_connected(TimePoint now, Actions&) {
   if (state_ != LaneState::connecting) return;
   state_ = LaneState::setting_up;
+  securing_ = false;
   attempt_deadline_ = now + options_.connect_timeout;
   setup_ = SetupRun(plan_, unfit_);
 }
@@ -111,6 +125,7 @@ void ConnectionFsm::become_ready(TimePoint now, Actions& out) {
   recycling_ = false;
   renewed_ = false;
   unfit_ = false;
+  untrusted_ = false;
   silence_.clear();
   ++epoch_;
   ready_since_ = now;
@@ -126,21 +141,24 @@ void ConnectionFsm::attempt_failed(TimePoint now, std::string why, Actions& out,
   assert((state_ == LaneState::resolving || state_ == LaneState::connecting ||
           state_ == LaneState::setting_up) &&
          "only an attempt under way can fail");
-  const bool silent = state_ == LaneState::setting_up && setup_.silent();
+  const bool silent = securing_ || (state_ == LaneState::setting_up && setup_.silent());
   if (state_ != LaneState::resolving) out.push_back({.kind = Action::Kind::close});
   state_ = LaneState::backing_off;
   retry_at_ = now + backoff_.next(rng_.next());
   last_error_ = std::move(why);
-  unfit_ = found == Found::nothing_fit;
-  if (silent && !silence_.empty()) {
+  unfit_ = found != Found::something;
+  untrusted_ = found == Found::nobody_trusted;
+  if (silent && !unfit_ && !silence_.empty()) {
     last_error_ = silence_;
     unfit_ = true;
+    untrusted_ = securing_;
   }
+  securing_ = false;
   out.push_back({.kind = Action::Kind::attempt_failed,
                  .text = last_error_,
                  .address = address_ < addresses_.size() ? addresses_[address_] : Address(),
                  .unfit = unfit_,
-                 .silent = silent});
+                 .silent = silent && found == Found::something});
   if (unfit_) fail_only_fit(out);
 }
 
@@ -154,7 +172,7 @@ void ConnectionFsm::setup_failed(TimePoint now, std::string why, Actions& out, F
 }
 
 void ConnectionFsm::fail_only_fit(Actions& out) {
-  commands_.drop_unsent(Failure::not_written, last_error_, out,
+  commands_.drop_unsent(unfit_failure(), last_error_, out,
                         [](const CommandQueue::Unsent& each) { return each.only_fit; });
 }
 
@@ -166,6 +184,7 @@ void ConnectionFsm::explain_silence(std::string why, Actions& out) {
   silence_ = std::move(why);
   last_error_ = silence_;
   unfit_ = true;
+  untrusted_ = options_.tls.has_value();
   fail_only_fit(out);
 }
 
@@ -187,19 +206,11 @@ void ConnectionFsm::setup_refused(TimePoint now, SetupVerdict verdict, Actions& 
 
 void ConnectionFsm::on_lost(TimePoint now, std::string_view why, Actions& out) {
   switch (state_) {
-    case LaneState::connecting: {
-      const std::string text =
-          "cannot connect to " + addresses_[address_].text() + ": " + std::string(why);
-      if (address_ + 1 < addresses_.size() && now < attempt_deadline_) {
-        last_error_ = text;
-        out.push_back({.kind = Action::Kind::close});
-        ++address_;
-        connect_next(now, out);
-      } else {
-        attempt_failed(now, text, out);
-      }
+    case LaneState::connecting:
+      try_next_address(now,
+                       "cannot connect to " + addresses_[address_].text() + ": " + std::string(why),
+                       out, Found::something);
       return;
-    }
     case LaneState::setting_up:
       setup_failed(now, "the connection ended during set-up: " + std::string(why), out);
       return;
@@ -209,6 +220,31 @@ void ConnectionFsm::on_lost(TimePoint now, std::string_view why, Actions& out) {
       return;
     default:
       return;
+  }
+}
+
+void ConnectionFsm::try_next_address(TimePoint now, const std::string& why, Actions& out,
+                                     Found found) {
+  if (address_ + 1 < addresses_.size() && now < attempt_deadline_) {
+    last_error_ = why;
+    out.push_back({.kind = Action::Kind::close});
+    ++address_;
+    connect_next(now, out);
+  } else {
+    attempt_failed(now, why, out, found);
+  }
+}
+
+void ConnectionFsm::on_untrusted(TimePoint now, std::string_view why, Actions& out) {
+  if (state_ != LaneState::connecting && state_ != LaneState::setting_up) {
+    return on_lost(now, why, out);
+  }
+  const std::string text = "no TLS connection to " + addresses_[address_].text() +
+                           " that may be used: " + std::string(why);
+  if (state_ == LaneState::connecting) {
+    try_next_address(now, text, out, Found::nobody_trusted);
+  } else {
+    setup_failed(now, text, out, Found::nobody_trusted);
   }
 }
 
@@ -239,7 +275,7 @@ void ConnectionFsm::submit(TimePoint now, WaiterToken waiter, Command command, T
     return add_failure(out, waiter, Failure::not_written, std::string(bound_and_over));
   }
   if (only_fit && unfit_ && !ready()) {
-    return add_failure(out, waiter, Failure::not_written, last_error_);
+    return add_failure(out, waiter, unfit_failure(), last_error_);
   }
   if (deadline <= now) {
     return add_failure(out, waiter, Failure::timed_out,
@@ -420,6 +456,7 @@ TimePoint ConnectionFsm::next_wake() const noexcept {
       break;
     case LaneState::connecting:
       wake = std::min(address_deadline_, attempt_deadline_);
+      if (securing_) wake = std::min(wake, ask_at_);
       break;
     case LaneState::setting_up:
       wake = attempt_deadline_;
@@ -443,7 +480,7 @@ TimePoint ConnectionFsm::next_wake() const noexcept {
 void ConnectionFsm::on_timer(TimePoint now, Actions& out) {
   if (now >= commands_.next_deadline()) {
     const bool none = !ready() && state_ != LaneState::draining && !last_error_.empty();
-    commands_.expire(now, none ? &last_error_ : nullptr, out);
+    commands_.expire(now, none ? &last_error_ : nullptr, out, unfit_failure());
   }
   switch (state_) {
     case LaneState::resolving:
@@ -453,7 +490,12 @@ void ConnectionFsm::on_timer(TimePoint now, Actions& out) {
       }
       break;
     case LaneState::connecting:
-      if (now >= std::min(address_deadline_, attempt_deadline_)) on_lost(now, "timed out", out);
+      if (now >= std::min(address_deadline_, attempt_deadline_)) {
+        on_lost(now, securing_ ? "the TLS handshake timed out" : "timed out", out);
+      } else if (securing_ && now >= ask_at_) {
+        ask_at_ = TimePoint::max();
+        out.push_back({.kind = Action::Kind::ask, .address = addresses_[address_]});
+      }
       break;
     case LaneState::setting_up:
       if (now >= attempt_deadline_) {

@@ -22,7 +22,7 @@ namespace mx_rmq::redis {
 enum class LaneState : std::uint8_t {
   idle,         ///< never used yet
   resolving,    ///< looking up the host
-  connecting,   ///< trying an address
+  connecting,   ///< trying an address, TLS included
   setting_up,   ///< AUTH, SELECT, ... sent
   ready,        ///< usable
   backing_off,  ///< pausing before the next attempt
@@ -82,6 +82,8 @@ class ConnectionFsm {
 
   /// `attempt` as in the resolve action; a late answer to an earlier one is ignored.
   void on_resolved(TimePoint now, std::int64_t attempt, Resolver::Result result, Actions& out);
+  /// The transport has begun a TLS handshake.
+  void on_securing(TimePoint now);
   void on_connected(TimePoint now, Actions& out);
   /// Some bytes came (before their replies are told).
   void on_heard(TimePoint now) noexcept {
@@ -94,6 +96,8 @@ class ConnectionFsm {
   void on_no_redis(TimePoint now, std::string why, Actions& out);
   /// The transport's on_lost.
   void on_lost(TimePoint now, std::string_view why, Actions& out);
+  /// The transport's on_untrusted.
+  void on_untrusted(TimePoint now, std::string_view why, Actions& out);
   /// The time that `next_wake` named has come; harmless at any other time.
   void on_timer(TimePoint now, Actions& out);
 
@@ -120,6 +124,8 @@ class ConnectionFsm {
   [[nodiscard]] bool unfit() const noexcept { return unfit_; }
   /// The set-up's questions for the role that were refused: ROLE, then INFO replication.
   [[nodiscard]] int role_refusals() const noexcept { return setup_.role_refusals(); }
+  /// That is so because there is no TLS connection that may be used.
+  [[nodiscard]] bool untrusted() const noexcept { return untrusted_; }
   /// Nothing has been answered in the set-up under way.
   [[nodiscard]] bool setup_unanswered() const noexcept {
     return state_ == LaneState::setting_up && setup_.unanswered();
@@ -139,11 +145,15 @@ class ConnectionFsm {
   void connect_next(TimePoint now, Actions& out);
   void on_setup_reply(TimePoint now, const Reply& reply, Actions& out);
   void become_ready(TimePoint now, Actions& out);
-  enum class Found : std::uint8_t { something, nothing_fit };
+  enum class Found : std::uint8_t { something, nothing_fit, nobody_trusted };
   void attempt_failed(TimePoint now, std::string why, Actions& out, Found found = Found::something);
   void setup_failed(TimePoint now, std::string why, Actions& out, Found found = Found::something);
   void setup_refused(TimePoint now, SetupVerdict verdict, Actions& out);
   void fail_only_fit(Actions& out);
+  [[nodiscard]] Failure unfit_failure() const noexcept {
+    return untrusted_ ? Failure::untrusted : Failure::not_written;
+  }
+  void try_next_address(TimePoint now, const std::string& why, Actions& out, Found found);
   void end_connection(TimePoint now, std::string_view why, Actions& out, bool by_peer = false);
   void finish_if_answered(TimePoint now, Actions& out);
   void close_for_good(Actions& out);
@@ -170,8 +180,11 @@ class ConnectionFsm {
   TimePoint attempt_deadline_{};   // of resolving and connecting, then of the set-up
   TimePoint address_deadline_{};
   TimePoint retry_at_{};
-  SetupRun setup_;       // of the present connection, or the last one
-  bool unfit_ = false;   // see unfit()
+  bool securing_ = false;  // the transport is in a TLS handshake
+  TimePoint ask_at_{};     // then: when to find out what is there, if it goes on for so long
+  SetupRun setup_;         // of the present connection, or the last one
+  bool unfit_ = false;     // see unfit()
+  bool untrusted_ = false;
   std::string silence_;  // see explain_silence()
   std::string refused_code_;
 

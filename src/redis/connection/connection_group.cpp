@@ -1,6 +1,7 @@
 #include "redis/connection/connection_group.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include "redis/connection/connection.hpp"
@@ -14,7 +15,14 @@ namespace {
 
 // So long after the last refusal by a node of a Cluster health tells of it.
 constexpr auto cluster_trouble_lasts = 30s;
-constexpr auto ask_for_tls_every = 10s;
+constexpr auto probe_every = 10s;
+
+// Nobody else can listen there.
+bool on_this_machine(const Address& address) noexcept {
+  const std::string& host = address.host;
+  return address.local || host.starts_with("127.") || host == "::1" ||
+         host.starts_with("::ffff:127.");
+}
 
 }  // namespace
 
@@ -35,7 +43,11 @@ ConnectionGroup::ConnectionGroup(runtime::EventLoop& the_loop, ClientOptions the
       log_refused(10s),
       log_unfit(10s),
       log_idle(1s),
-      log_cluster(10s) {
+      log_cluster(10s),
+      log_plain_password(1h) {
+  if (options.connection.tls && !seams.secure) {
+    throw std::logic_error("TLS was asked for, and these connections would have none");
+  }
   watch->add(*this);
   loop.add_listener(*this);
   hook_ = loop.add_flush_hook([this] { flush(); });
@@ -78,25 +90,36 @@ std::string ConnectionGroup::cluster_trouble() const {
   return cluster_error_;
 }
 
-void ConnectionGroup::ask_for_tls(const Address& address) {
+void ConnectionGroup::probe(const Address& address) {
   const runtime::TimePoint now = loop.now();
-  if (!seams.may_ask_for_tls || loop.stopping()) return;
-  if (tls_asked_ && now - *tls_asked_ < ask_for_tls_every) return;
-  tls_asked_ = now;
-  tls_probe_ = std::make_unique<TlsProbe>(loop, seams, address, [this, address](bool speaks_tls) {
+  if (!seams.may_probe || loop.stopping()) return;
+  if (probed_ && now - *probed_ < probe_every) return;
+  probed_ = now;
+  const auto question =
+      seams.secure ? PortProbe::Question::speaks_plain : PortProbe::Question::speaks_tls;
+  const auto told = [this, address](bool yes) {
     silence_.clear();
-    if (!speaks_tls) return;
-    silence_ = unfit_tls_text(address.text());
+    if (!yes) return;
+    silence_ = seams.secure ? unfit_plain_text(address.text()) : unfit_tls_text(address.text());
     runtime::log::error(log_unfit, "cannot work with what is there, trying again", "address",
                         options.endpoint.address(), "why", silence_);
     const std::vector<Connection*> all = connections_;
     for (Connection* const each : all) each->explain_silence(silence_);
-  });
+  };
+  probe_ = std::make_unique<PortProbe>(loop, seams.plain_transport, address, question, told);
+}
+
+void ConnectionGroup::warn_of_plain_password(const Address& address) {
+  if (seams.secure || options.endpoint.password.empty() || on_this_machine(address)) return;
+  runtime::log::warn(log_plain_password,
+                     "the password and all messages go over the network unencrypted: write "
+                     "rediss:// in redis_url if the server has a port for TLS",
+                     "address", options.endpoint.address());
 }
 
 // The loop ends: nothing more can be sent or awaited.
 void ConnectionGroup::on_shutdown() noexcept {
-  tls_probe_.reset();
+  probe_.reset();
   const std::vector<Connection*> all = connections_;
   for (Connection* const each : all) each->abort();
 }

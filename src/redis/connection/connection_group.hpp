@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "redis/connection/options.hpp"
+#include "redis/connection/port_probe.hpp"
 #include "redis/connection/role_watch.hpp"
 #include "redis/connection/seams.hpp"
 #include "redis/connection/server_clock.hpp"
 #include "redis/connection/setup.hpp"
-#include "redis/connection/tls_probe.hpp"
 #include "runtime/event.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/log.hpp"
@@ -43,9 +43,11 @@ class ConnectionGroup final : private runtime::ShutdownListener {
   void note_cluster(const std::string& error_text);
   /// What note_cluster() was told, for a while; else empty.
   [[nodiscard]] std::string cluster_trouble() const;
-  /// Nothing at all was answered there: finds out whether that is because it speaks TLS, and tells
-  /// the connections.
-  void ask_for_tls(const Address& address);
+  /// Nothing at all was answered there: finds out whether that is because it speaks TLS, or does
+  /// not where we do, and tells the connections.
+  void probe(const Address& address);
+  /// If the password is about to go over a network as it is.
+  void warn_of_plain_password(const Address& address);
   /// What was found out so; empty if nothing, and again once a connection has become usable.
   [[nodiscard]] const std::string& silence() const noexcept { return silence_; }
   void answered() noexcept { silence_.clear(); }
@@ -68,6 +70,7 @@ class ConnectionGroup final : private runtime::ShutdownListener {
   runtime::log::Every log_unfit;
   runtime::log::Every log_idle;
   runtime::log::Every log_cluster;
+  runtime::log::Every log_plain_password;
 
  private:
   void on_shutdown() noexcept override;
@@ -80,8 +83,8 @@ class ConnectionGroup final : private runtime::ShutdownListener {
   std::string cluster_error_;
   runtime::TimePoint cluster_error_at_{};
   std::string silence_;
-  std::unique_ptr<TlsProbe> tls_probe_;
-  std::optional<runtime::TimePoint> tls_asked_;
+  std::unique_ptr<PortProbe> probe_;
+  std::optional<runtime::TimePoint> probed_;
 };
 
 }  // namespace mx_rmq::redis

@@ -21,6 +21,7 @@ Endpoint parse_url(std::string_view text) {
     throw ConfigError(std::string("redis_url: ") + error.what());
   }
   Endpoint endpoint;
+  endpoint.tls = url.tls;
   endpoint.host = std::move(url.host);
   endpoint.port = url.port;
   endpoint.unix_path = std::move(url.unix_path);

@@ -9,6 +9,7 @@ namespace mx_rmq::redis {
 
 /// Where Redis is and who we are there; what a URL says.
 struct Endpoint {
+  bool tls = false;
   std::string host = "localhost";
   int port = 6379;
   std::string unix_path;  ///< not empty: this socket instead of host and port

@@ -3,10 +3,12 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "redis/connection/channel_kind.hpp"
 #include "redis/connection/endpoint.hpp"
+#include "redis/connection/tls/tls_options.hpp"
 #include "redis/wire/reply_reader.hpp"
 
 namespace mx_rmq::lua {
@@ -20,10 +22,10 @@ class RoleWatch;
 /// How a connection behaves, wherever it leads; the same for all connections of a client.
 struct ConnectionOptions {
   using ms = std::chrono::milliseconds;
-  ms connect_timeout{
-      5000};             ///< to resolve and connect, all addresses together; again for the set-up
-  ms backoff_min{50};    ///< first pause before connecting again (each is jittered down to half)
-  ms backoff_max{5000};  ///< longest pause
+  ms connect_timeout{5000};  ///< to resolve and connect, all addresses together; again for a TLS
+                             ///< handshake and for the set-up
+  ms backoff_min{50};       ///< first pause before connecting again (each is jittered down to half)
+  ms backoff_max{5000};     ///< longest pause
   ms refused_retry{30000};  ///< pause after wrong credentials or missing rights
   ms useful_after{1000};    ///< a connection that lived this long starts the pauses anew
   ms stall_timeout{5000};   ///< this long without a byte after a deadline passed: half-open, closed
@@ -31,6 +33,7 @@ struct ConnectionOptions {
   ms user_timeout{20000};                                ///< TCP_USER_TIMEOUT where there is one
   std::size_t max_queued_bytes = std::size_t{64} << 20;  ///< commands waiting for the socket
   ReplyLimits limits;
+  std::optional<TlsOptions> tls{};  ///< if there are any, nothing is sent without TLS
 };
 
 /// What a Client is made from.

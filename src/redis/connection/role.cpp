@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "api/tls_built_in.hpp"
 #include "redis/wire/classify.hpp"
 #include "runtime/text.hpp"
 
@@ -107,10 +108,17 @@ std::string unfit_text(const ServerRole& role) {
 }
 
 std::string unfit_tls_text(std::string_view address) {
-  return "the port at " + std::string(address) +
-         " speaks TLS, which is not built in: redis_url must name the server's plain port, or that "
-         "of "
-         "a tunnel (stunnel) to this one";
+  const std::string port = "the port at " + std::string(address) + " speaks TLS";
+  if (api::tls_built_in()) return port + ": write rediss:// instead of redis:// in redis_url";
+  return port +
+         ", which is not built in: build mx_rmq with OpenSSL and write rediss://, or name the "
+         "server's plain port, or that of a tunnel (stunnel) to this one";
+}
+
+std::string unfit_plain_text(std::string_view address) {
+  return "the Redis at " + std::string(address) +
+         " speaks no TLS at this port: redis_url must name its port for TLS (tls-port), or begin "
+         "with redis:// if it has none";
 }
 
 std::string unfit_bytes_text(std::string_view address, std::string_view bytes) {

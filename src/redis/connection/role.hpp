@@ -31,8 +31,10 @@ struct ServerRole {
 
 /// What is there instead of a master, and what to write instead of its address; empty if it is fit.
 [[nodiscard]] std::string unfit_text(const ServerRole& role);
-/// The same for a port that speaks TLS.
+/// The same for a port that speaks TLS, where it was not asked for.
 [[nodiscard]] std::string unfit_tls_text(std::string_view address);
+/// The same for a port that does not, where it was.
+[[nodiscard]] std::string unfit_plain_text(std::string_view address);
 /// The same for whatever answered a set-up with `bytes`, which are no RESP.
 [[nodiscard]] std::string unfit_bytes_text(std::string_view address, std::string_view bytes);
 

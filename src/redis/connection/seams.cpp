@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "redis/connection/tls/tls_transport.hpp"
 #include "redis/connection/uv_resolver.hpp"
 #include "redis/connection/uv_transport.hpp"
 
@@ -36,12 +37,15 @@ std::string Address::text() const {
 Seams Seams::real(runtime::EventLoop& loop, const ConnectionOptions& options) {
   Seams seams;
   auto read_buffer = std::make_shared<UvTransport::ReadBuffer>();
-  seams.transport = [&loop, options, read_buffer](TransportEvents& events) {
+  seams.plain_transport = [&loop, options, read_buffer](TransportEvents& events) {
     return std::make_unique<UvTransport>(loop, events, read_buffer, options);
   };
+  seams.secure = options.tls.has_value();
+  seams.transport =
+      seams.secure ? over_tls(loop, *options.tls, seams.plain_transport) : seams.plain_transport;
   seams.resolver = std::make_shared<UvResolver>(loop);
   seams.rng = std::make_shared<SystemRng>();
-  seams.may_ask_for_tls = true;
+  seams.may_probe = true;
   return seams;
 }
 

@@ -45,10 +45,15 @@ struct Seams {
   TransportFactory transport;
   std::shared_ptr<Resolver> resolver;
   std::shared_ptr<Rng> rng;
-  /// Whether a port that ends connections without a word may be asked whether it speaks TLS.
-  bool may_ask_for_tls = false;
+  /// `transport` speaks TLS.
+  bool secure = false;
+  /// Without TLS, for probes: nothing else may go over it.
+  TransportFactory plain_transport{};
+  /// Whether a port that gives no answer may be asked in another way what it is.
+  bool may_probe = false;
 
-  /// libuv's sockets and resolver, and randomness from the system. `loop` must outlive all of it.
+  /// libuv's sockets and resolver, TLS over them if the options ask for it, and randomness from the
+  /// system. `loop` must outlive all of it.
   static Seams real(runtime::EventLoop& loop, const ConnectionOptions& options);
 };
 

@@ -25,12 +25,18 @@ struct Address {
 /// throw, and must not resume a coroutine. Never called from inside a call of the owner's.
 class TransportEvents {
  public:
+  /// Of a transport that speaks TLS: the other end is reached, and the handshake begins.
+  virtual void on_securing() noexcept {}
+  /// The connection may be used; with TLS, the other end is who it should be.
   virtual void on_connected() noexcept = 0;
   virtual void on_bytes(std::string_view bytes) noexcept = 0;
   /// After `write` took less than it was given: it may be called again.
   virtual void on_writable() noexcept = 0;
   /// Connecting failed or the connection ended; the last event.
   virtual void on_lost(std::string_view why) noexcept = 0;
+  /// Of a transport that speaks TLS: there is somebody, and no connection with whom may be used. In
+  /// place of on_lost.
+  virtual void on_untrusted(std::string_view why) noexcept { on_lost(why); }
 
  protected:
   ~TransportEvents() = default;

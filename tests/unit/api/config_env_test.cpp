@@ -11,6 +11,7 @@
 #include "api/config_fields.hpp"
 #include "api/config_values.hpp"
 #include "api/name_distance.hpp"
+#include "api/tls_built_in.hpp"
 #include "mx_rmq/config.hpp"
 #include "mx_rmq/log.hpp"
 #include "unit/api/config_testing.hpp"
@@ -48,12 +49,21 @@ std::string other_value(const Field& field) {
 }
 
 TEST(ConfigEnv, EveryFieldCanComeFromItsVariable) {
-  const MQConfig defaults;
   for (const Field& field : api::config_fields()) {
+    // What says something about TLS is nothing by itself.
+    Variables others;
+    if (field.name.starts_with("tls_")) {
+      if (!api::tls_built_in()) continue;
+      others = {{"REDIS_URL", "rediss://h"}};
+    }
+    if (field.name == "tls_key_file") others.emplace("MQ_TLS_CERT_FILE", "/cert.pem");
+    const MQConfig defaults = config_from(others);
     EXPECT_TRUE(api::variable_of(field).starts_with("MQ_"));
     EXPECT_TRUE(api::long_variable_of(field).starts_with("MX_RMQ_"));
     for (const std::string& variable : {api::variable_of(field), api::long_variable_of(field)}) {
-      const MQConfig config = config_from({{variable, other_value(field)}});
+      Variables variables = others;
+      variables.emplace(variable, other_value(field));
+      const MQConfig config = config_from(variables);
       for (const Field& each : api::config_fields()) {
         const bool differs = api::unparse(each, config) != api::unparse(each, defaults);
         EXPECT_EQ(differs, each.name == field.name) << variable << " and " << each.name;

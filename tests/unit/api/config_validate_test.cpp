@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/config_fields.hpp"
+#include "api/tls_built_in.hpp"
 #include "mx_rmq/config.hpp"
 #include "unit/api/config_testing.hpp"
 
@@ -190,13 +191,75 @@ TEST(ConfigValidate, RedisUrl) {
             "REDIS_URL: the port 99999 is not allowed; allowed is 1 to 65535");
 }
 
-TEST(ConfigValidate, EncryptedUrlsAreRefusedAndNeverDowngraded) {
-  EXPECT_EQ(
-      changed([](MQConfig& c) { c.redis_url = "rediss://user:secret@h:6380"; }),
-      "redis_url: rediss:// (TLS) is not built in, and it is never replaced by an unencrypted "
-      "connection; allowed are redis:// and unix://");
+TEST(ConfigValidate, EncryptedUrlsAreRefusedWhereTheyCannotBeServedAndNeverDowngraded) {
+  const std::string said =
+      changed([](MQConfig& c) { c.redis_url = "rediss://user:secret@h:6380"; });
+  if (api::tls_built_in()) {
+    EXPECT_EQ(said, "accepted");
+    return;
+  }
+  EXPECT_TRUE(
+      said.starts_with("redis_url: rediss:// (TLS) is not built in, and it is never replaced by an "
+                       "unencrypted connection"))
+      << said;
   EXPECT_TRUE(env_refusal({{"REDIS_URL", "rediss://:secret@h"}})
                   .starts_with("REDIS_URL: rediss:// (TLS) is not built in"));
+}
+
+TEST(ConfigValidate, WhatIsSaidAboutTlsNeedsTls) {
+  using Change = void (*)(MQConfig&);
+  const std::pair<const char*, Change> fields[] = {
+      {"tls_ca_file", [](MQConfig& c) { c.tls_ca_file = "/ca.pem"; }},
+      {"tls_ca_dir", [](MQConfig& c) { c.tls_ca_dir = "/ca"; }},
+      {"tls_cert_file", [](MQConfig& c) { c.tls_cert_file = "/c.pem"; }},
+      {"tls_server_name", [](MQConfig& c) { c.tls_server_name = "h"; }},
+      {"tls_verify", [](MQConfig& c) { c.tls_verify = false; }},
+  };
+  for (const auto& [field, change] : fields) {
+    const auto set = change;
+    const auto with = [set](const char* url) {
+      return changed([&](MQConfig& c) {
+        c.redis_url = url;
+        set(c);
+      });
+    };
+    for (const char* const url : {"redis://h", "unix:///s"}) {
+      EXPECT_EQ(with(url), std::string(field) +
+                               ": it is set, but redis_url does not ask for TLS; write rediss:// "
+                               "there");
+    }
+    if (api::tls_built_in()) {
+      EXPECT_EQ(with("rediss://h"), "accepted") << field;
+    }
+  }
+}
+
+TEST(ConfigValidate, WhatIsSaidAboutTlsMustFitTogether) {
+  if (!api::tls_built_in()) GTEST_SKIP() << "there is no TLS";
+  const auto with = [](auto set) {
+    return changed([&](MQConfig& c) {
+      c.redis_url = "rediss://h";
+      set(c);
+    });
+  };
+  EXPECT_TRUE(with([](MQConfig& c) {
+                c.tls_key_file = "/k";
+              }).starts_with("tls_key_file: it is set without tls_cert_file"));
+  EXPECT_EQ(with([](MQConfig& c) {
+              c.tls_key_file = "/k";
+              c.tls_cert_file = "/c";
+            }),
+            "accepted");
+  EXPECT_TRUE(with([](MQConfig& c) {
+                c.tls_verify = false;
+                c.tls_ca_file = "/ca";
+              }).starts_with("tls_verify: it is false, so that anybody is trusted"));
+  EXPECT_TRUE(with([](MQConfig& c) {
+                c.tls_server_name = "a b";
+              }).starts_with("tls_server_name: \"a b\" is not allowed"));
+  EXPECT_TRUE(with([](MQConfig& c) {
+                c.tls_ca_file = std::string("a\0b", 3);
+              }).starts_with("tls_ca_file: "));
 }
 
 TEST(ConfigValidate, FieldsBesideTheUrlMayRepeatItButNotContradictIt) {

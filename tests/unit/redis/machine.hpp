@@ -156,8 +156,8 @@ class Machine {
       case Kind::push:
         return "push " + action.reply.describe();
       case Kind::fail: {
-        static constexpr std::array names{"not_written", "timed_out", "outcome_unknown", "refused",
-                                          "shut_down"};
+        static constexpr std::array names{"not_written", "timed_out", "outcome_unknown",
+                                          "untrusted",   "refused",   "shut_down"};
         return "fail " + std::to_string(action.waiter) + " " +
                names[static_cast<std::size_t>(action.failure)] +
                (action.code.empty() ? "" : " " + action.code);
@@ -173,6 +173,8 @@ class Machine {
       case Kind::attempt_failed:
         return std::string("attempt_failed") + (action.unfit ? " unfit" : "") +
                (action.silent ? " silent" : "");
+      case Kind::ask:
+        return "ask " + action.address.text();
       case Kind::refused:
         return "refused " + action.code + (action.unfit ? " unfit" : "");
       case Kind::closed:

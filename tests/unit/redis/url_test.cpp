@@ -175,7 +175,6 @@ TEST(Url, AnErrorNamesThePartThatIsWrong) {
 
 TEST(Url, SchemesThatAreNotBuiltInSaySoAndWhatIs) {
   const std::vector<std::pair<std::string, std::string>> table{
-      {"rediss://h", "TLS"},         {"RedisS://h", "TLS"},
       {"valkeys://h", "TLS"},        {"redis+sentinel://h/m", "Sentinel"},
       {"sentinel://h", "Sentinel"},  {"redis+cluster://h", "Cluster"},
       {"amqp://h", "not supported"},
