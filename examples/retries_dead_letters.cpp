@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/console.hpp"
+#include "support/dead_letters.hpp"
 #include "support/private_redis.hpp"
 
 using mx_rmq::Context;
@@ -48,15 +49,6 @@ Task<> produce_all(RedisMessageQueue* queue) {
   }
 }
 
-Task<bool> wait_for_dead_letters(DeadLetterQueue dead, std::int64_t count) {
-  for (int i = 0; i < 1000; ++i) {
-    const std::int64_t there = co_await dead.count(topic);
-    if (there >= count) co_return true;
-    co_await mx_rmq::sleep_for(10ms);
-  }
-  co_return false;
-}
-
 int run() {
   const example::PrivateRedis redis;
   Shop shop;
@@ -73,7 +65,7 @@ int run() {
 
   DeadLetterQueue dead = queue.dead_letters();
   const bool paid = shop.paid.wait_for(20s);
-  const bool died = mx_rmq::sync_wait(wait_for_dead_letters(dead, 2));
+  const bool died = mx_rmq::sync_wait(example::wait_for_dead_letters(dead, topic, 2));
 
   std::cout << "\nDead letters, the newest first:\n";
   const std::vector<DeadLetter> letters = mx_rmq::sync_wait(dead.list(topic));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/console.hpp"
+#include "support/dead_letters.hpp"
 #include "support/private_redis.hpp"
 
 using mx_rmq::Context;
@@ -20,7 +21,6 @@ using mx_rmq::HandlerOptions;
 using mx_rmq::Jitter;
 using mx_rmq::RedisMessageQueue;
 using mx_rmq::RetryPolicy;
-using mx_rmq::Task;
 using nlohmann::json;
 using namespace std::chrono_literals;
 
@@ -97,15 +97,6 @@ void register_handlers(RedisMessageQueue& queue, Runs& runs, example::Countdown&
       HandlerOptions{}.retry_policy(RetryPolicy::from(as_told)));
 }
 
-Task<bool> wait_for_dead_letter(mx_rmq::DeadLetterQueue dead, std::string topic) {
-  for (int i = 0; i < 2000; ++i) {
-    const std::int64_t there = co_await dead.count(topic);
-    if (there > 0) co_return true;
-    co_await mx_rmq::sleep_for(10ms);
-  }
-  co_return false;
-}
-
 int run() {
   const example::PrivateRedis redis;
   Runs runs;
@@ -121,7 +112,7 @@ int run() {
   std::map<std::string, std::vector<DeadLetter>> letters;
   std::cout << "\nDead letters:\n";
   for (const std::string topic : {"orders", "news"}) {
-    if (!mx_rmq::sync_wait(wait_for_dead_letter(dead, topic))) continue;
+    if (!mx_rmq::sync_wait(example::wait_for_dead_letters(dead, topic, 1))) continue;
     letters[topic] = mx_rmq::sync_wait(dead.list(topic));
     for (const DeadLetter& letter : letters[topic])
       std::cout << "  " << topic << ": " << letter.reason << ", " << letter.last_error << '\n';

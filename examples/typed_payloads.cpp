@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/console.hpp"
+#include "support/dead_letters.hpp"
 #include "support/private_redis.hpp"
 
 using mx_rmq::DeadLetter;
@@ -82,15 +83,6 @@ Task<> produce_all(RedisMessageQueue* queue) {
   co_await queue->produce(topic, std::move(plain));
 }
 
-Task<bool> wait_for_dead_letters(DeadLetterQueue dead, std::int64_t count) {
-  for (int i = 0; i < 1000; ++i) {
-    const std::int64_t there = co_await dead.count(topic);
-    if (there >= count) co_return true;
-    co_await mx_rmq::sleep_for(10ms);
-  }
-  co_return false;
-}
-
 int run() {
   const example::PrivateRedis redis;
   Desk desk;
@@ -102,7 +94,7 @@ int run() {
 
   DeadLetterQueue dead = queue.dead_letters();
   const bool taken = desk.left.wait_for(20s);
-  const bool put_aside = mx_rmq::sync_wait(wait_for_dead_letters(dead, 3));
+  const bool put_aside = mx_rmq::sync_wait(example::wait_for_dead_letters(dead, topic, 3));
   mx_rmq::sync_wait(queue.stop());
 
   std::cout << "\nPut aside:\n";

@@ -8,23 +8,10 @@
 
 #include "model.hpp"
 #include "script_text.hpp"
+#include "support/build_kind.hpp"
 #include "support/redis_server.hpp"
 
 namespace mx_rmq::test {
-
-// Under a sanitizer the tests' own code is what is looked at; the scripts run in redis-server all
-// the same. There the long tests do a part of their work.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
-#else
-inline constexpr bool sanitized = false;
-#endif
 
 // Runs operations on a real server with the time they name. One thread.
 class ScriptServer {
