@@ -314,12 +314,21 @@ class RunStrand : public std::enable_shared_from_this<RunStrand<Executor>> {
 #else
   void cancel() {}
 #endif
+  /// Cancels the run when the token fires, which may be now: the run has been begun.
+  void watch(std::stop_token token) { watch_.emplace(std::move(token), Cancel{this}); }
+  void unwatch() { watch_.reset(); }
 
  private:
+  struct Cancel {
+    void operator()() const { strand->cancel(); }
+    RunStrand* strand;
+  };
+
   net::strand<Executor> strand_;
 #ifdef MX_RMQ_ASIO_CANCELS
   net::cancellation_signal signal_;
 #endif
+  std::optional<std::stop_callback<Cancel>> watch_;
 };
 
 /// Tells the library how a run ended. Dropped without a call, it tells that.
@@ -334,11 +343,20 @@ struct Ended {
   Completion<void> done;
 };
 
-template <class Wait, class Executor>
-Task<> until_ended(Wait wait, std::shared_ptr<RunStrand<Executor>> strand, std::stop_token token) {
-  auto ended = from_callback<void>(std::move(wait));
-  const std::stop_callback cancel(std::move(token), [strand] { strand->cancel(); });
-  co_await std::move(ended);
+/// Begins a run by `begin`, and ends when that has ended. A strand must not outlive its context, so
+/// nothing of it is left then.
+template <class Begin, class Executor>
+Task<> until_ended(Begin begin, std::shared_ptr<RunStrand<Executor>> strand) {
+  auto ended = from_callback<void>(std::move(begin));
+  std::exception_ptr error;
+  try {
+    co_await std::move(ended);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  strand->unwatch();
+  strand.reset();  // here, as the context may be about to go
+  if (error) std::rethrow_exception(error);
 }
 
 /// What a handler of the library is that hands its runs to `Way`, by f's argument list.
@@ -423,16 +441,21 @@ inline constexpr bool is_awaitable_of_nothing<net::awaitable<void, Executor>> = 
 struct AsAwaitable {
   template <class Executor, class Start>
   static Task<> run(const Executor& executor, std::stop_token token, Start start) {
-    const auto strand = std::make_shared<RunStrand<Executor>>(executor);
-    auto begin = [strand, start = std::move(start)](Completion<void> done) mutable {
+    auto made = std::make_shared<RunStrand<Executor>>(executor);
+    auto begin = [own = made, start = std::move(start),
+                  token = std::move(token)](Completion<void> done) mutable {
+      const auto strand = std::move(own);
+      // What cancels it lives as long as the coroutine's frame.
+      auto run = [strand, start = std::move(start)]() mutable { return start(); };
 #ifdef MX_RMQ_ASIO_CANCELS
-      net::co_spawn(strand->executor(), std::move(start),
+      net::co_spawn(strand->executor(), std::move(run),
                     net::bind_cancellation_slot(strand->slot(), Ended{std::move(done)}));
 #else
-      net::co_spawn(strand->executor(), std::move(start), Ended{std::move(done)});
+      net::co_spawn(strand->executor(), std::move(run), Ended{std::move(done)});
 #endif
+      strand->watch(std::move(token));
     };
-    return until_ended(std::move(begin), strand, std::move(token));
+    return until_ended(std::move(begin), std::move(made));
   }
 };
 #endif

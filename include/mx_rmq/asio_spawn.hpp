@@ -57,12 +57,13 @@ constexpr bool takes_yield() {
 /// A stackful coroutine of Asio.
 struct AsStackful {
   template <class Executor, class Start>
-  static Task<> run(const Executor& executor, std::stop_token token, Start start) {
-    const auto strand = std::make_shared<RunStrand<Executor>>(executor);
-    auto begin = [strand, start = std::move(start)](Completion<void> done) {
+  static Task<> run(const Executor& executor, std::stop_token, Start start) {
+    auto made = std::make_shared<RunStrand<Executor>>(executor);
+    auto begin = [own = made, start = std::move(start)](Completion<void> done) mutable {
+      const auto strand = std::move(own);
       begin_on(net::any_io_executor(strand->executor()), start, Ended{std::move(done)});
     };
-    return until_ended(std::move(begin), strand, std::move(token));
+    return until_ended(std::move(begin), std::move(made));
   }
 
  private:
