@@ -3,6 +3,7 @@
 // Input: a URL, then lines NAME=value.
 #include <string>
 
+#include "api/address_map.hpp"
 #include "api/config_env.hpp"
 #include "api/config_values.hpp"
 #include "api/redis_url.hpp"
@@ -45,6 +46,7 @@ void check_url(const std::string& url) {
     require(refusal.empty(), "what a connection takes is valid");
     const bool hidden = once_behind_the_scheme(url) && shows(options.password.reveal());
     if (hidden) require(!shows(api::redact_redis_url(url)), "a shown URL has no password");
+    require(options.hosts.empty() != options.unix_path.empty(), "hosts, or a socket");
     require(options.port >= 1 && options.port <= 65535, "a port is one");
     require(options.db >= 0, "a database's number is not negative");
     require(!options.address().empty(), "an address can be shown");
@@ -73,7 +75,8 @@ void check_config(const std::string& url, fuzz::Input input) {
     require(!shown.empty(), "a configuration can be shown");
     const bool hidden = shows(config.redis_password) && !shows(config.redis_url) &&
                         !shows(config.redis_username) && !shows(config.queue_prefix) &&
-                        !shows(config.client_name);
+                        !shows(config.client_name) && !shows(config.sentinel_username) &&
+                        !shows(config.redis_address_map);
     if (hidden) require(!shows(shown), "a shown configuration has no password");
   } catch (const ConfigError& error) {
     require(std::string_view(error.what()).size() > 0, "a refusal says why");
@@ -88,6 +91,11 @@ void check_values(std::string_view text) {
   if (const auto values = api::parse_durations(text)) {
     require(api::parse_durations(api::format_durations(*values)) == values,
             "durations are read as they were written");
+  }
+  if (api::why_address_map_is_refused(text).empty()) {
+    const api::HostPort mapped = api::AddressMap::parse(text)({"h", 1});
+    require(!mapped.host.empty() && mapped.port >= 1 && mapped.port <= 65535,
+            "an address is mapped to one");
   }
   if (const auto value = api::parse_integer(text)) {
     require(api::parse_integer(std::to_string(*value)) == value,

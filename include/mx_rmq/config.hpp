@@ -24,8 +24,10 @@ struct MQConfig {
 
   /// Where Redis is: redis://[[user]:password@]host[:port][/db] or
   /// unix://[[user]:password@]/path[?db=N]; special characters percent-encoded, IPv6 in brackets.
-  /// Behind a '?' there may be db and client_name. rediss:// is redis:// over TLS, if the library
-  /// was built with it; else it is refused.
+  /// Behind Sentinels: redis+sentinel://[[user]:password@]host[:26379][,host...]/MASTER[/db], with
+  /// the hosts and ports of the Sentinels, the name of the master, and user and password of the
+  /// servers. Behind a '?' there may be db and client_name. rediss instead of redis is the same
+  /// over TLS, if the library was built with it; else it is refused.
   std::string redis_url = "redis://localhost:6379";
   /// Number of the database [0..65535]. 0 leaves it to the URL. If the URL has a number too, and
   /// another one, that is an error.
@@ -34,6 +36,16 @@ struct MQConfig {
   std::string redis_username;
   /// Password for AUTH. Empty leaves it to the URL; another password in the URL is an error.
   std::string redis_password;
+  /// Name for AUTH at the Sentinels of a redis+sentinel:// URL. Empty: the default user, or none.
+  /// The servers have their own name: redis_username, or the one in the URL.
+  std::string sentinel_username;
+  /// Password for AUTH at the Sentinels. Empty: they want none.
+  std::string sentinel_password;
+  /// Where servers are seen from here if that is not where they say (address translation,
+  /// containers, tunnels): "10.0.0.5:6379=redis.example.org:7001,10.0.0.6=192.0.2.1". It is used
+  /// for what Sentinels and the nodes of a Cluster tell, not for the URL. A left side without a
+  /// port is any port of that host; a right side without one keeps the port.
+  std::string redis_address_map;
   /// The beginning of all keys, so that several systems can share one Redis; empty means "mx". At
   /// most 64 bytes of printable ASCII without spaces, braces, brackets, asterisks, question marks
   /// and backslashes.

@@ -115,9 +115,11 @@ struct HealthReport {
   /// Not healthy, without checks.
   HealthReport();
 
-  /// Whether all checks are well.
+  /// Whether all checks are well, apart from "sentinels".
   bool healthy = false;
-  /// By the name of a check ("redis", "loop", "consuming"): "ok", or what is wrong.
+  /// By the name of a check ("redis", "loop", "consuming", "sentinels"): "ok", or what is wrong.
+  /// "sentinels" is there behind Sentinels only: if none answers, what is connected goes on, and
+  /// nothing would be followed.
   std::map<std::string, std::string> checks;
 };
 

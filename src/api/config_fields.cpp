@@ -5,6 +5,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "api/address_map.hpp"
 #include "api/checks.hpp"
 #include "api/config_values.hpp"
 #include "api/redis_url.hpp"
@@ -42,6 +43,16 @@ bool valid_server_name(std::string_view text) {
 
 constexpr std::string_view a_path = "a path of at most 4096 bytes";
 
+bool valid_address_map(std::string_view text) {
+  return text.size() <= max_credential_bytes && why_address_map_is_refused(text).empty();
+}
+
+std::string why_not_an_address_map(std::string_view text) {
+  std::string why = why_address_map_is_refused(text);
+  if (why.empty()) why = "the value is not allowed; allowed is at most 65536 bytes";
+  return why;
+}
+
 std::string masked(const std::string& text) { return text.empty() ? "" : "***"; }
 
 constexpr auto table = std::to_array<Field>({
@@ -57,6 +68,16 @@ constexpr auto table = std::to_array<Field>({
     {"redis_password",
      TextField{&MQConfig::redis_password, "at most 65536 bytes", valid_credential, masked},
      "Password for AUTH; empty leaves it to the URL.", "REDIS_PASSWORD"},
+    {"sentinel_username",
+     TextField{&MQConfig::sentinel_username, "at most 65536 bytes", valid_credential},
+     "Name for AUTH at the Sentinels; the servers' is redis_username, or in the URL."},
+    {"sentinel_password",
+     TextField{&MQConfig::sentinel_password, "at most 65536 bytes", valid_credential, masked},
+     "Password for AUTH at the Sentinels; empty: they want none."},
+    {"redis_address_map",
+     TextField{&MQConfig::redis_address_map, address_map_allowed, valid_address_map, nullptr,
+               why_not_an_address_map},
+     "Where servers are seen from here, by the addresses that Sentinels or a Cluster tell."},
     {"queue_prefix",
      TextField{&MQConfig::queue_prefix,
                "at most 64 bytes of printable ASCII without space and { } * ? [ ] \\",

@@ -15,18 +15,15 @@ constexpr std::string_view separator = "://";
 constexpr std::size_t max_url_bytes = 4096;
 constexpr std::size_t max_unix_path = 107;  // sockaddr_un
 constexpr int max_db = 65535;
+constexpr int default_port = 6379;
+constexpr int default_sentinel_port = 26379;
+constexpr std::size_t max_hosts = 64;
+constexpr std::size_t max_master_bytes = 128;
 constexpr std::size_t max_shown_digits = 10;
 constexpr std::string_view encode_hint =
     " (a '/', '?', '#' or '@' in a password must be percent-encoded)";
 
 [[noreturn]] void refuse_url(const std::string& why) { throw BadRedisUrl(why); }
-
-/// The parts as written.
-struct Split {
-  std::string scheme;  // in lower case
-  std::string_view credentials, address, path, query;
-  bool has_credentials = false;
-};
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -35,19 +32,79 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-[[noreturn]] void refuse_scheme(const std::string& scheme) {
-  const std::string named = runtime::text::quoted(scheme, 32);
-  if (scheme == "rediss" || scheme == "valkeys")
-    refuse_url(scheme +
-               ":// (TLS) is not built in, and it is never replaced by an unencrypted connection: "
-               "build mx_rmq with OpenSSL 3 for it; allowed are redis:// and unix://");
-  const std::string allowed = "; allowed are redis:// and unix://";
-  if (scheme.find("sentinel") != std::string::npos)
-    refuse_url("the scheme " + named + " asks for Sentinel, which is not built in" + allowed);
-  if (scheme.find("cluster") != std::string::npos)
-    refuse_url("the scheme " + named + " asks for Redis Cluster, which is not built in" + allowed);
-  refuse_url("the scheme " + named + " is not supported" + allowed);
+constexpr std::string_view sentinel_form = "redis+sentinel://host[:26379][,host...]/MASTER[/db]";
+
+// What can be served.
+constexpr bool sentinel_is_built_in = true;
+constexpr bool cluster_is_built_in = false;
+
+std::string allowed_schemes() {
+  std::string out = "allowed are redis://";
+  if (tls_built_in()) out += ", rediss://";
+  if (sentinel_is_built_in) out += ", redis+sentinel://";
+  if (cluster_is_built_in) out += ", redis+cluster://";
+  return out + " and unix://";
 }
+
+/// What a scheme asks for.
+struct Scheme {
+  RedisKind kind = RedisKind::one_server;
+  bool tls = false;
+  bool socket = false;
+};
+
+std::optional<Scheme> read_scheme(std::string_view scheme) {
+  Scheme out;
+  if (scheme == "unix") {
+    out.socket = true;
+    return out;
+  }
+  const std::size_t plus = scheme.find('+');
+  const std::string_view base = scheme.substr(0, plus);
+  out.tls = base == "rediss" || base == "valkeys";
+  if (!out.tls && base != "redis" && base != "valkey") return std::nullopt;
+  if (plus == std::string_view::npos) return out;
+  const std::string_view kind = scheme.substr(plus + 1);
+  if (kind == "sentinel") {
+    out.kind = RedisKind::sentinel;
+  } else if (kind == "cluster") {
+    out.kind = RedisKind::cluster;
+  } else {
+    return std::nullopt;
+  }
+  return out;
+}
+
+[[noreturn]] void refuse_scheme(const std::string& scheme) {
+  std::string why = "the scheme " + runtime::text::quoted(scheme, 32) + " is not supported";
+  if (scheme.find("sentinel") != std::string::npos)
+    why += " (for Sentinel write " + std::string(sentinel_form) + ')';
+  if (scheme.find("cluster") != std::string::npos)
+    why += " (for Redis Cluster write redis+cluster://host[:port][,host...])";
+  refuse_url(why + "; " + allowed_schemes());
+}
+
+void refuse_what_is_not_built_in(const Scheme& asked, const std::string& scheme) {
+  if (asked.tls && !tls_built_in())
+    refuse_url(
+        scheme +
+        ":// (TLS) is not built in, and it is never replaced by an unencrypted connection: build "
+        "mx_rmq with OpenSSL 3 for it; " +
+        allowed_schemes());
+  const std::string asks = "the scheme " + runtime::text::quoted(scheme, 32) + " asks for ";
+  if (asked.kind == RedisKind::sentinel && !sentinel_is_built_in)
+    refuse_url(asks + "Sentinel, which is not built in; " + allowed_schemes());
+  if (asked.kind == RedisKind::cluster && !cluster_is_built_in)
+    refuse_url(asks + "Redis Cluster, which is not built in; " + allowed_schemes());
+}
+
+/// The parts as written.
+struct Split {
+  std::string scheme;  // in lower case
+  Scheme asked;
+  std::string_view credentials, address, path, query;
+  bool has_credentials = false;
+};
 
 bool control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
@@ -57,9 +114,11 @@ Split split(std::string_view url) {
   if (colon != std::string_view::npos) out.scheme = lower(url.substr(0, colon));
   if (out.scheme.empty() ||
       out.scheme.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+.-") != std::string::npos)
-    refuse_url("it has no scheme; allowed are redis:// and unix://");
-  if (out.scheme != "redis" && out.scheme != "unix" && !(out.scheme == "rediss" && tls_built_in()))
-    refuse_scheme(out.scheme);
+    refuse_url("it has no scheme; " + allowed_schemes());
+  const auto asked = read_scheme(out.scheme);
+  if (!asked) refuse_scheme(out.scheme);
+  refuse_what_is_not_built_in(*asked, out.scheme);
+  out.asked = *asked;
   if (url.size() > max_url_bytes)
     refuse_url("it is longer than " + std::to_string(max_url_bytes) + " bytes");
   if (std::any_of(url.begin(), url.end(), control))
@@ -138,16 +197,17 @@ void read_credentials(const Split& parts, RedisUrl& url) {
   url.password = unless_empty(percent_decoded(parts.credentials.substr(colon + 1), "password"));
 }
 
-void read_ipv6(std::string_view text, RedisUrl& url) {
-  url.host = percent_decoded(text, "host");
-  const std::string address = url.host.substr(0, url.host.find('%'));  // without its zone
+std::string read_ipv6(std::string_view text) {
+  std::string host = percent_decoded(text, "host");
+  const std::string address = host.substr(0, host.find('%'));  // without its zone
   in6_addr ignored{};
   if (::inet_pton(AF_INET6, address.c_str(), &ignored) != 1)
     refuse_url("what is in brackets is no IPv6 address");
+  return host;
 }
 
-void read_address(const Split& parts, RedisUrl& url) {
-  const std::string_view text = parts.address;
+HostPort read_host(std::string_view text, int default_port, bool has_credentials) {
+  HostPort out{"localhost", default_port};
   std::optional<std::string_view> port;
   std::string_view host = text;
   if (text.starts_with('[')) {
@@ -158,7 +218,7 @@ void read_address(const Split& parts, RedisUrl& url) {
     if (!rest.empty() && rest.front() != ':')
       refuse_url("only a port may follow an IPv6 address" + std::string(encode_hint));
     if (!rest.empty()) port = rest.substr(1);
-    read_ipv6(host, url);
+    out.host = read_ipv6(host);
   } else {
     if (const std::size_t colon = text.find(':'); colon != std::string_view::npos) {
       host = text.substr(0, colon);
@@ -166,13 +226,57 @@ void read_address(const Split& parts, RedisUrl& url) {
       if (port->find(':') != std::string_view::npos)
         refuse_url("an IPv6 address must be in brackets, as in redis://[::1]:6379");
     }
-    if (!host.empty()) url.host = percent_decoded(host, "host");
+    if (!host.empty()) out.host = percent_decoded(host, "host");
   }
-  if (std::any_of(url.host.begin(), url.host.end(), control) ||
-      url.host.find(' ') != std::string::npos)
+  if (std::any_of(out.host.begin(), out.host.end(), control) ||
+      out.host.find(' ') != std::string::npos)
     refuse_url("there are spaces or control characters in the host");
   // redis://:secret is a password without its host.
-  if (port) url.port = read_number(*port, 1, 65535, "port", parts.has_credentials || !host.empty());
+  if (port) out.port = read_number(*port, 1, 65535, "port", has_credentials || !host.empty());
+  return out;
+}
+
+void read_hosts(const Split& parts, RedisUrl& url) {
+  const bool several = url.kind != RedisKind::one_server;
+  const int port = url.kind == RedisKind::sentinel ? default_sentinel_port : default_port;
+  std::string_view rest = parts.address;
+  if (!several && rest.find(',') != std::string_view::npos)
+    refuse_url("it names several hosts; that is " + std::string(sentinel_form) +
+               ", or redis+cluster://host[:port][,host...]");
+  for (bool more = true; more;) {
+    const std::size_t comma = several ? rest.find(',') : std::string_view::npos;
+    more = comma != std::string_view::npos;
+    const std::string_view one = rest.substr(0, comma);
+    if (one.empty() && (more || !url.hosts.empty()))
+      refuse_url("there is nothing before or behind a ',' between its hosts");
+    url.hosts.push_back(read_host(one, port, parts.has_credentials));
+    if (more) rest.remove_prefix(comma + 1);
+  }
+  if (url.hosts.size() > max_hosts)
+    refuse_url("it names more than " + std::to_string(max_hosts) + " hosts");
+  url.host = url.hosts.front().host;
+  url.port = url.hosts.front().port;
+}
+
+/// Takes the master's name from the beginning of the path.
+void read_master(std::string_view& path, RedisUrl& url) {
+  std::string_view name = path.empty() ? path : path.substr(1);
+  const std::size_t slash = name.find('/');
+  path = slash == std::string_view::npos ? std::string_view() : name.substr(slash);
+  name = name.substr(0, slash);
+  if (name.empty())
+    refuse_url("the name of the master is missing; allowed is " + std::string(sentinel_form));
+  url.master = percent_decoded(name, "name of the master");
+  const bool valid = url.master.size() <= max_master_bytes &&
+                     std::all_of(url.master.begin(), url.master.end(), [](char c) {
+                       return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                              (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_';
+                     });
+  if (!valid)
+    refuse_url(
+        "the name of the master is not allowed; allowed are letters, digits, '.', '-' and "
+        "'_'" +
+        std::string(encode_hint));
 }
 
 void read_socket(const Split& parts, RedisUrl& url) {
@@ -222,14 +326,16 @@ void read_query(std::string_view query, RedisUrl& url) {
 RedisUrl parse_redis_url(std::string_view text) {
   const Split parts = split(text);
   RedisUrl url;
+  url.kind = parts.asked.kind;
+  url.tls = parts.asked.tls;
   read_credentials(parts, url);
-  if (parts.scheme == "unix") {
+  if (parts.asked.socket) {
     read_socket(parts, url);
   } else {
-    url.tls = parts.scheme == "rediss";
-    read_address(parts, url);
-    if (parts.path.size() > 1)
-      url.db = read_number(parts.path.substr(1), 0, max_db, "database", true);
+    read_hosts(parts, url);
+    std::string_view path = parts.path;
+    if (url.kind == RedisKind::sentinel) read_master(path, url);
+    if (path.size() > 1) url.db = read_number(path.substr(1), 0, max_db, "database", true);
   }
   read_query(parts.query, url);
   return url;

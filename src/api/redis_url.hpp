@@ -1,22 +1,40 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "api/host_port.hpp"
 
 /// Redis URLs. There is this one reader: what it refuses is refused by MQConfig::validate(), and
 /// what it reads is what connections are made to.
 namespace mx_rmq::api {
 
 inline constexpr std::string_view redis_url_allowed =
-    "redis://[[user]:password@]host[:port][/db] or unix://[[user]:password@]/path[?db=N]";
+    "redis://[[user]:password@]host[:port][/db], "
+    "redis+sentinel://[[user]:password@]host[:26379][,host...]/MASTER[/db] or "
+    "unix://[[user]:password@]/path[?db=N]";
+
+/// What a URL leads to.
+enum class RedisKind : std::uint8_t {
+  one_server,
+  sentinel,  ///< the master of a name, which Sentinels tell
+  cluster
+};
 
 /// What a URL says, percent-decoded.
 struct RedisUrl {
-  bool tls = false;
+  RedisKind kind = RedisKind::one_server;
+  bool tls = false;  ///< everything goes over TLS
   std::string host = "localhost";
   int port = 6379;
+  /// All that are named, the first one as `host` and `port`: Sentinels, or nodes of a Cluster; of
+  /// one server that one. Empty for a socket.
+  std::vector<HostPort> hosts;
+  std::string master;                         ///< its name at the Sentinels
   std::string unix_path;                      ///< not empty: this socket instead of host and port
   std::optional<std::string> user, password;  ///< never empty if there are any
   std::optional<int> db;
@@ -32,9 +50,11 @@ class BadRedisUrl : public std::runtime_error {
 };
 
 /// redis://[[user]:password@][host][:port][/db], with an IPv6 address in brackets, or
-/// unix://[[user]:password@]/path; both with the arguments db and client_name behind '?'. At most
-/// 4096 bytes, no control bytes. Throws BadRedisUrl for anything else; schemes that would need what
-/// is not built in (TLS, Sentinel, Cluster) are refused, never served in the clear.
+/// unix://[[user]:password@]/path; both with the arguments db and client_name behind '?'. With
+/// several hosts, separated by commas: redis+sentinel://...host[:26379],.../MASTER[/db] and
+/// redis+cluster://...host[:port],...[/db]. rediss instead of redis: over TLS. At most 4096 bytes,
+/// no control bytes. Throws BadRedisUrl for anything else; what would need something that is not
+/// built in is refused, never served in the clear.
 [[nodiscard]] RedisUrl parse_redis_url(std::string_view url);
 
 /// The text of the BadRedisUrl; empty if there is nothing to refuse.

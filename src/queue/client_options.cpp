@@ -43,6 +43,9 @@ redis::ClientOptions client_options(const MQConfig& config, std::size_t lanes) {
     options.endpoint.password = redis::Secret(config.redis_password);
   if (options.endpoint.client_name.empty()) options.endpoint.client_name = config.client_name;
   if (options.endpoint.tls) options.connection.tls = tls_options(config);
+  options.address_map = api::AddressMap::parse(config.redis_address_map);
+  options.sentinel_user = config.sentinel_username;
+  options.sentinel_password = redis::Secret(config.sentinel_password);
   options.connection.connect_timeout = config.connect_timeout;
   options.connection.backoff_min = config.reconnect_backoff_min;
   options.connection.backoff_max = config.reconnect_backoff_max;

@@ -118,11 +118,10 @@ QueueStatus QueueCore::status() const {
 
 // --- Redis ---
 
-std::shared_ptr<redis::Client> QueueCore::make_client(std::size_t lanes) const {
+std::shared_ptr<redis::Client> QueueCore::make_client(std::size_t lanes) {
   redis::ClientOptions options = queue::client_options(config_, lanes);
-  options.watch = watch_;
   redis::Seams seams = seams_.redis(loop_, options.connection);
-  return redis::make_client(loop_, std::move(options), std::move(seams));
+  return redis::make_client(loop_, std::move(options), std::move(seams), shared_);
 }
 
 Task<> QueueCore::ping(TimePoint deadline, Unfit what) {
@@ -153,6 +152,11 @@ std::string QueueCore::unfit() const {
   if (access_.client() != nullptr) text = access_.client()->health().unfit;
   if (text.empty() && engine_client_) text = engine_client_->health().unfit;
   return text;
+}
+
+std::string QueueCore::discovery() const {
+  if (access_.client() == nullptr) return {};
+  return access_.client()->health().discovery;
 }
 
 std::int64_t QueueCore::reconnects() const {

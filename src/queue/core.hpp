@@ -15,8 +15,8 @@
 #include "queue/access.hpp"
 #include "queue/redis_wait.hpp"
 #include "queue/seams.hpp"
-#include "redis/connection/role_watch.hpp"
 #include "redis/topology/client.hpp"
+#include "redis/topology/shared.hpp"
 #include "runtime/event.hpp"
 #include "runtime/event_loop.hpp"
 #include "worker/engine.hpp"
@@ -60,6 +60,8 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   /// What some connection found instead of a master that serves us, and what to write instead;
   /// empty if none did.
   [[nodiscard]] std::string unfit() const;
+  /// "ok", or what is wrong with those that tell where Redis is; empty if nobody has to.
+  [[nodiscard]] std::string discovery() const;
   /// The consuming side, while there is one.
   [[nodiscard]] const std::shared_ptr<worker::Engine>& engine() const noexcept { return engine_; }
   /// Whether it consumes that topic.
@@ -105,7 +107,7 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   Task<> begin(queue::RedisWait::Patience patience);
   Task<> end_engine();
   [[nodiscard]] runtime::TimePoint closing_deadline() const;
-  [[nodiscard]] std::shared_ptr<redis::Client> make_client(std::size_t lanes) const;
+  [[nodiscard]] std::shared_ptr<redis::Client> make_client(std::size_t lanes);
 
   const MQConfig config_;
   const std::shared_ptr<Runtime> runtime_;
@@ -113,7 +115,7 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   runtime::EventLoop& loop_;
 
   // Loop thread.
-  const std::shared_ptr<redis::RoleWatch> watch_ = std::make_shared<redis::RoleWatch>();
+  redis::Shared shared_;
   queue::Access access_;
   queue::RedisWait redis_wait_;
   std::shared_ptr<redis::Client> engine_client_;

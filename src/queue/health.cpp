@@ -49,6 +49,10 @@ Task<HealthReport> check_health(std::shared_ptr<detail::QueueCore> core) {
     consuming = "stopped";
   }
   report.checks["redis"] = redis;
+  // Without them what is connected goes on, so health does not depend on it.
+  if (const std::string sentinels = core->discovery(); !sentinels.empty()) {
+    report.checks["sentinels"] = sentinels;
+  }
   if (!consuming.empty()) report.checks["consuming"] = consuming;
   report.healthy = redis == "ok" && (consuming.empty() || consuming == "ok");
   co_return report;

@@ -61,20 +61,25 @@ Arena::Arena(ArenaOptions options)
     : options_(std::move(options)),
       seed_(options_.seed ? *options_.seed : seed_of_run()),
       dice_(seed_),
-      server_(server_options(options_)),
-      directory_(server_.directory()),
+      set_(options_.sentinels ? std::make_unique<test::SentinelSet>(*options_.sentinels) : nullptr),
+      alone_(set_ ? nullptr : std::make_unique<test::RedisServer>(server_options(options_))),
+      server_(set_ ? &set_->server(0) : alone_.get()),
+      directory_(server().directory()),
       ledger_(directory_ + "/arena.ledger") {
   std::cout << options_.name << ": seed " << seed_ << std::endl;
   if (options_.proxied)
-    proxy_ = std::make_unique<FaultProxy>(server_.socket_path(), directory_ + "/proxy.sock");
+    proxy_ = std::make_unique<FaultProxy>(server().socket_path(), directory_ + "/proxy.sock");
   watcher_ = std::jthread([this](const std::stop_token& over) { watch(over); });
 }
 
 Arena::~Arena() = default;
 
+void Arena::follow_master() { server_ = &set_->server(set_->master()); }
+
 std::string Arena::url() const {
-  if (!proxy_) return server_.url();
-  const std::string plain = server_.url();
+  if (set_) return set_->url();
+  const std::string plain = alone_->url();
+  if (!proxy_) return plain;
   const std::size_t at = plain.find('@');
   std::string url = proxy_->url();
   if (at != std::string::npos) url.insert(7, plain.substr(7, at - 6));
@@ -153,7 +158,7 @@ std::size_t Arena::add_producer(std::int64_t messages, Strings arguments) {
 RedisMessageQueue& Arena::queue() {
   if (!queue_) {
     MQConfig config;
-    config.redis_url = server_.url();
+    config.redis_url = set_ ? set_->url() : alone_->url();
     config.max_recoveries = recoveries;
     config.reconnect_backoff_min = 10ms;
     config.reconnect_backoff_max = 200ms;
@@ -275,15 +280,15 @@ void Arena::revive_worker(std::size_t i) {
 
 void Arena::kill_server(Fault fault) {
   begin(fault);
-  server_.kill9();
+  server().kill9();
   if (drop_unfinished_script(directory_)) see("half a script in the append-only file");
-  server_.restart();
+  server().restart();
   end(fault);
 }
 
 void Arena::restart_server() {
   begin(Fault::restart_server);
-  server_.restart();
+  server().restart();
   end(Fault::restart_server);
 }
 

@@ -22,6 +22,7 @@
 #include "support/child_process.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/redis_server.hpp"
+#include "support/sentinel_set.hpp"
 #include "support/wait.hpp"
 
 namespace mx_rmq::faults {
@@ -32,6 +33,8 @@ using Strings = std::vector<std::string>;
 struct ArenaOptions {
   std::string name;  // of the catalogue, as "B1 kill -9 in a handler"
   test::RedisOptions redis = {};
+  // A master with replicas and Sentinels instead of one server; not with `proxied` or `history`.
+  std::optional<test::SentinelOptions> sentinels = {};
   std::vector<std::string> topics = {"jobs", "jobs.blocking"};
   std::chrono::milliseconds lease = 2s;
   bool proxied = false;  // workers and producers reach the server through proxy()
@@ -78,7 +81,10 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  test::RedisServer& server() { return server_; }
+  test::RedisServer& server() { return *server_; }
+  test::SentinelSet& sentinels() { return *set_; }
+  // The master by now; server() from here on. With Sentinels, after a failover.
+  void follow_master();
   FaultProxy& proxy() { return *proxy_; }
   Dice& dice() { return dice_; }
   std::uint64_t seed() const { return seed_; }
@@ -163,7 +169,9 @@ class Arena {
   const std::uint64_t seed_;
   Dice dice_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-  test::RedisServer server_;
+  const std::unique_ptr<test::SentinelSet> set_;
+  const std::unique_ptr<test::RedisServer> alone_;
+  std::atomic<test::RedisServer*> server_;
   const std::string directory_;
   std::unique_ptr<FaultProxy> proxy_;
   const Ledger ledger_;

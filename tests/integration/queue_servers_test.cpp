@@ -1,9 +1,5 @@
 // Pointed at what is no master: a replica, a Sentinel, a port for TLS, a node of a Cluster; and a
 // master that is demoted while the queue works.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
@@ -14,6 +10,7 @@
 #include "mx_rmq/log.hpp"
 #include "support/fake_port.hpp"
 #include "support/fault_proxy.hpp"
+#include "support/free_port.hpp"
 #include "support/queue_fixture.hpp"
 
 namespace mx_rmq::test {
@@ -309,18 +306,6 @@ class Sentinel {
   std::string log() const { return process_.output(); }
 
  private:
-  static int free_port() {
-    const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    ::bind(descriptor, reinterpret_cast<const sockaddr*>(&address), size);
-    ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size);
-    ::close(descriptor);
-    return ntohs(address.sin_port);
-  }
-
   int port_;
   ChildProcess process_;
 };
@@ -330,7 +315,7 @@ TEST(QueueServers, ASentinelIsToldAndWhatToNameInstead) {
   const Sentinel sentinel(master);
   ASSERT_TRUE(wait_for(patience, [&] { return sentinel.answers(); })) << sentinel.log();
   const std::string told =
-      "this is a Redis Sentinel, not a Redis server: name the master it watches instead (mymaster)";
+      "this is a Redis Sentinel, not a Redis server: write redis+sentinel://HOST:PORT/mymaster";
   expect_told(sentinel.url(), told);
   expect_told(sentinel.url() + "/3", told);
   expect_told(sentinel.url(":its-masters-password@"), told);

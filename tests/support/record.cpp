@@ -39,6 +39,8 @@ constexpr std::array names{
     FaultKind{Fault::server_clock, "server clock", true, false},
     FaultKind{Fault::full_disk, "full disk", true, false},
     FaultKind{Fault::no_clients, "no clients", true, false},
+    FaultKind{Fault::failover, "failover", true, true},
+    FaultKind{Fault::switchover, "switchover", true, false},
 };
 static_assert(names.size() == static_cast<std::size_t>(Fault::last));
 

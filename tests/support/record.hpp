@@ -66,7 +66,9 @@ enum class Fault : std::uint8_t {
   server_clock,  // the server's wall clock is set
   full_disk,     // no write to the append-only file succeeds
   no_clients,    // the server takes no more connections
-  last = no_clients
+  failover,      // another server becomes the master, with what it had been sent by then
+  switchover,    // the same in good order: the old master stops, and sends everything first
+  last = switchover
 };
 
 // What a fault may bring about, and so explain.

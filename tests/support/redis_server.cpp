@@ -1,9 +1,6 @@
 #include "support/redis_server.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +11,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "support/free_port.hpp"
 #include "support/wait.hpp"
 
 namespace mx_rmq::test {
@@ -49,21 +47,6 @@ void remove_stale_directories() {
       error.clear();
     }
   }
-}
-
-// A port that nobody has now. Somebody may have it the next moment: the caller tries again.
-int free_port() {
-  const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  const bool found =
-      ::bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
-      ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-  ::close(descriptor);
-  if (!found) fail("no free port");
-  return ntohs(address.sin_port);
 }
 
 // The major version of a redis-server ("v=7.0.15"); 0 if it does not say.

@@ -54,10 +54,11 @@ struct Action {
   Reply reply{};
   std::string text{};
   std::string code{};
-  Address address{};    ///< connect, ask; attempt_failed in the set-up: where
-  bool unfit = false;   ///< attempt_failed, refused: what is there is no master
-  bool silent = false;  ///< attempt_failed: connected, and not a byte came
-  bool idle = false;    ///< lost: the other end closed it while nothing was under way
+  Address address{};     ///< connect, ask; attempt_failed in the set-up: where
+  std::string master{};  ///< attempt_failed at a replica: who it says its master is
+  bool unfit = false;    ///< attempt_failed, refused: what is there is no master
+  bool silent = false;   ///< attempt_failed: connected, and not a byte came
+  bool idle = false;     ///< lost: the other end closed it while nothing was under way
 };
 using Actions = std::vector<Action>;
 

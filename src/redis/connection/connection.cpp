@@ -104,6 +104,13 @@ void Connection::try_now() {
   arm_timer();
 }
 
+void Connection::relocate(const Address& where, std::string_view why) {
+  const bool leads = fsm_.state() != LaneState::backing_off && fsm_.state() != LaneState::refused;
+  if (leads && address_.name == where.name && address_.port == where.port) return;
+  fsm_.relocate(group_->loop.now(), why, actions_);
+  perform();
+}
+
 void Connection::look() {
   if (looking_ || !fsm_.ready() || fsm_.role_refusals() > 1) return;
   // One that waits at its server is told by it.
@@ -131,6 +138,16 @@ void Connection::explain_silence(std::string why) {
 }
 
 void Connection::demoted(std::string_view why) { group_->watch->demoted(renewals_, why); }
+
+void Connection::give_back(std::string_view why) {
+  fsm_.give_back(why, actions_);
+  perform();
+}
+
+void Connection::abandon(std::string_view why) {
+  fsm_.abandon(group_->loop.now(), why, actions_);
+  perform();
+}
 
 void Connection::drain(TimePoint deadline) {
   fsm_.drain(group_->loop.now(), deadline, actions_);
@@ -190,7 +207,7 @@ void Connection::on_bytes(std::string_view bytes) noexcept {
       fsm_.on_reply(now, std::move(reply), actions_);
     }
     if (status == ReplyReader::Status::error && first && fsm_.setup_unanswered()) {
-      const std::string address = group_->options.endpoint.address();
+      const std::string address = where();
       fsm_.on_no_redis(now, unfit_bytes_text(address, all), actions_);
     } else if (status == ReplyReader::Status::error) {
       fsm_.on_protocol_error(now, reader->error(), actions_);
@@ -270,7 +287,7 @@ void Connection::perform_one(Action& action) {
       if (listener_ != nullptr) listener_->on_push(std::move(action.reply));
       break;
     case Action::Kind::server_time:
-      group_->clock.observe(action.number, setup_sent_, group_->loop.now());
+      group_->note_time(address_, action.number, setup_sent_);
       break;
     case Action::Kind::client_id:
       client_id_ = action.number;
@@ -285,6 +302,7 @@ void Connection::perform_one(Action& action) {
       break;
     case Action::Kind::attempt_failed:
       log_change(action);
+      if (!action.master.empty()) group_->watch->found_replica(address_, action.master);
       if (action.silent && !action.address.local) group_->probe(action.address);
       break;
     case Action::Kind::ask:
@@ -325,9 +343,24 @@ bool Connection::take_for_itself(Action& action) {
   return true;
 }
 
+std::string Connection::where() const {
+  const Endpoint& endpoint = group_->options.endpoint;
+  if (endpoint.kind != api::RedisKind::sentinel || address_.name.empty()) return endpoint.address();
+  return endpoint.address() + " at " + api::HostPort{address_.name, address_.port}.text();
+}
+
+// Who looks for the master says what matters of that.
+void Connection::log_search(const Action& action) {
+  const std::string address = group_->options.endpoint.address();
+  const bool sentinel = group_->options.peer == Peer::sentinel;
+  log::debug(sentinel ? "connection to a Sentinel" : "a look at a server", "address", address,
+             "connected", action.kind == Action::Kind::ready, "why", action.text);
+}
+
 void Connection::log_change(const Action& action) {
   ConnectionGroup& group = *group_;
-  const std::string address = group.options.endpoint.address();
+  if (group.options.peer != Peer::master) return log_search(action);
+  const std::string address = where();
   if (action.kind == Action::Kind::ready) {
     log::info(group.log_ready, "connected to Redis", "address", address, "epoch", action.number);
   } else if (action.kind == Action::Kind::attempt_failed && action.unfit) {
@@ -392,7 +425,8 @@ void Connection::resolve(std::int64_t attempt) {
 }
 
 void Connection::connect(Address address) {
-  if (!address.local) address.name = group_->options.endpoint.host;
+  if (!address.local && address.name.empty()) address.name = group_->options.endpoint.host;
+  address_ = address;
   group_->warn_of_plain_password(address);
   ++transports_;
   blocked_ = false;

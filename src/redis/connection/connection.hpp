@@ -52,11 +52,16 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   /// The server may be no master any more: see ConnectionFsm::renew. A wait under way is ended.
   void renew(std::string_view why);
   void try_now();
+  /// See ConnectionFsm::relocate; nothing if it leads to `where` already.
+  void relocate(const Address& where, std::string_view why);
   /// Asks what the server is by now, behind what is under way.
   void look();
   void explain_silence(std::string why);
   /// This connection was told that its server is no master.
   void demoted(std::string_view why);
+  /// See ConnectionFsm::give_back and ConnectionFsm::abandon.
+  void give_back(std::string_view why);
+  void abandon(std::string_view why);
   void drain(TimePoint deadline);
   void abort() noexcept;
   /// Writes what is queued; called by the group's flush.
@@ -73,6 +78,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   [[nodiscard]] const ConnectionFsm& fsm() const noexcept { return fsm_; }
   [[nodiscard]] bool blocking() const noexcept { return blocking_; }
   [[nodiscard]] ConnectionGroup& group() const noexcept { return *group_; }
+  /// Where the present connection leads, or the last one.
+  [[nodiscard]] const Address& address() const noexcept { return address_; }
   /// The server's id of the present connection; 0 = unknown.
   [[nodiscard]] std::int64_t client_id() const noexcept { return client_id_; }
 
@@ -93,7 +100,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void perform_one(Action& action);
   void note_error(const std::string& text);
   void looked(const Action& action);
+  [[nodiscard]] std::string where() const;
   void log_change(const Action& action);
+  void log_search(const Action& action);
   void fail(const Action& action);
   void submit_for_listener(WaiterToken waiter, Command command, std::uint64_t epoch);
   bool take_for_itself(Action& action);
@@ -112,6 +121,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   ConnectionFsm fsm_;
   Actions actions_;
   std::unique_ptr<Transport> transport_;
+  Address address_;
   std::shared_ptr<ReplyReader> reader_;
   std::uint64_t transports_ = 0;  // made so far
   std::vector<SharedBytes> buffers_;

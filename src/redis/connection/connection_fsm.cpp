@@ -64,7 +64,8 @@ void ConnectionFsm::on_resolved(TimePoint now, std::int64_t attempt, Resolver::R
                                 Actions& out) {
   if (state_ != LaneState::resolving || attempt != attempt_) return;
   if (result.addresses.empty()) {
-    attempt_failed(now, "cannot resolve the host: " + result.error, out);
+    attempt_failed(now, (result.explained ? "" : "cannot resolve the host: ") + result.error, out,
+                   result.unfit ? Found::nothing_fit : Found::something);
     return;
   }
   addresses_ = std::move(result.addresses);
@@ -111,7 +112,8 @@ void ConnectionFsm::on_setup_reply(TimePoint now, const Reply& reply, Actions& o
     case SetupVerdict::Kind::garbage:
       return setup_failed(now, std::move(verdict.text), out);
     case SetupVerdict::Kind::replica:
-      return setup_failed(now, std::move(verdict.text), out, Found::nothing_fit);
+      return setup_failed(now, std::move(verdict.text), out, Found::nothing_fit,
+                          std::move(verdict.master));
     case SetupVerdict::Kind::go_on:
       if (setup_.done()) become_ready(now, out);
       return;
@@ -137,7 +139,8 @@ void ConnectionFsm::become_ready(TimePoint now, Actions& out) {
                         });
 }
 
-void ConnectionFsm::attempt_failed(TimePoint now, std::string why, Actions& out, Found found) {
+void ConnectionFsm::attempt_failed(TimePoint now, std::string why, Actions& out, Found found,
+                                   std::string master) {
   assert((state_ == LaneState::resolving || state_ == LaneState::connecting ||
           state_ == LaneState::setting_up) &&
          "only an attempt under way can fail");
@@ -157,18 +160,24 @@ void ConnectionFsm::attempt_failed(TimePoint now, std::string why, Actions& out,
   out.push_back({.kind = Action::Kind::attempt_failed,
                  .text = last_error_,
                  .address = address_ < addresses_.size() ? addresses_[address_] : Address(),
+                 .master = std::move(master),
                  .unfit = unfit_,
                  .silent = silent && found == Found::something});
-  if (unfit_) fail_only_fit(out);
+  if (options_.one_attempt) {
+    commands_.fail_unsent(unfit_failure(), last_error_, {}, out);
+  } else if (unfit_) {
+    fail_only_fit(out);
+  }
 }
 
 // After one that connected and is of no use another address gets its chance.
-void ConnectionFsm::setup_failed(TimePoint now, std::string why, Actions& out, Found found) {
+void ConnectionFsm::setup_failed(TimePoint now, std::string why, Actions& out, Found found,
+                                 std::string master) {
   if (auto refusal = setup_.take_auth_refusal()) {
     return setup_refused(now, std::move(*refusal), out);
   }
   ++first_address_;
-  attempt_failed(now, std::move(why), out, found);
+  attempt_failed(now, std::move(why), out, found, std::move(master));
 }
 
 void ConnectionFsm::fail_only_fit(Actions& out) {
@@ -392,8 +401,32 @@ void ConnectionFsm::renew(TimePoint now, std::string_view why, bool at_once, Act
   }
 }
 
+void ConnectionFsm::relocate(TimePoint now, std::string_view why, Actions& out) {
+  if (state_ == LaneState::connecting || state_ == LaneState::setting_up) {
+    attempt_failed(now, std::string(why), out);
+  } else if (state_ == LaneState::ready) {
+    end_connection(now, why, out);
+  }
+  // Not while it is closed, or closes. Who was refused may be welcome there.
+  if (state_ == LaneState::backing_off || state_ == LaneState::refused) retry_at_ = now;
+}
+
 void ConnectionFsm::drop(TimePoint now, std::uint64_t epoch, std::string_view why, Actions& out) {
   if (connected() && epoch == epoch_) end_connection(now, why, out);
+}
+
+void ConnectionFsm::give_back(std::string_view why, Actions& out) {
+  if (connected() || state_ == LaneState::closed) return;
+  commands_.fail_unsent(Failure::not_written, "not sent: " + std::string(why), {}, out);
+}
+
+void ConnectionFsm::abandon(TimePoint now, std::string_view why, Actions& out) {
+  if (connected()) {
+    commands_.lose_written("the connection to Redis ended: " + std::string(why), out);
+    commands_.fail_unsent(Failure::not_written, "not sent: " + std::string(why), {}, out);
+  }
+  give_back(why, out);
+  abort(now, out);
 }
 
 void ConnectionFsm::drain(TimePoint now, TimePoint deadline, Actions& out) {

@@ -64,6 +64,9 @@ class ConnectionFsm {
   /// The server may be no master any more. A usable connection ends as by `recycle`, or at once; a
   /// set-up under way, which may have asked too early, begins anew. The pauses do not shrink by it.
   void renew(TimePoint now, std::string_view why, bool at_once, Actions& out);
+  /// What it is for is elsewhere: whatever there is of a connection ends at once, and the next
+  /// attempt begins.
+  void relocate(TimePoint now, std::string_view why, Actions& out);
   /// Ends a pause that follows from what was found there: it may be something else by now.
   void try_now(TimePoint now);
   /// Why set-ups are not answered here, found out in another way: told from now on, and what waits
@@ -73,6 +76,12 @@ class ConnectionFsm {
   void presume_silence(std::string why) { silence_ = std::move(why); }
   /// Ends the connection of `epoch` at once, and connects anew.
   void drop(TimePoint now, std::uint64_t epoch, std::string_view why, Actions& out);
+  /// Unless there is a usable connection: what waits for one fails (not_written), so that it can go
+  /// elsewhere.
+  void give_back(std::string_view why, Actions& out);
+  /// Closes at once, for good, because what is there is not to be used any more: what was written
+  /// is lost, what was not fails (not_written).
+  void abandon(TimePoint now, std::string_view why, Actions& out);
   /// Takes nothing new; closes when everything is answered, or at `deadline`.
   void drain(TimePoint now, TimePoint deadline, Actions& out);
   /// Closes at once, for good.
@@ -146,8 +155,10 @@ class ConnectionFsm {
   void on_setup_reply(TimePoint now, const Reply& reply, Actions& out);
   void become_ready(TimePoint now, Actions& out);
   enum class Found : std::uint8_t { something, nothing_fit, nobody_trusted };
-  void attempt_failed(TimePoint now, std::string why, Actions& out, Found found = Found::something);
-  void setup_failed(TimePoint now, std::string why, Actions& out, Found found = Found::something);
+  void attempt_failed(TimePoint now, std::string why, Actions& out, Found found = Found::something,
+                      std::string master = {});
+  void setup_failed(TimePoint now, std::string why, Actions& out, Found found = Found::something,
+                    std::string master = {});
   void setup_refused(TimePoint now, SetupVerdict verdict, Actions& out);
   void fail_only_fit(Actions& out);
   [[nodiscard]] Failure unfit_failure() const noexcept {

@@ -24,6 +24,13 @@ bool on_this_machine(const Address& address) noexcept {
          host.starts_with("::ffff:127.");
 }
 
+std::shared_ptr<const SetupPlan> make_plan(const ClientOptions& options,
+                                           std::span<const lua::Script* const> scripts) {
+  return std::make_shared<const SetupPlan>(options.peer == Peer::sentinel
+                                               ? make_sentinel_plan(options.endpoint)
+                                               : make_setup_plan(options.endpoint, scripts));
+}
+
 }  // namespace
 
 ConnectionGroup::ConnectionGroup(runtime::EventLoop& the_loop, ClientOptions the_options,
@@ -32,8 +39,8 @@ ConnectionGroup::ConnectionGroup(runtime::EventLoop& the_loop, ClientOptions the
       options(std::move(the_options)),
       seams(std::move(the_seams)),
       watch(options.watch ? options.watch : std::make_shared<RoleWatch>()),
-      plan(std::make_shared<const SetupPlan>(make_setup_plan(options.endpoint, options.scripts))),
-      blocking_plan(std::make_shared<const SetupPlan>(make_setup_plan(options.endpoint, {}))),
+      plan(make_plan(options, options.scripts)),
+      blocking_plan(make_plan(options, {})),
       clock(the_loop),
       channels(options.channels),
       closed(the_loop),
@@ -76,6 +83,14 @@ void ConnectionGroup::flush() {
     if (flushing_[i] != nullptr) flushing_[i]->flush();
   }
   flushing_.clear();
+}
+
+void ConnectionGroup::note_time(const Address& from, std::int64_t server_ms,
+                                runtime::TimePoint sent) {
+  const bool same = clock_of_ && clock_of_->name == from.name && clock_of_->port == from.port;
+  if (clock_of_ && !same) clock = ServerClock(loop);
+  clock_of_ = from;
+  clock.observe(server_ms, sent, loop.now());
 }
 
 void ConnectionGroup::note_cluster(const std::string& error_text) {

@@ -39,6 +39,9 @@ class ConnectionGroup final : private runtime::ShutdownListener {
     return connections_;
   }
 
+  /// The server at `from` told its time (unix ms) in a set-up that was sent at `sent`. Another
+  /// server than before has another clock: nothing that the old one told counts.
+  void note_time(const Address& from, std::int64_t server_ms, runtime::TimePoint sent);
   /// A command was refused as by a node of a Redis Cluster.
   void note_cluster(const std::string& error_text);
   /// What note_cluster() was told, for a while; else empty.
@@ -80,6 +83,7 @@ class ConnectionGroup final : private runtime::ShutdownListener {
   std::vector<Connection*> dirty_;
   std::vector<Connection*> flushing_;
   runtime::FlushHookId hook_;
+  std::optional<Address> clock_of_;
   std::string cluster_error_;
   runtime::TimePoint cluster_error_at_{};
   std::string silence_;

@@ -9,8 +9,8 @@ namespace mx_rmq::redis {
 
 std::string Endpoint::address() const {
   if (!unix_path.empty()) return "unix:" + unix_path;
-  const bool v6 = host.find(':') != std::string::npos;
-  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  if (kind == api::RedisKind::sentinel) return "master " + master;
+  return api::HostPort{host, port}.text();
 }
 
 Endpoint parse_url(std::string_view text) {
@@ -21,7 +21,10 @@ Endpoint parse_url(std::string_view text) {
     throw ConfigError(std::string("redis_url: ") + error.what());
   }
   Endpoint endpoint;
+  endpoint.kind = url.kind;
   endpoint.tls = url.tls;
+  endpoint.hosts = std::move(url.hosts);
+  endpoint.master = std::move(url.master);
   endpoint.host = std::move(url.host);
   endpoint.port = url.port;
   endpoint.unix_path = std::move(url.unix_path);

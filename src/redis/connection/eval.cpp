@@ -74,9 +74,8 @@ Task<Sending> send_once(std::shared_ptr<Connection> connection, const lua::Scrip
 /// ends with.
 class ScriptRun {
  public:
-  ScriptRun(const Connection& connection, const lua::Script& script, Command evalsha)
-      : connection_(connection),
-        script_(script),
+  ScriptRun(const lua::Script& script, Command evalsha)
+      : script_(script),
         evalsha_(std::move(evalsha)),
         command_(evalsha_),
         backoff_(shortest_pause, longest_pause) {}
@@ -84,6 +83,19 @@ class ScriptRun {
   // What to send next: a command, with the script's source in front of it or not.
   [[nodiscard]] const Command& command() const noexcept { return command_; }
   [[nodiscard]] bool load() const noexcept { return load_; }
+
+  /// It goes over this connection next.
+  void over(std::shared_ptr<Connection> connection) {
+    if (connection_ == connection) return;
+    if (connection_ != nullptr) {
+      plainly_again();
+      unknown_ = 0;
+    }
+    connection_ = std::move(connection);
+  }
+  [[nodiscard]] const std::shared_ptr<Connection>& connection() const noexcept {
+    return connection_;
+  }
 
   /// It was not answered. Goes on only if it surely was not written, and may go over another
   /// connection.
@@ -136,7 +148,7 @@ class ScriptRun {
   /// Until when to pause before the next try; none: not at all.
   [[nodiscard]] std::optional<TimePoint> pause_until(TimePoint now, TimePoint deadline) {
     if (at_once_) return std::nullopt;
-    const runtime::Duration rest = backoff_.next(connection_.group().seams.rng->next());
+    const runtime::Duration rest = backoff_.next(connection_->group().seams.rng->next());
     // A last try needs time for its answer: better the refusal that is known than an unknown
     // outcome.
     const runtime::Duration answer_time =
@@ -162,11 +174,11 @@ class ScriptRun {
     } else if (sending.may_not_load != nullptr) {
       std::rethrow_exception(sending.may_not_load);
     } else {
-      load_ = !connection_.load_queued_after(script_, sending.number);
+      load_ = !connection_->load_queued_after(script_, sending.number);
     }
   }
 
-  const Connection& connection_;
+  std::shared_ptr<Connection> connection_;
   const lua::Script& script_;
   const Command evalsha_;
   Command command_;
@@ -178,16 +190,17 @@ class ScriptRun {
   runtime::Backoff backoff_;
 };
 
-}  // namespace
-
-Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* script,
-                    Command evalsha, TimePoint deadline, std::uint64_t only_epoch) {
-  runtime::EventLoop& loop = connection->group().loop;
-  ScriptRun run(*connection, *script, std::move(evalsha));
-  runtime::Event never(loop);
+// Over `connection`, or if there are bearings over what they say before each try.
+Task<Reply> run_script(std::shared_ptr<Connection> connection, std::shared_ptr<Bearings> bearings,
+                       const lua::Script* script, Command evalsha, TimePoint deadline,
+                       std::uint64_t only_epoch) {
+  ScriptRun run(*script, std::move(evalsha));
+  Bearings::Here here{std::move(connection), only_epoch};
   for (;;) {
-    Sending sending =
-        co_await send_once(connection, script, run.load(), run.command(), deadline, only_epoch);
+    if (bearings != nullptr) here = co_await bearings->find(deadline, only_epoch);
+    run.over(here.connection);
+    Sending sending = co_await send_once(run.connection(), script, run.load(), run.command(),
+                                         deadline, here.only_epoch);
     if (!sending.end.answered()) {
       run.not_answered(sending.end, only_epoch != 0);
     } else if (sending.reply.is_error()) {
@@ -195,9 +208,25 @@ Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* s
     } else {
       co_return std::move(sending.reply);
     }
+    runtime::EventLoop& loop = run.connection()->group().loop;
     const auto until = run.pause_until(loop.now(), deadline);
-    if (until) co_await never.wait_until(*until);
+    if (!until) continue;
+    runtime::Event never(loop);
+    co_await never.wait_until(*until);
   }
+}
+
+}  // namespace
+
+Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* script,
+                    Command evalsha, TimePoint deadline, std::uint64_t only_epoch) {
+  return run_script(std::move(connection), nullptr, script, std::move(evalsha), deadline,
+                    only_epoch);
+}
+
+Task<Reply> eval_by(std::shared_ptr<Bearings> bearings, const lua::Script* script, Command evalsha,
+                    TimePoint deadline, std::uint64_t only_epoch) {
+  return run_script(nullptr, std::move(bearings), script, std::move(evalsha), deadline, only_epoch);
 }
 
 }  // namespace mx_rmq::redis

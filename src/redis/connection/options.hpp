@@ -2,10 +2,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
+#include "api/address_map.hpp"
 #include "redis/connection/channel_kind.hpp"
 #include "redis/connection/endpoint.hpp"
 #include "redis/connection/tls/tls_options.hpp"
@@ -27,8 +30,9 @@ struct ConnectionOptions {
   ms backoff_min{50};       ///< first pause before connecting again (each is jittered down to half)
   ms backoff_max{5000};     ///< longest pause
   ms refused_retry{30000};  ///< pause after wrong credentials or missing rights
-  ms useful_after{1000};    ///< a connection that lived this long starts the pauses anew
-  ms stall_timeout{5000};   ///< this long without a byte after a deadline passed: half-open, closed
+  bool one_attempt = false;  ///< commands fail with an attempt instead of waiting for the next
+  ms useful_after{1000};     ///< a connection that lived this long starts the pauses anew
+  ms stall_timeout{5000};  ///< this long without a byte after a deadline passed: half-open, closed
   ms keepalive_idle{15000};                              ///< TCP keepalive; no PING is ever sent
   ms user_timeout{20000};                                ///< TCP_USER_TIMEOUT where there is one
   std::size_t max_queued_bytes = std::size_t{64} << 20;  ///< commands waiting for the socket
@@ -36,10 +40,18 @@ struct ConnectionOptions {
   std::optional<TlsOptions> tls{};  ///< if there are any, nothing is sent without TLS
 };
 
+/// What has to be at the other end of a connection.
+enum class Peer : std::uint8_t {
+  master,
+  probe,  ///< the same, for a look at what is there: not worth a line in the log
+  sentinel
+};
+
 /// What a Client is made from.
 struct ClientOptions {
   Endpoint endpoint;
   ConnectionOptions connection;
+  Peer peer = Peer::master;
   std::size_t pool_size = 20;  ///< lanes; each is opened at its first use
   /// Loaded at every set-up. The pointers and what they name must outlive the client.
   std::span<const lua::Script* const> scripts;
@@ -47,6 +59,10 @@ struct ClientOptions {
   std::shared_ptr<RoleWatch> watch{};
   /// How channels are published to there, as far as is known.
   ChannelKind channels = ChannelKind::plain;
+  /// Where servers are seen from here, by what Sentinels and the nodes of a Cluster tell.
+  api::AddressMap address_map{};
+  std::string sentinel_user;  ///< empty: the default user, if there is a password
+  Secret sentinel_password;
 };
 
 }  // namespace mx_rmq::redis

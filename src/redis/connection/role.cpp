@@ -55,7 +55,16 @@ constexpr std::string_view in_a_cluster =
     "is "
     "not part of a Cluster)";
 constexpr std::string_view on_a_replica =
-    " (this is a replica, not a master: redis_url must name the master, or a name that follows it)";
+    " (this is a replica, not a master: redis_url must name the master, a name that follows it, or "
+    "the Sentinels that know it)";
+
+// The URL for a Sentinel that watches these, by their names with commas.
+std::string sentinel_url(const std::string& names) {
+  const std::string begin = "redis+sentinel://HOST:PORT/";
+  if (names.empty()) return begin + "NAME, with the name of the master that it watches";
+  if (names.find(',') == std::string::npos) return begin + names;
+  return begin + "NAME, where NAME is one of the masters that it watches: " + names;
+}
 
 }  // namespace
 
@@ -95,11 +104,10 @@ std::string unfit_text(const ServerRole& role) {
   switch (role.kind) {
     case ServerRole::Kind::replica:
       return "this is a replica of " + (role.of.empty() ? "another server" : role.of) +
-             ", not a master: redis_url must name the master, or a name that follows it";
+             ", not a master: redis_url must name the master, a name that follows it, or the "
+             "Sentinels that know it";
     case ServerRole::Kind::sentinel:
-      return "this is a Redis Sentinel, not a Redis server: name the master it watches instead" +
-             (role.of.empty() ? "" : " (" + role.of + ")") +
-             ", by the master's own host and port; redis_url takes no Sentinels";
+      return "this is a Redis Sentinel, not a Redis server: write " + sentinel_url(role.of);
     case ServerRole::Kind::unknown:
     case ServerRole::Kind::master:
       break;

@@ -1,5 +1,6 @@
 #include "redis/connection/role_watch.hpp"
 
+#include <algorithm>
 #include <cassert>
 
 #include "redis/connection/connection.hpp"
@@ -18,6 +19,21 @@ void RoleWatch::demoted(std::uint64_t known_at, std::string_view why) {
     const std::vector<Connection*> all = group->connections();
     for (Connection* const each : all) each->renew(text);
   }
+}
+
+void RoleWatch::relocate(const Address& where, std::string_view why) {
+  const std::string text(why);
+  for (ConnectionGroup* const group : groups_) {
+    const std::vector<Connection*> all = group->connections();
+    for (Connection* const each : all) each->relocate(where, text);
+  }
+}
+
+bool RoleWatch::any_ready() const noexcept {
+  return std::ranges::any_of(groups_, [](const ConnectionGroup* group) {
+    const auto& all = group->connections();
+    return std::ranges::any_of(all, [](const Connection* each) { return each->fsm().ready(); });
+  });
 }
 
 void RoleWatch::found(const Connection& one) {

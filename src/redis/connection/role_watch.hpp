@@ -1,9 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "redis/connection/transport.hpp"
 
 namespace mx_rmq::redis {
 
@@ -35,8 +39,22 @@ class RoleWatch {
   /// changed, of which one that only reads is never told.
   void found(const Connection& one);
 
+  /// Called when a connection found a replica at an address instead of a master, with what it says
+  /// its master is; for who knows how to find another one.
+  using OnReplica = std::function<void(const Address& where, const std::string& its_master)>;
+  void on_replica(OnReplica callback) { on_replica_ = std::move(callback); }
+  void found_replica(const Address& where, const std::string& its_master) {
+    if (on_replica_) on_replica_(where, its_master);
+  }
+  /// The master is at `where` (by name and port): connections to anywhere else end at once, and
+  /// those that pause try at once.
+  void relocate(const Address& where, std::string_view why);
+  /// Whether any connection is usable now.
+  [[nodiscard]] bool any_ready() const noexcept;
+
  private:
   std::vector<ConnectionGroup*> groups_;
+  OnReplica on_replica_;
   std::uint64_t renewals_ = 0;
 };
 

@@ -29,6 +29,8 @@ class Resolver {
   struct Result {
     std::vector<Address> addresses;  ///< in the order to try
     std::string error;               ///< why there is none
+    bool explained = false;          ///< `error` says it all: it was not about looking up a name
+    bool unfit = false;              ///< what would be there can surely not be used
   };
   using Callback = std::function<void(Result)>;
 

@@ -36,6 +36,8 @@ std::string_view name(Kind kind) noexcept {
       return "SCRIPT LOAD";
     case Kind::replication_info:
       return "INFO replication";
+    case Kind::sentinel_role:
+      return "ROLE";
   }
   return "?";
 }
@@ -51,7 +53,8 @@ SetupVerdict judge_error(const SetupStep& step, const std::string& text) {
   }
   // A name, an id and the role are a convenience; what a right is missing for must not matter. No
   // password given, or a wrong one, is another thing.
-  const bool asks_role = step.kind == Kind::role || step.kind == Kind::replication_info;
+  const bool asks_role = step.kind == Kind::role || step.kind == Kind::replication_info ||
+                         step.kind == Kind::sentinel_role;
   const bool optional = asks_role || step.kind == Kind::set_name || step.kind == Kind::client_id;
   const bool credentials =
       what.code == "NOAUTH" || what.code == "WRONGPASS" || what.code == "DENIED";
@@ -60,16 +63,18 @@ SetupVerdict judge_error(const SetupStep& step, const std::string& text) {
   if (!optional && what.remedy == Remedy::fatal && !credentials && what.code == "ERR" &&
       text.find("unknown command") != std::string::npos) {
     verdict.text +=
-        " (this is no Redis server of version 5 or later; a Sentinel, perhaps: redis_url must name "
-        "the "
-        "master itself)";
+        " (this is no Redis server of version 5 or later; a Sentinel, perhaps: then write "
+        "redis+sentinel://HOST:PORT/NAME, with the name of the master)";
   }
   return verdict;
 }
 
 SetupVerdict judge_role(const ServerRole& role) {
   SetupVerdict verdict;
-  if (role.kind == ServerRole::Kind::replica) verdict.kind = SetupVerdict::Kind::replica;
+  if (role.kind == ServerRole::Kind::replica) {
+    verdict.kind = SetupVerdict::Kind::replica;
+    verdict.master = role.of;
+  }
   if (role.kind == ServerRole::Kind::sentinel) {
     verdict.kind = SetupVerdict::Kind::sentinel;
     verdict.code = "ERR";
@@ -78,22 +83,48 @@ SetupVerdict judge_role(const ServerRole& role) {
   return verdict;
 }
 
-}  // namespace
+SetupVerdict judge_sentinel(const ServerRole& role) {
+  SetupVerdict verdict;
+  if (role.kind == ServerRole::Kind::master || role.kind == ServerRole::Kind::replica) {
+    verdict.kind = SetupVerdict::Kind::replica;
+    verdict.text =
+        "this is a Redis server, not a Sentinel: write redis://HOST:PORT for a single "
+        "server, or the hosts and ports of the Sentinels";
+  }
+  return verdict;
+}
 
-SetupPlan make_setup_plan(const Endpoint& endpoint, std::span<const lua::Script* const> scripts) {
-  SetupPlan plan;
+void add_auth(const Endpoint& endpoint, SetupPlan& plan) {
   const std::string& password = endpoint.password.reveal();
   if (!endpoint.user.empty()) {
     plan.push_back({Kind::auth, Command::of("AUTH", endpoint.user, password), {}});
   } else if (!password.empty()) {
     plan.push_back({Kind::auth, Command::of("AUTH", password), {}});
   }
+}
+
+void add_name(const Endpoint& endpoint, SetupPlan& plan) {
+  if (endpoint.client_name.empty()) return;
+  plan.push_back({Kind::set_name, Command::of("CLIENT", "SETNAME", endpoint.client_name), {}});
+}
+
+}  // namespace
+
+SetupPlan make_sentinel_plan(const Endpoint& endpoint) {
+  SetupPlan plan;
+  add_auth(endpoint, plan);
+  plan.push_back({Kind::sentinel_role, Command::of("ROLE"), {}});
+  add_name(endpoint, plan);
+  return plan;
+}
+
+SetupPlan make_setup_plan(const Endpoint& endpoint, std::span<const lua::Script* const> scripts) {
+  SetupPlan plan;
+  add_auth(endpoint, plan);
   // In front of what a Sentinel does not know.
   plan.push_back({Kind::role, Command::of("ROLE"), {}});
   if (endpoint.db != 0) plan.push_back({Kind::select, Command::of("SELECT", endpoint.db), {}});
-  if (!endpoint.client_name.empty()) {
-    plan.push_back({Kind::set_name, Command::of("CLIENT", "SETNAME", endpoint.client_name), {}});
-  }
+  add_name(endpoint, plan);
   plan.push_back({Kind::client_id, Command::of("CLIENT", "ID"), {}});
   plan.push_back({Kind::time, Command::of("TIME"), {}});
   for (const lua::Script* const script : scripts) {
@@ -118,6 +149,9 @@ SetupVerdict judge_setup_reply(const SetupStep& step, const Reply& reply) {
       return judge_role(read_role(reply));
     case Kind::replication_info:
       return judge_role(read_replication_info(reply));
+    case Kind::sentinel_role:
+      if (!reply.is_array()) return garbage(name(step.kind), reply);
+      return judge_sentinel(read_role(reply));
     case Kind::client_id:
       if (reply.kind() != Reply::Kind::integer) return garbage(name(step.kind), reply);
       verdict.number = reply.as_integer();

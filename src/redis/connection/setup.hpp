@@ -22,7 +22,8 @@ struct SetupStep {
     client_id,
     time,
     load_script,
-    replication_info  ///< sent only where the role was not told
+    replication_info,  ///< sent only where the role was not told
+    sentinel_role      ///< the question for the role where a Sentinel is expected
   };
   Kind kind;
   Command command;
@@ -35,6 +36,8 @@ using SetupPlan = std::vector<SetupStep>;
 /// RESP2 only. The scripts must outlive the plan.
 [[nodiscard]] SetupPlan make_setup_plan(const Endpoint& endpoint,
                                         std::span<const lua::Script* const> scripts);
+/// The same for a connection to a Sentinel: AUTH, ROLE, CLIENT SETNAME.
+[[nodiscard]] SetupPlan make_sentinel_plan(const Endpoint& endpoint);
 
 /// What the reply to a step means for the connection.
 struct SetupVerdict {
@@ -43,12 +46,13 @@ struct SetupVerdict {
     try_later,  ///< LOADING, too many clients ...: an ordinary failed attempt
     refuse,     ///< wrong credentials, missing rights: long pause, never go on without
     sentinel,   ///< no server that could ever be used: as refuse
-    replica,    ///< no master: a failed attempt, because that may change
+    replica,    ///< no master, or no Sentinel: a failed attempt, because that may change
     garbage     ///< not what the step's command answers
   };
   Kind kind = Kind::go_on;
   std::string code{};
   std::string text{};
+  std::string master{};       ///< replica: who it says its master is; empty if it did not
   std::int64_t number = 0;    ///< client id, or unix ms
   bool role_refused = false;  ///< this question for the role was refused
 };

@@ -10,6 +10,7 @@
 #include "redis/topology/blocking_lane.hpp"
 #include "redis/topology/client_health.hpp"
 #include "redis/topology/route.hpp"
+#include "redis/topology/shared.hpp"
 #include "redis/topology/subscription.hpp"
 
 namespace mx_rmq::redis {
@@ -57,7 +58,10 @@ class Client {
   virtual Task<> close(TimePoint deadline) = 0;
 };
 
-/// A client of the kind of Redis that `options` lead to.
+/// A client of the kind of Redis that `options` lead to. `shared` by all clients of a queue.
+[[nodiscard]] std::shared_ptr<Client> make_client(runtime::EventLoop& loop, ClientOptions options,
+                                                  Seams seams, Shared& shared);
+/// The same for a client that is alone.
 [[nodiscard]] std::shared_ptr<Client> make_client(runtime::EventLoop& loop, ClientOptions options,
                                                   Seams seams);
 

@@ -19,6 +19,9 @@ struct ClientHealth {
   /// Why idle consumers cannot be told of work, so that they must ask for it (SUBSCRIBE or PUBLISH
   /// is refused); else empty.
   std::string mute;
+  /// "ok", or what is wrong with those that tell where the servers are (Sentinels): what is
+  /// connected goes on. Empty where nobody has to tell.
+  std::string discovery{};
 };
 
 }  // namespace mx_rmq::redis

@@ -22,6 +22,8 @@ Task<Reply> Lane::eval(const lua::Script& script, Command evalsha, TimePoint dea
 void Lane::connect() { connection_->start(); }
 void Lane::reconnect(std::uint64_t epoch, std::string why) { connection_->recycle(epoch, why); }
 
+void Lane::give_back(std::string why) { connection_->give_back(why); }
+
 std::uint64_t Lane::epoch() const noexcept { return connection_->fsm().epoch(); }
 bool Lane::ready() const noexcept { return connection_->fsm().ready(); }
 LaneState Lane::state() const noexcept { return connection_->fsm().state(); }

@@ -36,9 +36,14 @@ class Lane final : public Route {
   [[nodiscard]] Rng& rng() const noexcept override;
 
   [[nodiscard]] LaneState state() const noexcept;
+  /// If it is not usable now: whatever waits for a connection ends as not sent (ConnectionError),
+  /// so that it can go elsewhere.
+  void give_back(std::string why);
+  [[nodiscard]] const std::shared_ptr<Connection>& connection() const noexcept {
+    return connection_;
+  }
 
  private:
-  friend class Node;
   std::shared_ptr<Connection> connection_;
 };
 

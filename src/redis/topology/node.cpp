@@ -64,12 +64,20 @@ std::unique_ptr<Subscription> Node::subscribe(const std::string& channel,
   if (subscriber_ == nullptr) {
     Subscriber::Options options;
     options.kind = group_->channels;
-    options.published_over = &lane(0);
+    // Sentinels take no messages of others.
+    if (group_->options.peer != Peer::sentinel) options.published_over = &lane(0);
     options.on_kind = [group = group_.get()](ChannelKind kind) { group->channels = kind; };
     subscriber_ = std::make_shared<Subscriber>(group_, std::move(options));
     if (closing_) subscriber_->end();
   }
   return subscriber_->subscribe(channel, std::move(events));
+}
+
+void Node::abandon(std::string why) {
+  closing_ = true;
+  if (subscriber_ != nullptr) subscriber_->end();
+  const std::vector<Connection*> all = group_->connections();
+  for (Connection* const each : all) each->abandon(why);
 }
 
 std::shared_ptr<Connection> Node::open(bool blocking) {
@@ -106,7 +114,7 @@ ClientHealth Node::health() const {
 
 Task<> Node::check(TimePoint deadline) {
   lane(0);
-  return check_on(lanes_[0]->connection_, deadline);
+  return check_on(lanes_[0]->connection(), deadline);
 }
 
 Task<> Node::check_on(std::shared_ptr<Connection> connection, TimePoint deadline) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "mx_rmq/task.hpp"
@@ -42,6 +43,9 @@ class Node {
 
   /// See Client::check; asked over lane 0.
   Task<> check(TimePoint deadline);
+  /// It is not what it was any more: everything is closed at once, and no reply from there counts.
+  /// What was written ends with OutcomeUnknown, what was not with ConnectionError.
+  void abandon(std::string why);
   /// See Client::close.
   Task<> close(TimePoint deadline);
 

@@ -28,8 +28,4 @@ std::unique_ptr<Subscription> OneServer::subscribe(std::string_view, std::string
   return node_.subscribe(channel, std::move(events));
 }
 
-std::shared_ptr<Client> make_client(runtime::EventLoop& loop, ClientOptions options, Seams seams) {
-  return std::make_shared<OneServer>(loop, std::move(options), std::move(seams));
-}
-
 }  // namespace mx_rmq::redis

@@ -8,7 +8,7 @@ namespace mx_rmq::redis {
 /// The simplest kind of Redis: one server, which serves every slot. If its name leads to another
 /// server by and by (a failover behind a DNS name), that is a new connection of its lanes, and so a
 /// new epoch of its routes.
-class OneServer final : public Client {
+class OneServer : public Client {
  public:
   OneServer(runtime::EventLoop& loop, ClientOptions options, Seams seams);
 

@@ -42,6 +42,7 @@ std::string other_value(const Field& field) {
       return "exponential 1s factor 3 maximum 5m jitter full for 1d";
     }
     std::string operator()(const api::TextField&) const {
+      if (field.name == "redis_address_map") return "a=b";
       return field.name == "redis_url" ? "redis://other:1234" : "other";
     }
   };

@@ -160,7 +160,8 @@ TEST(ConfigValidate, RedisUrl) {
        {"redis://h", "redis://h:1", "redis://h:65535/0", "redis://u:p@h", "redis://:p@h:6379/15",
         "redis://[::1]:6379", "redis://[fe80::1%25eth0]", "unix:///run/redis.sock",
         "unix://u:p@/run/r.sock?db=3", "redis://:p@ss:w%2frd@h", "REDIS://h", "redis://",
-        "redis:///2", "redis://:6379", "redis://127.0.0.1:6379/"})
+        "redis:///2", "redis://:6379", "redis+sentinel://u:p@s1,s2:1/mymaster/3",
+        "redis://127.0.0.1:6379/"})
     EXPECT_EQ(url(good), "accepted") << good;
   for (const char* bad : {"",
                           "localhost",
@@ -181,6 +182,7 @@ TEST(ConfigValidate, RedisUrl) {
                           "redis://h\n",
                           "redis://a b",
                           "redis+sentinel://h",
+                          "redis+sentinel://h/",
                           "redis://h%zz",
                           "redis://h?foo=1",
                           "unix:///a/"})

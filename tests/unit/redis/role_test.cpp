@@ -75,13 +75,18 @@ TEST(ServerRole, OfAnythingElseIsUnknownAndFit) {
 TEST(ServerRole, TheTextNamesWhatIsThereAndWhatToWriteInstead) {
   EXPECT_EQ(
       unfit_text({Kind::replica, "10.0.0.5:6379"}),
-      "this is a replica of 10.0.0.5:6379, not a master: redis_url must name the master, or a "
-      "name that follows it");
+      "this is a replica of 10.0.0.5:6379, not a master: redis_url must name the master, a name "
+      "that follows it, or the Sentinels that know it");
   const std::string sentinel = unfit_text({Kind::sentinel, "mymaster"});
-  EXPECT_TRUE(
-      sentinel.starts_with("this is a Redis Sentinel, not a Redis server: name the master it "
-                           "watches instead (mymaster)"))
-      << sentinel;
+  EXPECT_EQ(sentinel,
+            "this is a Redis Sentinel, not a Redis server: write "
+            "redis+sentinel://HOST:PORT/mymaster");
+  EXPECT_TRUE(unfit_text({Kind::sentinel, "a, b"})
+                  .ends_with("NAME is one of the masters that it "
+                             "watches: a, b"));
+  EXPECT_TRUE(unfit_text({Kind::sentinel, ""})
+                  .ends_with("/NAME, with the name of the master that "
+                             "it watches"));
   for (const std::string bytes : {"\x15\x03\x01", "\x16\x03\x03"}) {
     const std::string tls = unfit_bytes_text("h:6380", bytes);
     EXPECT_NE(tls.find("h:6380 speaks TLS"), std::string::npos) << tls;

@@ -69,6 +69,7 @@ TEST(Url, ReadsEveryFormThatIsPromised) {
       {"redis://u:p@[fe80::1%25eth0]:7", "fe80::1%eth0", 7, "", "u", "p", 0, ""},
       {"redis://h?db=4", "h", 6379, "", "", "", 4, ""},
       {"redis://h/4?db=4&client_name=w%21rk", "h", 6379, "", "", "", 4, "w!rk"},
+      {"valkey://h:65535", "h", 65535, "", "", "", 0, ""},
       {"redis://h:65535", "h", 65535, "", "", "", 0, ""},
       {"unix:///run/redis.sock", local, 6379, "/run/redis.sock", "", "", 0, ""},
       {"unix:///run/a%20b.sock?db=5", local, 6379, "/run/a b.sock", "", "", 5, ""},
@@ -87,6 +88,45 @@ TEST(Url, ReadsEveryFormThatIsPromised) {
     EXPECT_EQ(options.db, row.db);
     EXPECT_EQ(options.client_name, row.name);
   }
+}
+
+TEST(Url, ReadsSentinels) {
+  const Endpoint one = parse_url("redis+sentinel://bob:secret@s1/mymaster");
+  EXPECT_EQ(one.kind, api::RedisKind::sentinel);
+  EXPECT_FALSE(one.tls);
+  EXPECT_EQ(one.hosts, (std::vector<api::HostPort>{{"s1", 26379}}));
+  EXPECT_EQ(one.master, "mymaster");
+  EXPECT_EQ(one.user, "bob");
+  EXPECT_EQ(one.password.reveal(), "secret");
+  EXPECT_EQ(one.db, 0);
+  EXPECT_EQ(one.address(), "master mymaster");
+  const Endpoint three =
+      parse_url("Redis+Sentinel://s1:1,[::1]:2,s%33/my-master.1_x/7?client_name=w");
+  EXPECT_EQ(three.hosts, (std::vector<api::HostPort>{{"s1", 1}, {"::1", 2}, {"s3", 26379}}));
+  EXPECT_EQ(three.host, "s1");
+  EXPECT_EQ(three.port, 1);
+  EXPECT_EQ(three.master, "my-master.1_x");
+  EXPECT_EQ(three.db, 7);
+  EXPECT_EQ(three.client_name, "w");
+  EXPECT_EQ(parse_url("redis+sentinel:///m").hosts,
+            (std::vector<api::HostPort>{{"localhost", 26379}}));
+  EXPECT_EQ(parse_url("redis+sentinel://s/m?db=4").db, 4);
+  EXPECT_EQ(parse_url("redis://h:1").hosts, (std::vector<api::HostPort>{{"h", 1}}));
+  EXPECT_TRUE(parse_url("unix:///s").hosts.empty());
+  for (const char* const bad :
+       {"redis+sentinel://s", "redis+sentinel://s/", "redis+sentinel://s//1",
+        "redis+sentinel://s,/m", "redis+sentinel://,s/m", "redis+sentinel://s1,,s2/m",
+        "redis+sentinel://s/m/x", "redis+sentinel://s/m/1/2", "redis+sentinel://s/a%20b",
+        "redis+sentinel://s/a%2Fb", "redis+sentinel://s:0/m", "redis+sentinel://s1,s2:x/m",
+        "redis+sentinel://s/m/1?db=2", "sentinel://s/m", "redis-sentinel://s/m"}) {
+    SCOPED_TRACE(bad);
+    EXPECT_TRUE(refused_by_parser(bad).starts_with("redis_url: "));
+    EXPECT_EQ(refused_by_validate(bad), refused_by_parser(bad)) << "one truth";
+  }
+  std::string many = "redis+sentinel://s";
+  for (int i = 0; i < 64; ++i) many += ",s" + std::to_string(i);
+  EXPECT_NE(refused_by_parser(many + "/m"), "");
+  EXPECT_NE(refused_by_parser("redis+sentinel://s/" + std::string(129, 'm')), "");
 }
 
 TEST(Url, RefusesEverythingElse) {
@@ -126,6 +166,10 @@ TEST(Url, RefusesEverythingElse) {
       "redis://h%zz",
       "redis://h%0",
       "redis://a b",
+      "redis://a,b",
+      "redis://a:1,b:2",
+      "redis+tcp://a",
+      "amqp+sentinel://a/m",
       "redis://a%00b",
       "redis://h?client_name=a%20b",
       "redis://h?client_name=" + std::string(65, 'n'),
@@ -163,7 +207,12 @@ TEST(Url, AnErrorNamesThePartThatIsWrong) {
       {"redis://h\n", "there are control characters in it (a line end?)"},
       {"unix:///a/", "the path of a socket is missing; allowed is unix:///path"},
       {"unix://h/a", "a socket's URL has no host"},
-      {"localhost:6379", "it has no scheme; allowed are redis:// and unix://"},
+      {"localhost:6379", "it has no scheme; allowed are redis://"},
+      {"redis://a:1,b:2", "it names several hosts; that is redis+sentinel://"},
+      {"redis://a,b", "it names several hosts; that is redis+sentinel://"},
+      {"redis+sentinel://h", "the name of the master is missing; allowed is redis+sentinel://host"},
+      {"redis+sentinel://h/a%20b", "the name of the master is not allowed"},
+      {"redis+sentinel://a,,b/m", "there is nothing before or behind a ','"},
       // A password without its host looks like a port.
       {"redis://:99999", "the port is not a number from 1 to 65535"},
   };
@@ -175,8 +224,8 @@ TEST(Url, AnErrorNamesThePartThatIsWrong) {
 
 TEST(Url, SchemesThatAreNotBuiltInSaySoAndWhatIs) {
   const std::vector<std::pair<std::string, std::string>> table{
-      {"valkeys://h", "TLS"},        {"redis+sentinel://h/m", "Sentinel"},
-      {"sentinel://h", "Sentinel"},  {"redis+cluster://h", "Cluster"},
+      {"sentinel://h", "for Sentinel write redis+sentinel://"},
+      {"redis+cluster://h", "Cluster"},
       {"amqp://h", "not supported"},
   };
   for (const auto& [url, word] : table) {
@@ -187,7 +236,8 @@ TEST(Url, SchemesThatAreNotBuiltInSaySoAndWhatIs) {
     } catch (const ConfigError& error) {
       const std::string what = error.what();
       EXPECT_NE(what.find(word), std::string::npos) << what;
-      EXPECT_NE(what.find("redis:// and unix://"), std::string::npos) << what;
+      EXPECT_NE(what.find("allowed are redis://"), std::string::npos) << what;
+      EXPECT_NE(what.find("and unix://"), std::string::npos) << what;
     }
   }
 }
@@ -201,8 +251,10 @@ TEST(Url, NoErrorShowsAPieceOfThePassword) {
     for (const std::string& url :
          {"redis://:" + secret + "@h:x", "redis://u:" + secret + "@h:x", "redis://" + secret,
           "redis://u:" + secret, "redis://u:" + secret + "@h?x", "redis://u:" + secret + "@h/z",
-          "rediss://u:" + secret + "@h", "unix://u:" + secret + "@", "unix://" + secret,
-          "redis://u:" + secret + "@[::1", "u:" + secret + "@h"}) {
+          "rediss://u:" + secret + "@h", "redis+sentinel://u:" + secret + "@h/m/x",
+          "redis+sentinel://" + secret + "/m?x", "redis+sentinel://h/" + secret + "/%",
+          "unix://u:" + secret + "@", "unix://" + secret, "redis://u:" + secret + "@[::1",
+          "u:" + secret + "@h"}) {
       SCOPED_TRACE(url);
       EXPECT_EQ(refused_by_parser(url).find("s3cr3t"), std::string::npos);
       EXPECT_EQ(refused_by_validate(url).find("s3cr3t"), std::string::npos);

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+
+#include "redis/connection/role_watch.hpp"
+
+namespace mx_rmq::redis {
+
+class MasterWatch;
+
+/// What the clients of one queue have in common.
+struct Shared {
+  std::shared_ptr<RoleWatch> roles = std::make_shared<RoleWatch>();
+  std::weak_ptr<MasterWatch> master{};  ///< there is one as long as a client behind Sentinels
+};
+
+}  // namespace mx_rmq::redis

@@ -1,0 +1,126 @@
+// Group D: the failovers that take long.
+#include <gtest/gtest.h>
+
+#include "faults/sentinel_load.hpp"
+
+namespace mx_rmq::faults {
+namespace {
+
+// The master is stopped, another one promoted, and the old one goes on, as if nothing had happened.
+void pause_the_master(Arena& arena, StayingClient& staying, std::chrono::seconds for_so_long) {
+  const std::size_t old = arena.sentinels().master();
+  ASSERT_TRUE(test::wait_for(10s, [&] { return staying.acknowledged() > 100; }));
+  arena.begin(Fault::failover);
+  const auto began = test::WaitClock::now();
+  arena.sentinels().server(old).pause();
+  const std::size_t next = arena.sentinels().await_master_other_than(old);
+  const auto gap = time_to_go_on(arena, arena.sentinels().server(next));
+  tell("ms until work went on after the promotion", gap.count());
+  EXPECT_LT(gap, 1s);
+  arena.follow_master();
+  std::this_thread::sleep_until(began + for_so_long);  // how long the fault lasts
+  arena.sentinels().server(old).resume();
+  arena.sentinels().await_calm(60s);
+  arena.end(Fault::failover);
+  staying.stop();
+}
+
+TEST(NightlyD, D2_the_master_stands_still_and_goes_on) {
+  Arena arena(behind_sentinels("D2 the master stopped (SIGSTOP) for 5 s"));
+  begin_load(arena);
+  StayingClient staying(arena.server());
+  pause_the_master(arena, staying, 5s);
+  const std::int64_t stayed = staying.lost_at(arena.server());
+  tell("writes of a client that stayed, lost", stayed);
+  EXPECT_GT(stayed, 0) << "the fault did not bite";
+  const Verdict verdict = end_load(arena, 500ms);
+  EXPECT_LE(verdict.forgotten, 50);
+}
+
+TEST(NightlyD, D3_the_master_stands_still_and_must_have_a_replica_near) {
+  ArenaOptions options = behind_sentinels("D3 as D2, min-replicas-to-write 1, max-lag 1");
+  options.sentinels->replicas = 2;
+  options.sentinels->server_config = {"min-replicas-to-write 1", "min-replicas-max-lag 1"};
+  Arena arena(options);
+  begin_load(arena);
+  StayingClient staying(arena.server());
+  pause_the_master(arena, staying, 5s);
+  tell("writes of a client that stayed, lost", staying.lost_at(arena.server()));
+  const Verdict verdict = end_load(arena, 500ms);
+  EXPECT_LE(verdict.forgotten, 10);
+}
+
+TEST(NightlyD, D5_ten_manual_failovers) {
+  ArenaOptions options = behind_sentinels("D5 SENTINEL FAILOVER ten times");
+  options.sentinels->replicas = 2;
+  Arena arena(options);
+  begin_load(arena);
+  for (int i = 0; i < 10; ++i) {
+    const std::size_t old = arena.sentinels().master();
+    arena.begin(Fault::failover);
+    arena.sentinels().begin_failover();
+    const std::size_t next = arena.sentinels().await_master_other_than(old);
+    EXPECT_LT(time_to_go_on(arena, arena.sentinels().server(next)), 1s);
+    arena.follow_master();
+    arena.sentinels().await_calm(60s);
+    arena.end(Fault::failover);
+  }
+  const Verdict verdict = end_load(arena, 1s);
+  EXPECT_LT(verdict.forgotten, verdict.acknowledged / 10);
+}
+
+TEST(NightlyD, D6_the_sentinel_that_was_asked_dies_with_the_master) {
+  Arena arena(behind_sentinels("D6 a Sentinel and the master killed at once"));
+  begin_load(arena);
+  const std::size_t old = arena.sentinels().master();
+  arena.begin(Fault::failover);
+  arena.sentinels().sentinel(0).kill9();
+  arena.sentinels().server(old).kill9();
+  const std::size_t next = arena.sentinels().await_master_other_than(old, 30s);
+  const auto gap = time_to_go_on(arena, arena.sentinels().server(next));
+  tell("ms until work went on after the promotion", gap.count());
+  EXPECT_LT(gap, 1s);
+  arena.follow_master();
+  arena.end(Fault::failover);
+  const Verdict verdict = end_load(arena, 200ms);
+  EXPECT_LE(verdict.forgotten, 20);
+}
+
+TEST(NightlyD, D6_a_sentinel_stands_still_while_the_master_is_killed) {
+  Arena arena(behind_sentinels("D6 a Sentinel stopped, the master killed"));
+  begin_load(arena);
+  const std::size_t old = arena.sentinels().master();
+  arena.begin(Fault::failover);
+  arena.sentinels().sentinel(0).pause();
+  arena.sentinels().server(old).kill9();
+  // The fixture asks Sentinels in order, too.
+  const std::size_t next = arena.sentinels().await_master_other_than(old, 60s);
+  EXPECT_LT(time_to_go_on(arena, arena.sentinels().server(next)), 1s);
+  arena.follow_master();
+  arena.end(Fault::failover);
+  arena.sentinels().sentinel(0).resume();
+  end_load(arena, 200ms);
+}
+
+// In good order: the old master stops, and sends everything first. The Sentinels notice later.
+TEST(NightlyD, D9_the_command_FAILOVER_loses_nothing) {
+  Arena arena(behind_sentinels("D9 FAILOVER at the server"));
+  begin_load(arena);
+  const std::size_t old = arena.sentinels().master();
+  const std::size_t next = 1 - old;
+  arena.begin(Fault::switchover);
+  arena.sentinels().server(old).command({"FAILOVER", "TIMEOUT", "5000"});
+  ASSERT_TRUE(test::wait_for(
+      10s, [&] { return arena.sentinels().server(next).command({"ROLE"})[0].str() == "master"; }));
+  const auto gap = time_to_go_on(arena, arena.sentinels().server(next));
+  tell("ms until work went on", gap.count());
+  EXPECT_LT(gap, 1s);
+  arena.sentinels().await_master_other_than(old, 60s);
+  arena.follow_master();
+  arena.end(Fault::switchover);
+  const Verdict verdict = end_load(arena, 0s);
+  EXPECT_EQ(verdict.forgotten, 0);
+}
+
+}  // namespace
+}  // namespace mx_rmq::faults
