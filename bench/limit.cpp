@@ -95,7 +95,7 @@ void Limit::send_produce(Topic& topic, long messages) {
                 lua::produce.sha1,
                 "4",
                 topic.producer,
-                topic.keys.wake,
+                topic.keys.idle,
                 topic.keys.stats,
                 topic.keys.ready(broker::List::normal),
                 number,
@@ -108,12 +108,13 @@ void Limit::send_produce(Topic& topic, long messages) {
     stamp(i);
     arguments_.push_back(envelopes_[i]);
   }
+  arguments_.push_back("PUBLISH");
   redis_.append(arguments_);
 }
 
 void Limit::read_produce() {
   const Reply reply = redis_.receive();
-  if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+  if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
       std::string_view(reply->element[1]->str) != "ok")
     throw std::runtime_error("limit: a batch was not taken");
 }
@@ -151,11 +152,12 @@ void Limit::produce_delayed(long messages, const std::function<std::int64_t(long
       texts_.push_back(std::move(envelope));
     }
     const broker::TopicKeys& keys = topic.keys;
-    arguments_ = {"EVALSHA",    lua::produce.sha1, "5",       topic.producer, keys.wake, keys.stats,
+    arguments_ = {"EVALSHA",    lua::produce.sha1, "5",       topic.producer, keys.idle, keys.stats,
                   keys.delayed, keys.delayed_data, texts_[0], "30000",        "0",       "1",
                   "0"};
     for (std::size_t i = 1; i < texts_.size(); i += 3)
       arguments_.insert(arguments_.end(), {"0", texts_[i], texts_[i + 1], "0", texts_[i + 2]});
+    arguments_.push_back("PUBLISH");
     redis_.append(arguments_);
     read_produce();
     done += now;
@@ -177,7 +179,7 @@ void Limit::send_claim(Topic& topic, long messages) {
                 keys.delayed_data,
                 topic.processing,
                 keys.consumers,
-                keys.wake,
+                keys.idle,
                 keys.stats,
                 most,
                 consumer_,
@@ -187,15 +189,18 @@ void Limit::send_claim(Topic& topic, long messages) {
                 "1",
                 claim_bytes_text,
                 "256",
-                "0"};
+                "0",
+                lists_ ? "1" : "0",
+                lists_ ? "1" : "0",
+                "PUBLISH"};
   redis_.append(arguments_);
 }
 
 Limit::Held Limit::read_claim(Topic& topic, long number) {
   const Reply reply = redis_.receive();
-  if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 6)
+  if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 7)
     throw std::runtime_error("limit: a claim was lost");
-  return {&topic, number, static_cast<long>(reply->elements) - 6};
+  return {&topic, number, static_cast<long>(reply->elements) - 7};
 }
 
 void Limit::send_ack(const Held& held) {
@@ -268,6 +273,15 @@ void Limit::claim(long messages) {
     held_.push_back(got);
     messages -= got.count;
   }
+}
+
+std::string Limit::consumer_alias() const { return consumer_.substr(0, consumer_.rfind('.')); }
+
+void Limit::become_idle() {
+  lists_ = true;
+  Topic& topic = topics_.front();
+  send_claim(topic, 0);
+  read_claim(topic, topic.claims);
 }
 
 void Limit::ack(long messages) {

@@ -36,6 +36,10 @@ class Limit {
   // The two halves: what was claimed is held until it is acknowledged, oldest first.
   void claim(long messages);
   void ack(long messages);
+  // Claims nothing, and is listed as idle by that and by each further claim that leaves nothing.
+  void become_idle();
+  // The name under which it is then woken.
+  [[nodiscard]] std::string consumer_alias() const;
 
   // A batch no bigger than what a claim of the library's may hold.
   static LimitShape fit(LimitShape shape, std::size_t payload_bytes);
@@ -67,6 +71,7 @@ class Limit {
   Plain& redis_;
   LimitShape shape_;
   std::string consumer_;
+  bool lists_ = false;  // claims have it listed as idle
   std::vector<Topic> topics_;
   std::size_t turn_ = 0;
   std::vector<std::string> envelopes_;  // one a place in the batch; only the id changes

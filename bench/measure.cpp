@@ -59,8 +59,8 @@ void reset_peak_rss() {
 
 TopLevel top_level(const std::string& commandstats) {
   // Of these a script of ours calls none.
-  constexpr std::string_view ours[] = {"evalsha:", "bzpopmin:", "client|", "client:", "script|",
-                                       "script:",  "sadd:",     "auth:",   "select:"};
+  constexpr std::string_view ours[] = {"evalsha:", "subscribe:", "client|", "client:", "script|",
+                                       "script:",  "sadd:",      "auth:",   "select:"};
   TopLevel sum;
   std::istringstream lines(commandstats);
   for (std::string line; std::getline(lines, line);) {

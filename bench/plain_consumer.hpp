@@ -1,4 +1,5 @@
-// A consumer by plain hiredis that waits for the marker: what waking costs without the library.
+// A consumer by plain hiredis that is woken over its channel: what waking costs without the
+// library.
 #pragma once
 
 #include <string>
@@ -12,7 +13,7 @@ class PlainConsumer {
  public:
   PlainConsumer(const std::string& url, const std::string& topic);
 
-  // Waits for the marker and claims one message; throws if none comes within 30 s.
+  // Waits until it is woken and claims one message.
   void next();
   // Acknowledges it.
   void settle();
@@ -20,7 +21,7 @@ class PlainConsumer {
  private:
   Plain redis_;
   Limit limit_;
-  std::string wake_;
+  Plain channel_;
 };
 
 }  // namespace bench

@@ -56,7 +56,7 @@ void check_topic(std::string_view topic, std::string_view id) {
   const broker::TopicKeys keys("", topic);
   for (const std::string& key :
        {keys.ready(broker::List::high), keys.ready(broker::List::suspect), keys.delayed,
-        keys.delayed_data, keys.consumers, keys.dlq, keys.dlq_data, keys.ids, keys.wake, keys.stats,
+        keys.delayed_data, keys.consumers, keys.dlq, keys.dlq_data, keys.ids, keys.idle, keys.stats,
         keys.processing(id), keys.producer(id)}) {
     require(slot_part(key) == topic, "all keys of a topic are in one slot");
   }

@@ -1,5 +1,5 @@
 -- cancel_page: looks for a waiting message in one page of one list and empties its element.
--- KEYS    1 a ready list, 2 ids, 3 stats, 4 wake
+-- KEYS    1 a ready list, 2 ids, 3 stats, 4 idle
 -- ARGV    1 id, 2 elements from the tail to pass over, 3 most elements, 4 most bytes (one element is always allowed)
 -- returns found (0/1), elements looked at, the head of the list was reached (0/1)
 -- cost    O(elements looked at)

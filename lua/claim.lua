@@ -1,36 +1,33 @@
 -- claim: promotes what is due, then moves ready messages, high before normal before low, to one consumer.
 -- KEYS    1 ready:high, 2 ready:normal, 3 ready:low, 4 ready:suspect, 5 delayed, 6 delayed:data,
---         7 processing:<consumer>, 8 consumers, 9 wake, 10 stats
--- ARGV    1 most messages (0 = promote and arm only), 2 consumer, 3 lease ms, 4 most to promote,
+--         7 processing:<consumer>, 8 consumers, 9 idle, 10 stats
+-- ARGV    1 most messages (0 = promote and wake only), 2 consumer, 3 lease ms, 4 most to promote,
 --         5 number of this claim, 6 1 if the consumer holds and settles nothing, 7 most bytes (one message is always
 --         allowed), 8 elements to read first (at least 1; each further read takes twice as many), 9 due ms of the
 --         alarm that the caller keeps (0 = none; -1 = not known, as a claim's reply was lost: whatever alarm there is
---         counts as the caller's)
+--         counts as the caller's), 10 1 to be listed as idle if nothing is left, 11 1 if the caller may be listed;
+--         last: the command that publishes, PUBLISH or SPUBLISH
 -- returns now, 'ok', due ms of the alarm that the caller keeps from now on (-1 = none), a consumer whose lease ran out
---         (or ''), there are suspects (0/1), something is left in a list (0/1), then the envelopes; the i-th has the tag
---         '<number of this claim>.<i>'
+--         (or ''), there are suspects (0/1), something is left in a list (0/1), the caller is listed as idle (0/1), then the
+--         envelopes; the i-th has the tag '<number of this claim>.<i>'
 --         or now, 'lost': the consumer is being reaped, or not registered though it holds something; nothing changed
 -- cost    O(messages + log of delayed, for each one promoted); never O(length of a list)
 -- keeps   a message is in its new place before it leaves the old one; the consumer's entry is written before its
---         hash; finding nothing writes nothing; anything left arms the marker; an alarm in the future has one keeper: a
---         caller that is told of no alarm drops the one it had
+--         hash; finding nothing writes nothing, but once that the caller is idle; if anything is left another one is woken,
+--         and the caller is not listed; an alarm in the future has one keeper: a caller that is told of no alarm drops
+--         the one it had
 -- @include now
 -- @include begin_writing
 -- @include envelope
+-- @include wake
 local want, me, lease = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local most, budget, slice, kept = tonumber(ARGV[4]), tonumber(ARGV[7]), math.max(1, tonumber(ARGV[8])), ARGV[9]
 local score = redis.call('ZSCORE', KEYS[8], me)
 if (score and tonumber(score) <= 0) or (not score and ARGV[6] == '0') then return {now, 'lost'} end
-local wrote = false
-local function write(...)
-  if not wrote then
-    wrote = true
-    begin_writing(KEYS[8])
-  end
-  return redis.call(...)
-end
+begin_writing(KEYS[8])  -- always: a server that is no master any more refuses it, and is found out
+local write = redis.call
 
-local got = {now, 'ok', -1, '', 0, 0}
+local got = {now, 'ok', -1, '', 0, 0, 0}
 local lapsed = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', now, 'LIMIT', 0, 2)
 if #lapsed > 0 then
   if lapsed[1] ~= me then got[4] = lapsed[1] elseif lapsed[2] then got[4] = lapsed[2] end
@@ -87,7 +84,7 @@ for i = 1, 3 do
         n = n + 1
         pairs_[2 * n - 1] = ARGV[5] .. '.' .. n
         pairs_[2 * n] = e
-        got[6 + n] = e
+        got[7 + n] = e
       end
       k = k + 1
     end
@@ -103,7 +100,16 @@ if n > 0 then
   for i = 1, 2 * n, 1000 do write('HSET', KEYS[7], unpack(pairs_, i, math.min(i + 999, 2 * n))) end
 end
 if more then got[6] = 1 end
-if more or (following and following <= now) then write('ZADD', KEYS[9], 0, '0') end
+local mine = alias(me)
+if more or (following and following <= now) then
+  wake(KEYS[9], 1, 0, mine, ARGV[11] == '1' and mine or nil)
+elseif ARGV[10] == '1' then
+  local since = redis.call('ZSCORE', KEYS[9], mine)
+  if not since or tonumber(since) < 0 then write('ZADD', KEYS[9], text(now), mine) end
+  got[7] = 1
+elseif ARGV[11] == '1' then
+  write('ZREM', KEYS[9], mine)
+end
 if following then
   local alarm = tonumber(redis.call('HGET', KEYS[10], 'alarm') or '')
   if not alarm or alarm <= now or alarm > following or kept == '-1' or alarm == tonumber(kept) then

@@ -1,25 +1,30 @@
 -- produce: applies one numbered batch of one producer, once.
--- KEYS    1 producer, 2 wake, 3 stats, then the ready lists used (ARGV 3 of them),
+-- KEYS    1 producer, 2 idle, 3 stats, then the ready lists used (ARGV 3 of them),
 --         then, if ARGV 4 is 1, delayed and delayed:data, then, if ARGV 5 is 1, ids
 -- ARGV    1 number of the batch, 2 ms for which that number is kept, 3 lists used, 4 delayed? 5 chosen ids?
 --         then for each list used the count of plain envelopes, then those envelopes list by list,
 --         then five for each other message, in their order: place (0 = delayed, else which of the lists used),
---         due ms, id, id until ms (0 = generated id), envelope
--- returns now, 'ok', and the place in the last group (from 1) of each duplicate: its chosen id was still in use;
---         or now, 'again' if this batch, or a later one, was applied already: nothing is changed. If it was this one,
---         the places that were told then follow
+--         due ms, id, id until ms (0 = generated id), envelope;
+--         last: the command that publishes, PUBLISH or SPUBLISH
+-- returns now, 'ok', nobody can be woken as publishing is refused (0/1), and the place in the last group (from 1) of
+--         each duplicate: its chosen id was still in use;
+--         or now, 'again', and the same, if this batch, or a later one, was applied already: no message is stored. If it
+--         was this one, the places that were told then follow
 -- cost    O(messages), and O(log delayed) for each delayed one; the first write is one that a full Redis refuses
 -- keeps   the number is stored after the messages, so an error in between can repeat but not lose them; it is stored
 --         with the places of the duplicates, and also if all were duplicates, so that a late copy does not find their
 --         ids free by then; an id's entry is written after its message;
---         a list that was empty, or a message that is now the first of the delayed ones, arms the marker
+--         a list that was empty, or a message that is now the first of the delayed ones, wakes an idle consumer; so
+--         does what comes to others, or comes again, unless one was told less than 20 ms ago
 -- @include now
--- @include text
+-- @include begin_writing
+-- @include wake
 -- @include put
 local last = redis.call('GET', KEYS[1])
 local number = last and tonumber(string.match(last, '^%d+'))
 if number and number >= tonumber(ARGV[1]) then
-  local told = {now, 'again'}
+  begin_writing(KEYS[2])
+  local told = {now, 'again', wake_again(KEYS[2])}
   if number == tonumber(ARGV[1]) then
     for place in string.gmatch(last, ' (%d+)') do told[#told + 1] = tonumber(place) end
   end
@@ -30,20 +35,20 @@ local spot = 4 + lists
 local delayed, data, ids
 if ARGV[4] == '1' then delayed, data = KEYS[spot], KEYS[spot + 1] spot = spot + 2 end
 if ARGV[5] == '1' then ids = KEYS[spot] end
-local at, added, arm = 6 + lists, 0, false
+local at, added, first = 6 + lists, 0, false
 for i = 1, lists do
   local n = tonumber(ARGV[5 + i])
   local done = 0
   while done < n do
     local step = math.min(1000, n - done)
     local length = redis.call('RPUSH', KEYS[3 + i], unpack(ARGV, at + done, at + done + step - 1))
-    if length == step then arm = true end
+    if length == step then first = true end
     done = done + step
   end
   at = at + n
   added = added + n
 end
-local out, same, mine = {now, 'ok'}, 0, {}
+local out, same, mine = {now, 'ok', 0}, 0, {}
 local k = 0
 for i = at, #ARGV, 5 do
   k = k + 1
@@ -56,7 +61,7 @@ for i = at, #ARGV, 5 do
     if place == 0 then
       mine[put(delayed, data, id, due, e)] = true
     elseif redis.call('RPUSH', KEYS[3 + place], e) == 1 then
-      arm = true
+      first = true
     end
     if id_until ~= '0' then redis.call('HSET', ids, id, id_until) end
     added = added + 1
@@ -66,9 +71,13 @@ if added > 0 then redis.call('HINCRBY', KEYS[3], 'produced', added) end
 if same > 0 then redis.call('HINCRBY', KEYS[3], 'duplicates', same) end
 if added + same > 0 then
   local applied = ARGV[1]
-  if same > 0 then applied = applied .. ' ' .. table.concat(out, ' ', 3) end
+  if same > 0 then applied = applied .. ' ' .. table.concat(out, ' ', 4) end
   redis.call('SET', KEYS[1], applied, 'PX', ARGV[2])
 end
-if next(mine) and mine[redis.call('ZRANGE', delayed, 0, 0)[1]] then arm = true end
-if arm then redis.call('ZADD', KEYS[2], 0, '0') end
+if next(mine) and mine[redis.call('ZRANGE', delayed, 0, 0)[1]] then first = true end
+if first then
+  out[3] = wake(KEYS[2], 1, 0)
+elseif added > 0 then
+  out[3] = wake_again(KEYS[2])
+end
 return out

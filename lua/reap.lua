@@ -1,17 +1,18 @@
 -- reap: takes over messages of a consumer whose lease ran out.
--- KEYS    1 processing:<consumer>, 2 consumers, 3 ready:high, 4 ready:normal, 5 ready:low, 6 ready:suspect, 7 wake,
+-- KEYS    1 processing:<consumer>, 2 consumers, 3 ready:high, 4 ready:normal, 5 ready:low, 6 ready:suspect, 7 idle,
 --         8 stats, 9 dlq, 10 dlq:data, 11 ids
 -- ARGV    1 the consumer that is reaped, 2 most messages, 3 most bytes (one message is always allowed), 4 longest lease
---         allowed ms, 5 cap of the dead letters (0 = none)
+--         allowed ms, 5 cap of the dead letters (0 = none); last: the command that publishes, PUBLISH or SPUBLISH
 -- returns now, 'gone' | 'alive' (its lease goes on; if it ends later than the longest allowed, it is cut to that) |
 --         'ok', messages still to take, messages recovered, dead letters made, then the members that the cap dropped
 -- cost    O(messages of that consumer)
 -- keeps   before the first message moves the lease is set to 0, which no renewal changes; each message is back at the
 --         head of its list with one recovery more, or among the dead letters, before it leaves the consumer; the
---         consumer's entry goes last
+--         consumer's entry goes last; what is taken over wakes an idle one
 -- @include now
 -- @include begin_writing
 -- @include envelope
+-- @include wake
 -- @include newest
 -- @include put
 -- @include bury
@@ -56,7 +57,7 @@ for i = 1, #rows do
 end
 if back > 0 then
   redis.call('HINCRBY', KEYS[8], 'recovered', back)
-  redis.call('ZADD', KEYS[7], 0, '0')
+  wake(KEYS[7], 1, 0)
 end
 local dropped = {}
 if dead > 0 then

@@ -1,13 +1,15 @@
 -- retry: moves failed messages to the delayed ones.
--- KEYS    1 processing:<consumer>, 2 consumers, 3 stats, 4 delayed, 5 delayed:data, 6 wake
+-- KEYS    1 processing:<consumer>, 2 consumers, 3 stats, 4 delayed, 5 delayed:data, 6 idle
 -- ARGV    1 consumer, then five for each message: tag, delay ms, member (its id), length of the stored head,
---         new head (all before the payload: the payload is taken from the stored bytes)
+--         new head (all before the payload: the payload is taken from the stored bytes);
+--         last: the command that publishes, PUBLISH or SPUBLISH
 -- returns now, 'ok', how many were moved; or now, 'lost' as ack does
 -- cost    O(messages * log delayed)
--- keeps   data before index before removal; a message that is now the first of the delayed ones arms the marker
+-- keeps   data before index before removal; a message that is now the first of the delayed ones wakes an idle
+--         consumer
 -- @include now
 -- @include begin_writing
--- @include text
+-- @include wake
 -- @include put
 -- @include remove
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
@@ -28,7 +30,7 @@ for i = 2, #ARGV, 5 do
 end
 if #tags > 0 then
   redis.call('HINCRBY', KEYS[3], 'retried', #tags)
-  if mine[redis.call('ZRANGE', KEYS[4], 0, 0)[1]] then redis.call('ZADD', KEYS[6], 0, '0') end
+  if mine[redis.call('ZRANGE', KEYS[4], 0, 0)[1]] then wake(KEYS[6], 1, 0) end
   remove('HDEL', KEYS[1], tags)
 end
 return {now, 'ok', #tags}

@@ -1,15 +1,18 @@
 -- tend: the heartbeat of a consumer, which also settles whether both sides know of the same messages.
--- KEYS    1 processing:<consumer>, 2 consumers, 3 ready:high, 4 ready:normal, 5 ready:low, 6 ready:suspect, 7 wake
+-- KEYS    1 processing:<consumer>, 2 consumers, 3 ready:high, 4 ready:normal, 5 ready:low, 6 ready:suspect, 7 idle
 -- ARGV    1 consumer, 2 lease ms, 3 last claim number that was answered or given up, 4 most messages given back,
---         5 most bytes given back (one message is always allowed), then every tag held or being settled
+--         5 most bytes given back (one message is always allowed), then every tag held or being settled;
+--         last: the command that publishes, PUBLISH or SPUBLISH
 -- returns now, 'ok', more is to be given back (0/1), then the named tags that are missing
 --         or now, 'lost': not registered or being reaped; nothing changed
 -- cost    O(messages of this consumer)
 -- keeps   renews a registered consumer and never registers one; messages under claim numbers up to the last one that
---         are not named (the claim's reply was lost) return to the head of their lists, no recovery counted
+--         are not named (the claim's reply was lost) return to the head of their lists, no recovery counted, and
+--         an idle consumer is woken
 -- @include now
 -- @include begin_writing
 -- @include envelope
+-- @include wake
 -- @include newest
 -- @include remove
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
@@ -45,7 +48,7 @@ if #strays > 0 then
     redis.call('LPUSH', ready[home(e)], e)
     back[#back + 1] = rows[i][3]
   end
-  redis.call('ZADD', KEYS[7], 0, '0')
+  wake(KEYS[7], 1, 0)
   remove('HDEL', KEYS[1], back)
 end
 return out

@@ -63,7 +63,8 @@ Micros by_library(Bench& bench, bool from_loop, long messages) {
   return handled.latencies;
 }
 
-// The same commands by hiredis: one connection produces, another waits for the marker and claims.
+// The same commands by hiredis: one connection produces, another is woken over a third one, and
+// claims.
 Micros by_hiredis(Bench& bench, long messages) {
   bench.redis.flush_all();
   std::atomic<std::int64_t> sent{0};

@@ -100,8 +100,8 @@ struct MQConfig {
 
   /// How many handlers may run at the same time, of all topics together [1..100000].
   int max_workers = 5;
-  /// How many messages are prefetched beyond those being handled [1..100000]. No other process can
-  /// take them meanwhile; a stop gives them back.
+  /// How many messages are prefetched beyond those being handled [0..100000]. No other process can
+  /// take them meanwhile; a stop gives them back. 0: a message is claimed only for a free worker.
   int task_queue_size = 8;
   /// Threads for handlers that may block [1..1024]. They belong to the Runtime; a queue raises
   /// their number to this one.

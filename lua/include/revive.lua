@@ -1,6 +1,7 @@
 -- revive(member, v): makes the dead letter v ready again, as new: attempts, recoveries, history and expiry begin anew,
--- and the new history says when that was. False: v is no envelope. Needs KEYS 1 dlq, 2 dlq:data, 3 ready:high, 4
--- ready:normal, 5 ready:low, 6 wake, 7 stats, 8 ids.
+-- and the new history says when that was. Returns false if v is no envelope, else true and whether its list was empty.
+-- Needs KEYS 1 dlq, 2 dlq:data, 3 ready:high, 4
+-- ready:normal, 5 ready:low, 6 idle, 7 stats, 8 ids.
 local function revive(member, v)
   local e = inner(v)
   local h = head(e)
@@ -17,10 +18,10 @@ local function revive(member, v)
     end
   end
   local list = h.priority == 'h' and KEYS[3] or h.priority == 'l' and KEYS[5] or KEYS[4]
-  if redis.call('RPUSH', list, rewrite(h, e)) == 1 then redis.call('ZADD', KEYS[6], 0, '0') end
+  local first = redis.call('RPUSH', list, rewrite(h, e)) == 1
   if h.id_until ~= '0' then redis.call('HSET', KEYS[8], h.id, h.id_until) end
   redis.call('HINCRBY', KEYS[7], 'requeued', 1)
   redis.call('ZREM', KEYS[1], member)
   redis.call('HDEL', KEYS[2], member)
-  return true
+  return true, first
 end

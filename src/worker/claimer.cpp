@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cassert>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 #include "runtime/planted.hpp"
 #include "worker/runner.hpp"
 #include "worker/suspects.hpp"
 #include "worker/sweeper.hpp"
+#include "worker/wake_ups.hpp"
 
 namespace mx_rmq::worker {
 
@@ -21,6 +23,8 @@ namespace {
 // While more than half of the room is taken, claims of a source are this far apart, and so are
 // small ones.
 constexpr Duration linger_time = 2ms;
+// Between claims of a source whose consumer nobody would wake.
+constexpr Duration unheard_interval = 1s;
 
 }  // namespace
 
@@ -29,14 +33,12 @@ constexpr Duration linger_time = 2ms;
 class Claimer::UnderWay {
  public:
   UnderWay(Claimer& claimer, Record& of, std::size_t room, Quarantine::Member::Claim counted)
-      : record(of),
-        space(room),
-        number(++of.sent),
-        claimer_(&claimer),
-        counted_(std::move(counted)) {
+      : record(of), space(room), claimer_(&claimer), counted_(std::move(counted)) {
     assert(!record.claiming && "one claim of a source is under way at a time");
     record.claiming = true;
     record.reserved = space;
+    relists_ = std::exchange(record.relists, false);
+    if (relists_) ++claimer_->relisting_;
     claimer_->reserved_ += space;
     ++claimer_->under_way_;
     claimer_->none_under_way_.reset();
@@ -44,9 +46,9 @@ class Claimer::UnderWay {
   UnderWay(UnderWay&& other) noexcept
       : record(other.record),
         space(other.space),
-        number(other.number),
         claimer_(std::exchange(other.claimer_, nullptr)),
-        counted_(std::move(other.counted_)) {}
+        counted_(std::move(other.counted_)),
+        relists_(std::exchange(other.relists_, false)) {}
   ~UnderWay() {
     if (claimer_ == nullptr) return;
     answered();
@@ -59,15 +61,16 @@ class Claimer::UnderWay {
     counted_.reset();
     record.claiming = false;
     claimer_->reserved_ -= std::exchange(record.reserved, 0);
+    if (std::exchange(relists_, false)) --claimer_->relisting_;
   }
 
   Record& record;
   const std::size_t space;
-  const std::uint64_t number;
 
  private:
   Claimer* claimer_;
   Quarantine::Member::Claim counted_;
+  bool relists_ = false;
 };
 
 Claimer::Claimer(runtime::EventLoop& loop, const MQConfig& config, Quarantine::Member& member,
@@ -95,9 +98,19 @@ void Claimer::add(Source& source) {
   want(record);
 }
 
+template <class Change>
+void Claimer::change_listing(Record& record, Change change) {
+  const std::size_t before = record.listing.listed() ? 1 : 0;
+  change(record.listing);
+  listed_ = listed_ + (record.listing.listed() ? 1 : 0) - before;
+}
+
 void Claimer::want(Record& record) {
   record.wanted = true;
+  record.relists = false;
   if (record.claiming) record.again = true;
+  if (record.unheard) loop_.cancel(record.unheard);
+  record.unheard = {};
   if (!record.in_ring) {
     ring_.push_back(&record);
     record.in_ring = true;
@@ -108,6 +121,21 @@ void Claimer::want(Record& record) {
 void Claimer::want_even_without_room(Record& record) {
   if (!std::exchange(record.alarm_due, true)) ++alarms_;
   want(record);
+}
+
+// The busiest first, one after the other: where a server has come back, everybody wants this.
+void Claimer::want_to_relist(Record& record) {
+  const bool for_more = record.in_ring || record.claiming;
+  want(record);
+  if (for_more) return;
+  record.relists = true;
+  auto place = std::prev(ring_.end());
+  assert(*place == &record && "it was put at the end");
+  for (; place != ring_.begin(); --place) {
+    Record* const before = *std::prev(place);
+    if (!before->relists || before->taken >= record.taken) break;
+    std::iter_swap(place, std::prev(place));
+  }
 }
 
 void Claimer::claim_where_silent(Duration interval) {
@@ -121,7 +149,8 @@ void Claimer::claim_where_silent(Duration interval) {
 
 // --- room ---
 
-std::size_t Claimer::capacity() const noexcept {
+std::size_t Claimer::capacity() const {
+  if (config_.task_queue_size == 0) return others_.runner.free_seats();
   return static_cast<std::size_t>(config_.task_queue_size);
 }
 
@@ -130,24 +159,45 @@ std::size_t Claimer::free_room() const {
   return used < capacity() ? capacity() - used : 0;
 }
 
-// Room in the local queue that this source may fill.
+bool Claimer::nothing_here(const Record& record) const {
+  return others_.runner.queued(record.source) + record.reserved == 0;
+}
+
+// What a source must leave of the free room to others.
+std::size_t Claimer::kept_from(const Record& record, std::size_t free) const {
+  if (records_.size() <= 1 || config_.task_queue_size == 0) return 0;
+  const std::size_t part = capacity() / 4;
+  // A part is for sources of which nothing is here, so that a slow one cannot fill it all;
+  if (!nothing_here(record)) return std::max<std::size_t>(1, part);
+  // of that none takes everything, because its claim may find nothing and still take long;
+  if (record.owed) return free / 4;
+  // and of what is left for them half is for those that are woken.
+  return std::max(free / 4, listed_ > 0 ? part / 2 : 0);
+}
+
+// Room in the local queue that this source may fill; without a queue, workers that may run it.
 std::size_t Claimer::room(const Record& record) const {
-  if (others_.runner.starved(record.source)) return 0;
+  const Runner& runner = others_.runner;
+  if (runner.starved(record.source)) return 0;
+  const bool no_queue = config_.task_queue_size == 0;
   std::size_t free = free_room();
-  const std::size_t own = others_.runner.queued(record.source) + record.reserved;
-  if (records_.size() > 1) {
-    // A part is kept for sources of which nothing is queued, so that a slow one cannot fill it all;
-    // of that none takes everything, because its claim may find nothing and still take long.
-    const std::size_t kept = own > 0 ? std::max<std::size_t>(1, capacity() / 4) : free / 4;
-    free = free > kept ? free - kept : 0;
+  if (no_queue) {
+    const std::size_t used = runner.queued() + reserved_;
+    const std::size_t seats = runner.seats_for(record.source);
+    free = std::min(free, seats > used ? seats - used : 0);
   }
+  const std::size_t kept = kept_from(record, free);
+  free = free > kept ? free - kept : 0;
   const std::size_t most = record.source.topic.max_concurrency;
   if (most != 0) {
     // No more than one round of its own waits; others could use the room.
+    const std::size_t own = runner.queued(record.source) + record.reserved +
+                            (no_queue ? runner.running(record.source) : 0);
     free = std::min(free, own < most ? most - own : 0);
   }
   // Settlements that Redis does not take must not let claims go on for ever.
-  const std::size_t bound = 4 * (capacity() + static_cast<std::size_t>(config_.max_workers)) + 1000;
+  const std::size_t bound =
+      4 * static_cast<std::size_t>(config_.task_queue_size + config_.max_workers) + 1000;
   if (record.source.consumer.unsettled() >= bound) return 0;
   return std::min(free, static_cast<std::size_t>(config_.batch_size));
 }
@@ -186,23 +236,47 @@ bool Claimer::linger(Record& record, std::size_t space) {
 // --- claims ---
 
 void Claimer::pump() {
-  if (!consuming_) return;
+  if (consuming_) start_claims();
+  pass_on();
+}
+
+Claimer::Rank Claimer::rank_of(const Record& record) const {
+  if (!nothing_here(record)) return Rank::any;
+  return record.owed ? Rank::woken : Rank::nothing_here;
+}
+
+void Claimer::start_claims() {
+  if (ring_.size() > 1) {
+    for (const Rank rank : {Rank::woken, Rank::nothing_here})
+      if (!start_claims(rank)) return;
+  }
+  start_claims(Rank::any);
+}
+
+// Those of this rank or one before it. False: there is no room for further ones.
+bool Claimer::start_claims(Rank rank) {
   for (std::size_t left = ring_.size(); left > 0; --left) {
     // Whoever makes room has this called again.
     const bool full = free_room() == 0 || too_small();
-    if (full && alarms_ == 0) return;
+    if (full && alarms_ == 0) return false;
     Record& record = *ring_.front();
     ring_.pop_front();
     ring_.push_back(&record);
     const bool open = record.wanted && !record.claiming;  // else claim() asks again
-    if (open && ((full && !record.alarm_due) || !start(record))) continue;
+    if (open) {
+      if (full && !record.alarm_due) continue;
+      if (rank_of(record) > rank && !record.alarm_due) continue;
+      if (!start(record)) continue;
+    }
     ring_.pop_back();
     record.in_ring = false;
   }
+  return true;
 }
 
 bool Claimer::start(Record& record) {
   if (!record.source.consumer.may_claim()) return false;
+  if (record.relists && relisting_ > 0) return false;
   if (record.retry) {
     // It lingers no longer once the queue has run low; a pause after a failure lasts.
     if (record.failed || others_.runner.queued(record.source) > room(record)) return false;
@@ -217,6 +291,7 @@ bool Claimer::start(Record& record) {
   const std::size_t space = std::min(most, record.expected);
   scope_.spawn(claim(UnderWay(*this, record, space, std::move(counted))));
   record.again = false;
+  record.owed.reset();  // what it stands for, this claim sees
   if (std::exchange(record.alarm_due, false)) --alarms_;
   return true;
 }
@@ -225,11 +300,13 @@ Task<> Claimer::claim(UnderWay under_way) {
   Record& record = under_way.record;
   Consumer& consumer = record.source.consumer;
   Consumer::Claimed what;
+  Listing::Asked asked;
+  change_listing(record, [&asked](Listing& listing) { asked = listing.ask(); });
   std::exception_ptr error;
   try {
-    what = co_await consumer.claim(static_cast<int>(under_way.space));
+    what = co_await consumer.claim(static_cast<int>(under_way.space), asked);
     under_way.answered();
-    claimed(record, under_way.number, what);
+    claimed(record, asked, what);
   } catch (...) {
     error = std::current_exception();
   }
@@ -242,6 +319,7 @@ Task<> Claimer::claim(UnderWay under_way) {
     loop_.report(std::move(error));
   }
   if (failed) {
+    record.listing.unanswered();
     pause(record);
     if (under_way.space == 0) {
       want_even_without_room(record);
@@ -253,7 +331,7 @@ Task<> Claimer::claim(UnderWay under_way) {
 }
 
 // It was answered.
-void Claimer::claimed(Record& record, std::uint64_t number, Consumer::Claimed& what) {
+void Claimer::claimed(Record& record, const Listing::Asked& asked, Consumer::Claimed& what) {
   if (what.state == Consumer::Claimed::State::unavailable) return;
   if (what.state == Consumer::Claimed::State::lost) {
     want(record);
@@ -263,19 +341,38 @@ void Claimer::claimed(Record& record, std::uint64_t number, Consumer::Claimed& w
   record.pause.reset();
   record.failed = false;
   record.answered_at = answered_at_ = loop_.now();
-  record.answered = number;
-  record.backlog = result.more;
   // Room that is kept for messages that do not come is kept from other sources.
   const std::size_t got = what.deliveries.size();
+  record.taken += got;
   record.expected = result.more
                         ? static_cast<std::size_t>(config_.batch_size)
                         : std::max({Record::expected_at_first, record.expected / 2, 2 * got});
-  record.wanted = result.more || record.again;
-  if (record.wanted) want(record);
+  next_claim(record, asked, result);
   set_alarm(record, result.alarm);
   others_.suspects.told(record.source, result.suspects);
   if (!result.lapsed.empty()) others_.sweeper.lapsed(record.source, result.lapsed);
   others_.runner.take_in(what.deliveries, result.now);
+}
+
+// Whether there is to be one: if we are not listed, nobody wakes us.
+void Claimer::next_claim(Record& record, const Listing::Asked& asked,
+                         const broker::Claim::Reply& result) {
+  change_listing(record, [&result](Listing& listing) { listing.answered(result.listed); });
+  const bool left = result.more || (asked.list && !result.listed);
+  record.wanted = left || record.again;
+  if (record.wanted) {
+    want(record);
+  } else if (!record.listing.listed()) {
+    ask_later(record);
+  }
+}
+
+void Claimer::ask_later(Record& record) {
+  if (record.unheard || !consuming_) return;
+  record.unheard = loop_.call_at(loop_.now() + unheard_interval, [this, &record] {
+    record.unheard = {};
+    want(record);
+  });
 }
 
 void Claimer::set_alarm(Record& record, std::int64_t due_ms) {
@@ -300,19 +397,58 @@ void Claimer::pause(Record& record) {
   });
 }
 
-// --- for who waits for markers ---
+// --- waking ---
 
-bool Claimer::wants_marker(const Source& source) const {
-  const Record& record = of(source);
-  return consuming_ && !record.backlog && room(record) > 0 && !member_.quarantine().closed();
+void Claimer::hears(const Source& source, std::uint64_t epoch) {
+  Record& record = of(source);
+  change_listing(record, [epoch](Listing& listing) { listing.up(epoch); });
+  if (consuming_) want_to_relist(record);
 }
 
-bool Claimer::marker_came(const Source& source) {
+void Claimer::hears_nothing(const Source& source) {
   Record& record = of(source);
+  change_listing(record, [](Listing& listing) { listing.down(); });
+  if (!record.wanted && !record.claiming) ask_later(record);
+}
+
+void Claimer::woken(const Source& source, int hops) {
+  Record& record = of(source);
+  if (MX_RMQ_PLANTED("swallows_wake_ups") && record.claiming) return;
+  change_listing(record, [](Listing& listing) { listing.woken(); });
+  if (!consuming_) {
+    others_.wake_ups.pass(source, hops);
+    return;
+  }
   want(record);
-  if (room(record) > 0 && !member_.quarantine().closed()) return true;
-  record.backlog = true;
-  return false;
+  if (!record.owed) owing_.push_back(&record);
+  record.owed = std::max(record.owed.value_or(0), hops);
+}
+
+void Claimer::swept(const Source& source, bool waits, bool listed) {
+  Record& record = of(source);
+  const bool lost = record.listing.listed() && !listed;
+  if (lost) change_listing(record, [](Listing& listing) { listing.woken(); });
+  if (consuming_ && (waits || lost)) want(record);
+}
+
+// Only a claim that is under way, or is made within a few ms, is waited for: others may be idle.
+bool Claimer::comes_soon(const Record& record) const {
+  if (record.claiming) return true;
+  if (!record.source.consumer.may_claim() || member_.quarantine().closed()) return false;
+  if (record.retry) return !record.failed;
+  return room(record) > 0 && (reserved_ > 0 || later_);
+}
+
+void Claimer::pass_on() {
+  std::erase_if(owing_, [this](Record* record) {
+    if (!record->owed) return true;
+    if (consuming_ && comes_soon(*record)) return false;
+    if (!MX_RMQ_PLANTED("is_listed_without_room")) {
+      others_.wake_ups.pass(record->source, *record->owed);
+    }
+    record->owed.reset();
+    return true;
+  });
 }
 
 // --- the end ---
@@ -324,8 +460,10 @@ void Claimer::close() {
   for (auto& record : records_) {
     if (record.alarm) loop_.cancel(record.alarm);
     if (record.retry) loop_.cancel(record.retry);
-    record.alarm = record.retry = {};
+    if (record.unheard) loop_.cancel(record.unheard);
+    record.alarm = record.retry = record.unheard = {};
   }
+  pass_on();
 }
 
 Task<> Claimer::wait_idle(TimePoint deadline) { co_await none_under_way_.wait_until(deadline); }

@@ -4,12 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
+#include <vector>
 
 #include "mx_rmq/config.hpp"
 #include "mx_rmq/task.hpp"
 #include "runtime/backoff.hpp"
 #include "runtime/event.hpp"
 #include "runtime/scope.hpp"
+#include "worker/listing.hpp"
 #include "worker/look_again.hpp"
 #include "worker/quarantine.hpp"
 #include "worker/source.hpp"
@@ -19,16 +22,20 @@ namespace mx_rmq::worker {
 class Runner;
 class Suspects;
 class Sweeper;
+class WakeUps;
 
 /// Fills the local queue: claims from one source after the other, as long as there is room and
-/// Redis has something. Keeps the alarms of delayed messages. Loop thread only.
+/// Redis has something; and has a source's consumer listed as idle when Redis has nothing more.
+/// Keeps the alarms of delayed messages. Loop thread only.
 class Claimer {
  public:
-  /// Whom it tells of what claims bring: messages, suspects, consumers whose lease ran out.
+  /// Whom it tells of what claims bring: messages, suspects, consumers whose lease ran out; and who
+  /// passes on wake-ups for which no claim can be made.
   struct Others {
     Runner& runner;
     Suspects& suspects;
     Sweeper& sweeper;
+    WakeUps& wake_ups;
   };
   Claimer(runtime::EventLoop& loop, const MQConfig& config, Quarantine::Member& member,
           LookAgain& look_again, runtime::Scope& scope, Others others);
@@ -47,18 +54,16 @@ class Claimer {
   /// Starts every claim that can be made now.
   void pump();
 
-  // --- for who waits for markers ---
+  // --- waking ---
 
-  /// A wait is to name its marker: there is room, and nothing is known to be left.
-  [[nodiscard]] bool wants_marker(const Source& source) const;
-  /// The marker was taken here. True: a claim follows. False: there is no room, so somebody else
-  /// should have the marker; here it is claimed, without one, when there is.
-  bool marker_came(const Source& source);
-  /// Numbers of the last claim that was sent and of the last one that was answered.
-  [[nodiscard]] std::uint64_t last_sent(const Source& source) const { return of(source).sent; }
-  [[nodiscard]] std::uint64_t last_answered(const Source& source) const {
-    return of(source).answered;
-  }
+  /// Its channel is heard from now on.
+  void hears(const Source& source, std::uint64_t epoch);
+  void hears_nothing(const Source& source);
+  /// Somebody says that there is work; it was passed on `hops` times. A claim follows, or it is
+  /// passed on.
+  void woken(const Source& source, int hops);
+  /// A sweep has found that something is to be claimed; whether our consumer is in the idle set.
+  void swept(const Source& source, bool waits, bool listed);
 
   [[nodiscard]] bool consuming() const noexcept { return consuming_; }
   /// No further claims.
@@ -72,23 +77,31 @@ class Claimer {
     explicit Record(Source& of) : source(of) {}
 
     Source& source;
-    bool wanted = true;  // there may be something to claim
+    bool wanted = true;  // there may be something to claim, or it must be listed
     bool again = false;  // asked for while a claim was under way
     bool claiming = false;
-    bool backlog = false;  // the last claim left something: no marker is needed to know
     bool in_ring = false;
-    bool alarm_due = false;    // a claim is to be made even if there is no room
+    bool alarm_due = false;  // a claim is to be made even if there is no room
+    bool relists = false;    // wanted only because a new epoch of its subscription began
+    Listing listing;
+    std::optional<int> owed;   // hops of a wake-up after which no claim was sent yet
     std::size_t reserved = 0;  // room that the claim under way may fill
     static constexpr std::size_t expected_at_first = 128;
     std::size_t expected = expected_at_first;  // the most that the next claim asks for
-    std::uint64_t sent = 0;                    // claims
-    std::uint64_t answered = 0;                // the number of the last one that was
+    std::uint64_t taken = 0;                   // messages
     runtime::TimePoint answered_at{};
     std::uint64_t ready_hook = 0;
     runtime::TimerId alarm;
-    runtime::TimerId retry;  // until then no claim is made
+    runtime::TimerId unheard;  // nobody would wake us: then it is wanted again
+    runtime::TimerId retry;    // until then no claim is made
     runtime::Backoff pause{std::chrono::milliseconds(10), std::chrono::seconds(1)};
     bool failed = false;  // the last claim did: the pause is not cut short
+  };
+  /// Whose turn comes before whose.
+  enum class Rank : std::uint8_t {
+    woken,         // and nothing of it is here
+    nothing_here,  // but it may have something
+    any
   };
   class UnderWay;
 
@@ -97,14 +110,26 @@ class Claimer {
 
   void want(Record& record);
   void want_even_without_room(Record& record);
+  void want_to_relist(Record& record);
+  template <class Change>
+  void change_listing(Record& record, Change change);
+  void start_claims();
+  bool start_claims(Rank rank);
   bool start(Record& record);
   bool linger(Record& record, std::size_t space);
   bool too_small();
   [[nodiscard]] std::size_t free_room() const;
   [[nodiscard]] std::size_t room(const Record& record) const;
-  [[nodiscard]] std::size_t capacity() const noexcept;
+  [[nodiscard]] std::size_t kept_from(const Record& record, std::size_t free) const;
+  [[nodiscard]] bool nothing_here(const Record& record) const;
+  [[nodiscard]] Rank rank_of(const Record& record) const;
+  [[nodiscard]] std::size_t capacity() const;
   Task<> claim(UnderWay under_way);
-  void claimed(Record& record, std::uint64_t number, Consumer::Claimed& what);
+  void claimed(Record& record, const Listing::Asked& asked, Consumer::Claimed& what);
+  void next_claim(Record& record, const Listing::Asked& asked, const broker::Claim::Reply& result);
+  void ask_later(Record& record);
+  void pass_on();
+  [[nodiscard]] bool comes_soon(const Record& record) const;
   void set_alarm(Record& record, std::int64_t due_ms);  // below 0: we keep none
   void pause(Record& record);
 
@@ -116,9 +141,12 @@ class Claimer {
   const Others others_;
   std::deque<Record> records_;  // by source
   std::deque<Record*> ring_;    // that want a claim, the one whose turn is next in front
+  std::vector<Record*> owing_;  // have been woken and owe a claim, or to pass it on
   std::size_t alarms_ = 0;      // records whose alarm is due
+  std::size_t listed_ = 0;      // records that are
   std::size_t reserved_ = 0;    // room that claims under way may fill
   std::size_t under_way_ = 0;
+  std::size_t relisting_ = 0;         // of those, only to be listed
   runtime::TimePoint answered_at_{};  // when the last claim of any source was
   runtime::TimerId later_;            // until then small claims are not made
   runtime::Event none_under_way_;

@@ -71,6 +71,7 @@ void Consumer::start(runtime::Scope& scope) {
 // --- connection ---
 
 void Consumer::on_ready() {
+  alarm_unsure_ = open_epoch_ != 0;
   open_epoch_ = route_.epoch();
   if (lease_.reconnected()) {
     open_.reset();
@@ -104,6 +105,7 @@ struct Consumer::Asked {
   ClaimSize::Size size;
   bool fresh = false;
   bool suspect = false;
+  Listing::Asked listing;
   TimePoint sent{};
   TimePoint deadline{};
   std::uint64_t epoch = 0;
@@ -145,9 +147,9 @@ class Consumer::ClaimUnderWay {
   bool ended_ = false;
 };
 
-Task<Consumer::Claimed> Consumer::take(int most, bool suspect) {
+Task<Consumer::Claimed> Consumer::take(int most, Listing::Asked listing, bool suspect) {
   if (!may_claim()) co_return Claimed();
-  ClaimUnderWay claim(*this, ask(most, suspect));
+  ClaimUnderWay claim(*this, ask(most, listing, suspect));
   broker::Claim::Reply result;
   CallEnd end;
   try {
@@ -165,13 +167,14 @@ Task<Consumer::Claimed> Consumer::take(int most, bool suspect) {
   co_return Claimed();
 }
 
-Consumer::Asked Consumer::ask(int most, bool suspect) {
+Consumer::Asked Consumer::ask(int most, Listing::Asked listing, bool suspect) {
   Asked asked;
   asked.name = lease_.name();
   asked.incarnation = lease_.incarnation();
   asked.fresh = lease_.fresh();
   asked.size = suspect ? ClaimSize::Size{1, 0} : size_.of(most);
   asked.suspect = suspect;
+  asked.listing = listing;
   asked.sent = loop_.now();
   asked.deadline = command_deadline();
   asked.epoch = route_.epoch();
@@ -205,7 +208,9 @@ Task<broker::Claim::Reply> Consumer::send_claim(const Asked& asked) {
   args.fresh = asked.fresh;
   args.bytes = asked.size.bytes;
   args.slice = slice_;
-  args.own_alarm = asked.alarm.to_tell();
+  args.own_alarm = alarm_unsure_ ? -1 : asked.alarm.to_tell();
+  args.list = asked.listing.list;
+  args.listed = asked.listing.listed;
   auto resend = broker::Resend::never;
   std::uint64_t epoch = asked.epoch;
   if (MX_RMQ_PLANTED("resends_claims")) {
@@ -245,7 +250,10 @@ Consumer::Claimed Consumer::accept(ClaimUnderWay& claim, broker::Claim::Reply re
   } else if (!envelopes.empty()) {
     scope_->spawn(give_back_strays(asked.name, asked.number, envelopes.size()));
   }
-  if (!asked.suspect) alarm_ = Alarm{std::max<std::int64_t>(claimed.result.alarm, 0), false};
+  if (!asked.suspect) {
+    alarm_ = Alarm{std::max<std::int64_t>(claimed.result.alarm, 0), false};
+    if (asked.epoch == route_.epoch()) alarm_unsure_ = false;
+  }
   claim.taken_in();
   claimed.state = Claimed::State::ok;
   return claimed;
@@ -546,15 +554,15 @@ Task<> Consumer::drain(TimePoint deadline) {
   co_await idle_.wait_until(deadline + 50ms);
 }
 
-Task<> Consumer::leave(bool marker, TimePoint deadline) {
+Task<> Consumer::leave(TimePoint deadline) {
   closed_ = true;
   kick_.set();
   renewed_.set();
-  const std::string name = lease_.name();
+  std::string name = lease_.name();
+  if (MX_RMQ_PLANTED("leaves_under_another_name")) name.insert(0, 1, 'x');
   broker::Leave::Args args;
   args.consumer = name;
   args.alarm = MX_RMQ_PLANTED("forgets_the_alarm_when_stopping") ? 0 : alarm_.to_tell();
-  args.marker = marker;
   CallEnd end;
   try {
     co_await broker_.call<broker::Leave>(args, deadline);

@@ -18,6 +18,7 @@
 #include "worker/claim_size.hpp"
 #include "worker/delivery.hpp"
 #include "worker/lease.hpp"
+#include "worker/listing.hpp"
 #include "worker/look_again.hpp"
 #include "worker/quarantine.hpp"
 #include "worker/settler.hpp"
@@ -54,9 +55,9 @@ class Consumer {
   /// One may be sent: no other is under way and no tend is owed.
   [[nodiscard]] bool may_claim() const;
   /// Of at most so many messages; of fewer while larger claims are not answered (ClaimSize).
-  Task<Claimed> claim(int most) { return take(most, false); }
+  Task<Claimed> claim(int most, Listing::Asked listing) { return take(most, listing, false); }
   /// One suspect, if there is one. `result.more` tells whether further ones wait.
-  Task<Claimed> claim_suspect() { return take(1, true); }
+  Task<Claimed> claim_suspect() { return take(1, {}, true); }
   /// What is wrong with its claims, if they have failed again and again; else empty. Other calls
   /// may be answered all the while.
   [[nodiscard]] std::string claim_trouble() const;
@@ -91,10 +92,12 @@ class Consumer {
   /// Waits until nothing is unsettled, up to `deadline`; then gives up what is left, to its lease.
   Task<> drain(runtime::TimePoint deadline);
   [[nodiscard]] bool draining() const noexcept { return draining_; }
-  /// After drain(): no more tending; leaves if it holds nothing. `marker`: a marker is owed.
-  Task<> leave(bool marker, runtime::TimePoint deadline);
+  /// After drain(): no more tending; leaves if it holds nothing.
+  Task<> leave(runtime::TimePoint deadline);
 
   [[nodiscard]] const std::string& name() const noexcept { return lease_.name(); }
+  /// The name without its incarnation: under this it is woken.
+  [[nodiscard]] const std::string& alias() const noexcept { return lease_.id(); }
   [[nodiscard]] std::uint64_t leases_lost() const noexcept { return leases_lost_; }
 
  private:
@@ -115,8 +118,8 @@ class Consumer {
   void on_ready();
   [[nodiscard]] bool gate_open() const;
 
-  Task<Claimed> take(int most, bool suspect);
-  [[nodiscard]] Asked ask(int most, bool suspect);
+  Task<Claimed> take(int most, Listing::Asked listing, bool suspect);
+  [[nodiscard]] Asked ask(int most, Listing::Asked listing, bool suspect);
   Task<broker::Claim::Reply> send_claim(const Asked& asked);  // `asked` outlives it
   void claim_failed(const Asked& asked, std::string_view why);
   Claimed accept(ClaimUnderWay& claim, broker::Claim::Reply result);
@@ -163,9 +166,10 @@ class Consumer {
   runtime::Event idle_;     // nothing is being sent that settles
   std::uint64_t ready_hook_ = 0;
   std::uint64_t open_epoch_ = 0;
-  bool quiet_ = false;     // quiesce()
-  bool draining_ = false;  // settlements are given up at give_up_at_
-  bool closed_ = false;    // leave()
+  bool alarm_unsure_ = false;  // another server may have handed it out since
+  bool quiet_ = false;         // quiesce()
+  bool draining_ = false;      // settlements are given up at give_up_at_
+  bool closed_ = false;        // leave()
   runtime::TimePoint give_up_at_{};
   runtime::TimePoint tended_at_{};
   runtime::TimePoint last_answer_{};

@@ -41,17 +41,16 @@ Engine::Engine(std::shared_ptr<Runtime> runtime, std::shared_ptr<redis::Client> 
       look_again_(loop_,
                   [this] {
                     claimer_.pump();
-                    markers_.update();
                     suspects_.look();
                   }),
       scope_(loop_),
       runner_(loop_, config_, look_again_, claimer_),
       suspects_(loop_, client_->rng(), config_, member_, runner_, scope_),
-      sweeper_(loop_, client_->rng(), config_, suspects_, scope_),
+      sweeper_(loop_, client_->rng(), config_, suspects_, claimer_, scope_),
       claimer_(loop_, config_, member_, look_again_, scope_,
-               Claimer::Others{runner_, suspects_, sweeper_}),
-      markers_(*client_, config_, claimer_, scope_),
-      monitor_(loop_, config_, sources_, claimer_, runner_) {}
+               Claimer::Others{runner_, suspects_, sweeper_, wake_ups_}),
+      wake_ups_(*client_, claimer_, scope_),
+      monitor_(loop_, config_, sources_, claimer_, runner_, *client_) {}
 
 Engine::~Engine() = default;
 
@@ -74,7 +73,7 @@ void Engine::begin(Source& source) {
   suspects_.add(source);
   sweeper_.add(source);
   claimer_.add(source);
-  markers_.add(source);
+  wake_ups_.add(source);
 }
 
 void Engine::join_quarantine() {
@@ -114,7 +113,7 @@ Task<> Engine::stop(std::chrono::milliseconds timeout) {
   sweeper_.stop();
   monitor_.stop();
   suspects_.stop();
-  co_await markers_.stop(loop_.now() + closing / 4);
+  co_await wake_ups_.unlist(loop_.now() + closing / 4);
   co_await claimer_.wait_idle(loop_.now() + closing / 4);
   look_again_.end();
   for (const auto& source : sources_) source->consumer.quiesce();
@@ -127,6 +126,7 @@ Task<> Engine::stop(std::chrono::milliseconds timeout) {
   if (!idle) runner_.abandon();
   co_await drain_all(loop_.now() + closing / 2);
   co_await leave_all(loop_.now() + closing / 4);
+  wake_ups_.close();
   co_await runner_.finish();
   member_.leave();
 }
@@ -139,14 +139,12 @@ Task<> Engine::drain_all(TimePoint deadline) {
 
 Task<> Engine::leave_all(TimePoint deadline) {
   runtime::Scope scope(loop_);
-  for (const auto& source : sources_)
-    scope.spawn(source->consumer.leave(markers_.leave(*source), deadline));
+  for (const auto& source : sources_) scope.spawn(source->consumer.leave(deadline));
   co_await scope.join();
 }
 
 Task<> Engine::finish() {
   const auto self = shared_from_this();
-  co_await markers_.finish();
   co_await scope_.join();
 }
 

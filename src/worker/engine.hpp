@@ -16,13 +16,13 @@
 #include "runtime/scope.hpp"
 #include "worker/claimer.hpp"
 #include "worker/look_again.hpp"
-#include "worker/markers.hpp"
 #include "worker/monitor.hpp"
 #include "worker/quarantine.hpp"
 #include "worker/runner.hpp"
 #include "worker/source.hpp"
 #include "worker/suspects.hpp"
 #include "worker/sweeper.hpp"
+#include "worker/wake_ups.hpp"
 
 namespace mx_rmq::worker {
 
@@ -77,7 +77,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Suspects suspects_;
   Sweeper sweeper_;
   Claimer claimer_;
-  Markers markers_;
+  WakeUps wake_ups_;
   Monitor monitor_;
   bool started_ = false;
 };

@@ -34,6 +34,7 @@ class Lease {
   Lease(std::string id, Duration length);
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const std::string& id() const noexcept { return id_; }
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
 
   // --- claims ---

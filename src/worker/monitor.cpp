@@ -11,12 +11,13 @@ namespace log = runtime::log;
 using runtime::Duration;
 
 Monitor::Monitor(runtime::EventLoop& loop, const MQConfig& config, const Sources& sources,
-                 Claimer& claimer, Runner& runner)
+                 Claimer& claimer, Runner& runner, const redis::Client& client)
     : loop_(loop),
       config_(config),
       sources_(sources),
       claimer_(claimer),
       runner_(runner),
+      client_(client),
       stopped_(loop) {}
 
 void Monitor::start(runtime::Scope& scope) {
@@ -63,6 +64,9 @@ std::string Monitor::trouble() const {
   if (!claimer_.consuming()) return "consuming has stopped";
   std::string why = source_trouble();
   if (why.empty()) why = runner_.trouble();
+  if (!why.empty()) return why;
+  const std::string mute = client_.health().mute;
+  if (!mute.empty()) why = "looks for messages once a second: " + mute;
   return why;
 }
 

@@ -21,13 +21,13 @@ class Monitor {
   using Sources = std::vector<std::unique_ptr<Source>>;
 
   Monitor(runtime::EventLoop& loop, const MQConfig& config, const Sources& sources,
-          Claimer& claimer, Runner& runner);
+          Claimer& claimer, Runner& runner, const redis::Client& client);
 
   void start(runtime::Scope& scope);
   void stop() { stopped_.set(); }
 
   /// What is wrong with consuming; empty if nothing. Each source hears from Redis at least once a
-  /// sweep.
+  /// sweep. Also told: that nobody can wake us, so that messages wait for up to a second.
   [[nodiscard]] std::string trouble() const;
 
  private:
@@ -41,6 +41,7 @@ class Monitor {
   const Sources& sources_;
   Claimer& claimer_;
   Runner& runner_;
+  const redis::Client& client_;
   runtime::Event stopped_;
 };
 

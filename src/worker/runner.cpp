@@ -164,6 +164,21 @@ bool Runner::may_run(std::size_t id) const {
   return resting_ == 0;
 }
 
+std::size_t Runner::free_seats() const noexcept {
+  const auto workers = static_cast<std::size_t>(config_.max_workers);
+  return workers - std::min(workers, runs_.size());
+}
+
+// The last one as in may_run().
+std::size_t Runner::seats_for(const Source& source) const {
+  const std::size_t free = free_seats();
+  const bool runs = running(source) > 0;
+  const bool others_rest = resting_ > (runs ? 0U : 1U);
+  if (config_.max_workers <= 2 || !others_rest || free == 0) return free;
+  if (free == 1) return runs ? 0 : 1;
+  return free - 1;
+}
+
 std::shared_ptr<Delivery> Runner::next() {
   if (closed_) return nullptr;
   // While the messages of a source end at once, the turn of the loop is its own: acknowledged

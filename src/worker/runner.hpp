@@ -45,6 +45,13 @@ class Runner {
   /// How many of a source wait in the local queue, and of all.
   [[nodiscard]] std::size_t queued(const Source& source) const { return queue_.size(source.id); }
   [[nodiscard]] std::size_t queued() const noexcept { return queue_.size(); }
+  /// How many of a source run.
+  [[nodiscard]] std::size_t running(const Source& source) const {
+    return records_[source.id].running;
+  }
+  /// Coroutines that have nothing to run; and those among them that this source may have.
+  [[nodiscard]] std::size_t free_seats() const noexcept;
+  [[nodiscard]] std::size_t seats_for(const Source& source) const;
   /// None of it is to be claimed: its handlers get no thread.
   [[nodiscard]] bool starved(const Source& source) const { return threads_.starved(source); }
 

@@ -6,6 +6,7 @@
 
 #include "api/checks.hpp"
 #include "runtime/log.hpp"
+#include "worker/claimer.hpp"
 #include "worker/jitter.hpp"
 
 namespace mx_rmq::worker {
@@ -30,8 +31,14 @@ bool was_heard(const CallEnd& end) {
 }  // namespace
 
 Sweeper::Sweeper(runtime::EventLoop& loop, redis::Rng& rng, const MQConfig& config,
-                 Suspects& suspects, runtime::Scope& scope)
-    : loop_(loop), rng_(rng), config_(config), suspects_(suspects), scope_(scope), stopped_(loop) {}
+                 Suspects& suspects, Claimer& claimer, runtime::Scope& scope)
+    : loop_(loop),
+      rng_(rng),
+      config_(config),
+      suspects_(suspects),
+      claimer_(claimer),
+      scope_(scope),
+      stopped_(loop) {}
 
 void Sweeper::add(Source& source) {
   assert(source.id == records_.size() && "sources are added in order");
@@ -57,6 +64,7 @@ Task<> Sweeper::sweep_loop(Record* record) {
     const CallEnd end = co_await sweep(record, &result);
     if (end.answered()) {
       suspects_.told(record->source, result.suspects);
+      claimer_.swept(record->source, result.waits, result.listed);
       if (!result.lapsed.empty()) lapsed(record->source, std::move(result.lapsed));
     }
     Duration wait = between(rng_, interval, interval * 11 / 10);

@@ -17,13 +17,16 @@
 
 namespace mx_rmq::worker {
 
+class Claimer;
+
 /// What a worker does at each source for all of its consumers: sweeps (expired messages, lost
-/// markers and alarms, lapsed consumers) at intervals, and takes over from a consumer whose lease
+/// wake-ups and alarms, lapsed consumers) at intervals, and takes over from a consumer whose lease
 /// ran out. Loop thread only.
 class Sweeper {
  public:
+  /// Tells `suspects` and `claimer` of what sweeps find.
   Sweeper(runtime::EventLoop& loop, redis::Rng& rng, const MQConfig& config, Suspects& suspects,
-          runtime::Scope& scope);
+          Claimer& claimer, runtime::Scope& scope);
 
   /// A source to sweep, from now on.
   void add(Source& source);
@@ -51,6 +54,7 @@ class Sweeper {
   redis::Rng& rng_;
   const MQConfig& config_;
   Suspects& suspects_;
+  Claimer& claimer_;
   runtime::Scope& scope_;
   std::deque<Record> records_;  // by source
   runtime::Event stopped_;

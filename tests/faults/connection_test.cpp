@@ -110,7 +110,7 @@ class FaultsF : public QueueTest {
       const std::lock_guard lock(mutex);
       Passed& here = passed[seen.connection];
       here.to_server += size;
-      if (seen.script.empty() && seen.arguments[0] != "BZPOPMIN") here.setup = here.to_server;
+      if (seen.script.empty() && seen.arguments[0] != "SUBSCRIBE") here.setup = here.to_server;
       return CommandFate::pass;
     });
     proxy.judge_replies([&](const SeenCommand& seen, std::string_view reply) {
@@ -118,7 +118,8 @@ class FaultsF : public QueueTest {
       Passed& here = passed[seen.connection];
       here.to_client += reply.size();
       ++here.replies;
-      if (seen.script.empty() && seen.arguments[0] != "BZPOPMIN") here.setup_replies = here.replies;
+      if (seen.script.empty() && seen.arguments[0] != "SUBSCRIBE")
+        here.setup_replies = here.replies;
       return ReplyFate::pass;
     });
     exchange(proxy, via(proxy));

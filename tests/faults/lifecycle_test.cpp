@@ -63,7 +63,7 @@ bool ends_well_at(RedisServer& server, const std::string& socket, int k, Ending 
   std::atomic<bool> reached{false};
   std::atomic<bool> begun{false};
   proxy.judge_commands([&](const SeenCommand& command) {
-    const bool counts = !command.script.empty() || command.arguments[0] == "BZPOPMIN";
+    const bool counts = !command.script.empty() || command.arguments[0] == "SUBSCRIBE";
     if (!counts || ++seen != k) return CommandFate::pass;
     reached = true;
     wait_for(

@@ -1,5 +1,5 @@
 // Connections of worker and producer processes that die again and again, fall silent or are slow,
-// and wake-up markers that are lost or come without a reason.
+// and wake-ups that are lost or come without a reason.
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -45,7 +45,7 @@ TEST(FaultsF, F9_connections_that_die_every_50_ms_do_no_harm_and_cause_no_storm)
     arena.end(Fault::cut);
     std::this_thread::sleep_for(50ms);  // the rate of the fault
   }
-  // Three in the pool and those that wait for markers, of each of four processes.
+  // Three in the pool and those that listen, of each of four processes.
   EXPECT_LE(arena.proxy().counts().connections - before, flaps * 4u * 6u)
       << "one try a connection and cut";
   EXPECT_TRUE(arena.wait_handled(arena.handled() + 500)) << arena.output();
@@ -101,19 +101,19 @@ TEST(FaultsF, F8_a_way_of_200_ms_to_the_server_and_back_costs_time_only) {
   expect_unnoticed(arena, {"delay"});
 }
 
-// Meanwhile `disturb` is called again and again, for what wakes idle consumers; it tells how often
+// Meanwhile `disturb` is called again and again, for the sets of idle consumers; it tells how often
 // it did so.
-void disturb_markers(Arena& arena, const std::string& what,
-                     std::int64_t (*disturb)(test::RedisClient&, const Strings& markers)) {
+void disturb_idle(Arena& arena, const std::string& what,
+                  std::int64_t (*disturb)(test::RedisClient&, const Strings& sets)) {
   const std::int64_t messages = 1000;
   for (int i = 0; i < 2; ++i) arena.add_worker();
   arena.add_producer(messages, {"concurrency=4"});
-  Strings markers;
-  for (const auto& topic : arena.options().topics) markers.push_back("mx:{" + topic + "}:wake");
+  Strings sets;
+  for (const auto& topic : arena.options().topics) sets.push_back("mx:{" + topic + "}:idle");
   {
     const std::jthread disturber([&](const std::stop_token& over) {
       auto client = arena.server().connect();
-      while (!over.stop_requested()) arena.see(what, disturb(client, markers));
+      while (!over.stop_requested()) arena.see(what, disturb(client, sets));
     });
     EXPECT_TRUE(arena.wait_handled(messages)) << arena.output();
   }
@@ -122,22 +122,27 @@ void disturb_markers(Arena& arena, const std::string& what,
   expect_unnoticed(arena, {what});
 }
 
-TEST(FaultsF, F11_markers_that_are_lost_delay_messages_and_no_more) {
-  Arena arena(arena_options("F11 wake-up markers lost"));
-  // It waits in one line with the workers, and does nothing with what it gets.
-  disturb_markers(arena, "markers lost", [](test::RedisClient& client, const Strings& markers) {
-    Strings wait{"BZPOPMIN"};
-    wait.insert(wait.end(), markers.begin(), markers.end());
-    wait.emplace_back("1");
-    return client.command(wait).is_nil() ? std::int64_t{0} : std::int64_t{1};
+TEST(FaultsF, F11_wake_ups_that_are_lost_delay_messages_and_no_more) {
+  Arena arena(arena_options("F11 wake-ups lost"));
+  disturb_idle(arena, "idle ones forgotten", [](test::RedisClient& client, const Strings& sets) {
+    Strings all{"DEL"};
+    all.insert(all.end(), sets.begin(), sets.end());
+    std::this_thread::sleep_for(5ms);  // the rate of the fault
+    return client.command(all).num();
   });
 }
 
-TEST(FaultsF, F11_markers_without_a_reason_do_no_harm) {
-  Arena arena(arena_options("F11 wake-up markers without a reason"));
-  disturb_markers(arena, "markers made", [](test::RedisClient& client, const Strings& markers) {
+TEST(FaultsF, F11_wake_ups_without_a_reason_do_no_harm) {
+  Arena arena(arena_options("F11 wake-ups without a reason"));
+  disturb_idle(arena, "wake-ups made", [](test::RedisClient& client, const Strings& sets) {
     std::int64_t made = 0;
-    for (const auto& marker : markers) made += client.command({"ZADD", marker, "0", "0"}).num();
+    for (const auto& set : sets) {
+      const std::string channel = set.substr(0, set.size() - 4) + "to:";
+      for (const auto& each : client.command({"ZRANGE", set, "0", "-1"}).strings())
+        made += client.command({"PUBLISH", channel + each, "w0"}).num();
+      // One that is gone, and has been idle for longest.
+      client.command({"ZADD", set, "1", "ghost-" + std::to_string(made)});
+    }
     std::this_thread::sleep_for(2ms);  // the rate of the fault
     return made;
   });

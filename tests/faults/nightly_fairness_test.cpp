@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "support/queue_fixture.hpp"
+#include "support/quiet_topic.hpp"
 
 namespace mx_rmq::test {
 namespace {
@@ -145,6 +145,18 @@ TEST_F(NightlyB, B13_ninety_nine_topics_beside_a_hot_one_do_not_starve) {
   EXPECT_GT(left, 0) << "the hot topic must have been hot to the end";
   EXPECT_GT(counts->others, 200) << "nor may it starve";
   stop(queue);
+}
+
+TEST_F(NightlyB, B13_a_quiet_topic_waits_two_fair_turns_at_worst_beside_ten_busy_ones) {
+  const QuietTopic plan;
+  auto waits = waits_beside_busy_topics(server().url(), plan);
+  std::ranges::sort(waits);
+  const auto ms = [](WaitClock::duration time) {
+    return static_cast<long>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
+  };
+  std::printf("    %zu messages waited %ld ms at p50, %ld at worst; a fair turn is %ld\n",
+              waits.size(), ms(waits[waits.size() / 2]), ms(waits.back()), ms(plan.fair_turn()));
+  EXPECT_LE(waits.back(), 2 * plan.fair_turn());
 }
 
 }  // namespace

@@ -42,10 +42,11 @@ class Raw {
     const Value reply = client_.command(
         call(lua::claim,
              {"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed", "delayed:data",
-              "processing:" + consumer, "consumers", "wake", "stats"},
-             {std::to_string(most), consumer, "1", "0", "1", "1", "1000000", "100", "0"}));
+              "processing:" + consumer, "consumers", "idle", "stats"},
+             {std::to_string(most), consumer, "1", "0", "1", "1", "1000000", "100", "0", "0", "0",
+              "PUBLISH"}));
     Strings envelopes;
-    for (std::size_t i = 6; i < reply.list().size(); ++i) envelopes.push_back(reply[i].str());
+    for (std::size_t i = 7; i < reply.list().size(); ++i) envelopes.push_back(reply[i].str());
     return envelopes;
   }
   void send_ack(const std::string& consumer, std::size_t tags) {
@@ -56,8 +57,8 @@ class Raw {
   void send_reap(const std::string& consumer) {
     client_.send(call(lua::reap,
                       {"processing:" + consumer, "consumers", "ready:high", "ready:normal",
-                       "ready:low", "ready:suspect", "wake", "stats", "dlq", "dlq:data", "ids"},
-                      {consumer, "1000", "1000000", "3600000", "0"}));
+                       "ready:low", "ready:suspect", "idle", "stats", "dlq", "dlq:data", "ids"},
+                      {consumer, "1000", "1000000", "3600000", "0", "PUBLISH"}));
   }
   Value receive() { return client_.receive(); }
 

@@ -83,7 +83,7 @@ std::vector<Plant> plants() {
       {"held by nobody", {"HSET", "processing:ghost.1", "1.1", whole}},
       {"a dead letter without data", {"ZADD", "dlq", "1", "ghost"}},
       {"a dead letter without a line", {"HSET", "dlq:data", "ghost", "nothing"}},
-      {"markers of others", {"ZADD", "wake", "0", "0", "1", "foreign"}},
+      {"idle ones that nobody knows", {"ZADD", "idle", "0", "0", "1", "foreign", "-1", "told"}},
       {"an alarm that is no number", {"HSET", "stats", "alarm", "soon"}},
       {"an alarm that never comes", {"HSET", "stats", "alarm", "99999999999999"}},
       {"a foreign counter that is no number", {"HSET", "stats", "foreign", "many"}},
@@ -212,7 +212,7 @@ TEST_P(WrongType, C14_is_a_typed_error_and_disturbs_no_other_topic) {
 INSTANTIATE_TEST_SUITE_P(FaultsC, WrongType,
                          ::testing::Values("ready:high", "ready:normal", "ready:low",
                                            "ready:suspect", "delayed", "delayed:data", "consumers",
-                                           "dlq", "dlq:data", "ids", "wake", "stats"),
+                                           "dlq", "dlq:data", "ids", "idle", "stats"),
                          [](const auto& each) {
                            std::string name = each.param;
                            std::ranges::replace(name, ':', '_');

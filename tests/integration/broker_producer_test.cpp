@@ -49,7 +49,6 @@ TEST(BrokerProducer, PutsAWholeEnvelopeIntoTheListOfItsPriority) {
   EXPECT_NEAR(static_cast<double>(view->created_at), static_cast<double>(time[0].num()) * 1e3, 5e3);
   EXPECT_EQ(ids_in(server, rig.keys.ready(broker::List::low)), (Strings{"b"}));
   EXPECT_EQ(server.command({"HGET", rig.keys.stats, "produced"}).num(), 2);
-  EXPECT_EQ(server.command({"ZCARD", rig.keys.wake}).num(), 1);
 }
 
 TEST(BrokerProducer, AHundredConcurrentProducesTravelInOneBatch) {

@@ -264,16 +264,39 @@ TEST(BrokerTopic, SweepTakesWhatHasExpired) {
   expect_sound(server);
 }
 
-TEST(BrokerTopic, TheMarkerIsTakenByAWaitAndArmedAgain) {
+TEST(BrokerTopic, AnIdleConsumerIsToldOverItsChannelUntilItIsUnlisted) {
   RedisServer server;
   Rig rig(server.url());
-  rig.run([&] { return rig.broker().call<broker::Arm>(rig.in(5s)); });
-  const std::array<const TopicKeys*, 1> topics{&rig.keys};
-  const auto wait = [&] {
-    return read_wait(rig.redis().send(make_wait(topics, std::chrono::seconds(1)), 5s, 1));
+  test::RedisClient listening = server.connect();
+  listening.command({"SUBSCRIBE", rig.keys.channel("me")});
+  Claim::Args args;
+  args.consumer = "me.1";
+  args.number = 1;
+  args.lease = 30s;
+  args.fresh = true;
+  args.bytes = 1 << 20;
+  args.list = true;
+  const auto claim = [&] {
+    return rig.run([&] { return rig.broker().call<broker::Claim>(args, rig.in(5s)); });
   };
-  EXPECT_EQ(wait(), rig.keys.wake);
-  EXPECT_EQ(wait(), std::nullopt);
+  EXPECT_TRUE(claim().listed);
+  rig.produce_all({message("a")});
+  const Value told = listening.receive();
+  EXPECT_EQ(told.strings(), (Strings{"message", rig.keys.channel("me"), "w0"}));
+  args.number = 2;
+  args.listed = true;
+  const Claim::Reply more = claim();
+  EXPECT_TRUE(more.more);
+  EXPECT_FALSE(more.listed);
+  const auto unlist = [&] {
+    return rig.run([&] { return rig.broker().call<broker::Unlist>({"me.1"}, rig.in(5s)); });
+  };
+  EXPECT_FALSE(unlist());
+  args.number = 3;
+  args.most = 1;
+  EXPECT_TRUE(claim().listed);
+  EXPECT_TRUE(unlist());
+  EXPECT_EQ(server.command({"EXISTS", rig.keys.idle}).num(), 0);
 }
 
 TEST(BrokerTopic, AClaimWhoseReplyIsLostIsNeverSentTwiceAndASettleIs) {

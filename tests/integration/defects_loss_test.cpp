@@ -10,9 +10,9 @@ namespace {
 
 class Defects : public QueueTest {};
 
-// Not of the set-up of a connection, and no waiting: what a queue is made of.
+// Not of the set-up of a connection, and no hello: what a queue is made of.
 bool counts(const SeenCommand& command) {
-  return !command.script.empty() || command.arguments[0] == "BZPOPMIN";
+  return !command.script.empty() || command.arguments[0] == "SUBSCRIBE";
 }
 
 TEST_F(Defects, P01_every_script_loads) {

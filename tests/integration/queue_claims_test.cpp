@@ -28,7 +28,7 @@ class QueueClaims : public QueueTest {
     made.redis_url = proxy_.url();
     made.expired_check_interval = 10min;
     made.processing_monitor_interval = 10min;
-    made.task_queue_size = 1000;  // it waits for markers while a claim is under way
+    made.task_queue_size = 1000;
     made.shutdown_timeout = 2s;
     return made;
   }
@@ -37,90 +37,117 @@ class QueueClaims : public QueueTest {
     for (const SeenCommand& call : proxy_.calls()) count += call.script == "claim" ? 1 : 0;
     return count;
   }
-  static bool waits() {
-    const std::string info = server().command({"INFO", "clients"}).str();
-    return info.find("blocked_clients:1") != std::string::npos;
+  // In the idle set, by score: idle since then (above 0), or told of work.
+  static std::int64_t listed(const char* from, const char* to) {
+    return server().command({"ZCOUNT", key_of("t", "idle"), from, to}).num();
   }
-  static bool armed() { return server().command({"ZCARD", key_of("t", "wake")}).num() == 1; }
-  static void arm() { server().command({"ZADD", key_of("t", "wake"), "0", "0"}); }
+  static bool is_idle() { return listed("(0", "+inf") == 1; }
+  // Somebody else who is idle, since just now.
+  void add_another() {
+    another_.command({"SUBSCRIBE", key_of("t", "to:another")});
+    server().command({"ZADD", key_of("t", "idle"), "9999999999999", "another"});
+  }
+  // Whether it is woken, with what it is told.
+  std::string another_is_told() { return another_.receive(patience)[2].str(); }
+  void wake(const std::string& who) {
+    ASSERT_EQ(server().command({"PUBLISH", key_of("t", "to:" + who), "w0"}).num(), 1);
+  }
+  static std::string idle_one() {
+    return server().command({"ZRANGE", key_of("t", "idle"), "0", "0"}).strings().at(0);
+  }
   void hold_claims() { holds_ = true; }
   void let_go() {
     holds_ = false;
     proxy_.judge_commands(nullptr);
     proxy_.release_held();
   }
-  // Idle: the claim at the beginning has found nothing, and its connections wait.
+  // Idle: a claim has found nothing.
   void start_idle(RedisMessageQueue& queue) {
     start(queue);
-    ASSERT_TRUE(wait_for(patience, [&] { return answered_ >= 1 && waits(); }));
+    ASSERT_TRUE(wait_for(patience, [&] { return answered_ >= 1 && is_idle(); }));
   }
 
   std::atomic<bool> holds_{false};  // the replies to claims
   std::atomic<int> answered_{0};    // claims whose replies passed
   FaultProxy proxy_;
+  RedisClient another_ = server().connect();
 };
 
 const auto nothing = [](const json&) -> Task<> { co_return; };
 
-TEST_F(QueueClaims, AMarkerThatComesDuringAClaimIsHandedOnByAStop) {
+TEST_F(QueueClaims, AWakeUpThatComesDuringAClaimIsHandedOnByAStop) {
   RedisMessageQueue queue(alone());
   queue.register_handler("t", nothing);
   start_idle(queue);
   hold_claims();
   const std::size_t before = claims();
-  arm();  // leads to a claim that finds nothing
-  ASSERT_TRUE(wait_for(patience, [&] { return claims() > before && waits(); }));
+  wake(idle_one());  // leads to a claim that finds nothing
+  ASSERT_TRUE(wait_for(patience, [&] { return claims() > before && is_idle(); }));
+  add_another();
   RedisMessageQueue producer(config());
   produce(producer, "t", 1);  // which that claim has not seen
-  ASSERT_TRUE(wait_for(patience, [&] { return !armed() && waits(); })) << "the marker was taken";
+  ASSERT_TRUE(wait_for(patience, [&] { return listed("-inf", "(0") == 1; })) << "it was told";
   std::thread stopping([&] { stop(queue); });
-  EXPECT_TRUE(wait_for(patience, [&] { return queue.status().shutting_down && !waits(); }));
+  EXPECT_TRUE(another_is_told().starts_with('w')) << "another worker has to learn of the message";
   let_go();
   stopping.join();
-  EXPECT_TRUE(armed()) << "another worker has to learn of the message";
   EXPECT_EQ(server().command({"LLEN", key_of("t", "ready:normal")}).num(), 1);
 }
 
-TEST_F(QueueClaims, AMarkerThatComesAfterAStopBeganIsHandedOnThoughAnOlderClaimIsAnswered) {
+TEST_F(QueueClaims, AWakeUpThatComesAfterAStopBeganIsPassedOnAtOnce) {
   MQConfig patient = alone();
-  patient.shutdown_timeout = 30s;  // of which the end of waits and claims gets a part
+  patient.shutdown_timeout = 30s;  // of which the end of claims gets a part
   RedisMessageQueue queue(patient);
   queue.register_handler("t", nothing);
   start_idle(queue);
+  const std::string self = idle_one();
   hold_claims();
   const std::size_t before = claims();
-  arm();  // leads to a claim that finds nothing
-  ASSERT_TRUE(wait_for(patience, [&] { return claims() > before && waits(); }));
-  proxy_.judge_commands([](const SeenCommand& call) {
-    const bool ends_a_wait = call.arguments.size() > 1 && call.arguments[1] == "UNBLOCK";
-    return ends_a_wait ? CommandFate::hold : CommandFate::pass;
-  });
+  wake(self);  // leads to a claim that finds nothing
+  ASSERT_TRUE(wait_for(patience, [&] { return claims() > before && is_idle(); }));
   std::thread stopping([&] { stop(queue); });
-  EXPECT_TRUE(wait_for(patience, [&] { return queue.status().shutting_down; }));
-  RedisMessageQueue producer(config());
-  produce(producer, "t", 1);  // which that claim has not seen
-  EXPECT_TRUE(wait_for(patience, [&] { return !armed(); })) << "the marker was taken";
+  EXPECT_TRUE(wait_for(patience, [&] { return listed("-inf", "+inf") == 0; }))
+      << "who stops is not idle";
+  add_another();
+  wake(self);  // by somebody who had found it listed
+  EXPECT_EQ(another_is_told(), "w1");
   let_go();
   stopping.join();
-  EXPECT_TRUE(armed()) << "another worker has to learn of the message";
-  EXPECT_EQ(server().command({"LLEN", key_of("t", "ready:normal")}).num(), 1);
 }
 
-TEST_F(QueueClaims, AClaimThatIsNotAnsweredBeforeTheStopHandsOnMarkerAndAlarm) {
+TEST_F(QueueClaims, AClaimThatIsNotAnsweredBeforeTheStopHandsOnTheAlarm) {
   RedisMessageQueue queue(alone());
   queue.register_handler("t", nothing);
   start_idle(queue);
+  add_another();
   hold_claims();
   const std::size_t before = claims();
   RedisMessageQueue producer(config());
   produce(producer, "t", 1, ProduceOptions().delay(1h));
-  ASSERT_TRUE(wait_for(patience, [&] { return claims() > before && !armed(); }));
+  ASSERT_TRUE(wait_for(patience, [&] { return claims() > before; }));
   ASSERT_TRUE(wait_for(patience, [&] { return stat(server(), "t", "alarm") > 0; }))
       << "the alarm was given to it, in a reply that it has not got";
   stop(queue);
-  EXPECT_TRUE(armed());
+  EXPECT_EQ(another_is_told(), "w0");
   EXPECT_EQ(stat(server(), "t", "alarm"), 0) << "or nobody would look when the message falls due";
   let_go();
+}
+
+// What was listed may be lost with the connection, or the server.
+TEST_F(QueueClaims, AfterANewConnectionTheConsumerIsListedAgain) {
+  RedisMessageQueue queue(alone());
+  queue.register_handler("t", nothing);
+  start_idle(queue);
+  for (const char* kind : {"pubsub", "normal"}) {
+    server().command({"DEL", key_of("t", "idle")});
+    ASSERT_GT(server().command({"CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"}).num(), 0);
+    another_ = server().connect();
+    EXPECT_TRUE(wait_for(patience, [&] { return is_idle(); })) << kind;
+  }
+  RedisMessageQueue producer(config());
+  produce(producer, "t", 1);
+  EXPECT_TRUE(wait_drained(server(), "t"));
+  stop(queue);
 }
 
 // --- replies that are too large ---

@@ -338,9 +338,9 @@ TEST_F(QueueMessages, ADeadLetterThatNoWorkerMadeTellsNoPolicy) {
   server().command({"RPUSH", key_of("t", "ready:normal"), "garbage"});
   Strings sweep{"EVAL", std::string(lua::sweep.source), "11"};
   for (const char* part : {"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed",
-                           "consumers", "wake", "stats", "dlq", "dlq:data", "ids"})
+                           "consumers", "idle", "stats", "dlq", "dlq:data", "ids"})
     sweep.push_back(key_of("t", part));
-  for (const char* argument : {"c.0", "1", "10", "100000", "dead", "60000", "0"})
+  for (const char* argument : {"c.0", "1", "10", "100000", "dead", "60000", "0", "PUBLISH"})
     sweep.push_back(argument);
   ASSERT_TRUE(wait_for(patience, [&] {
     server().command(sweep);

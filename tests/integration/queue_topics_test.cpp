@@ -306,10 +306,10 @@ TEST_F(QueueTopics, AnEmptyTopicIsForgottenAndMayBeginAnew) {
 
 TEST_F(QueueTopics, ATopicThatHoldsAMessageAnywhereIsNotForgotten) {
   RedisMessageQueue queue(config());
-  // Not the marker: a worker takes and arms it meanwhile.
+  // Not who is idle: workers come and go there meanwhile.
   const auto kept = [&] {
     Strings out = keys_of_topic(server(), "t");
-    std::erase(out, key_of("t", "wake"));
+    std::erase(out, key_of("t", "idle"));
     return out.size();
   };
   const auto refused = [&](const char* why) {

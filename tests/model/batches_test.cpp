@@ -23,10 +23,10 @@ TEST_F(ScriptBoundaries, BatchesOfNoneToAThousandAndOneGoThroughEveryScript) {
     const std::string holds_nothing = n == 0 ? "1" : "0";
     const Value got =
         run(at(10, "claim", "c.0", {most, "c.0", "1000", "3000", "1", "1", "100000000", "4", "0"}));
-    ASSERT_EQ(got.elements.size(), 6 + 2 * count);
+    ASSERT_EQ(got.elements.size(), 7 + 2 * count);
     std::vector<std::string> retry{"c.0"};
     for (std::size_t i = 0; i < 2 * count; ++i) {
-      auto e = EnvelopeText::parse(got[6 + i].str());
+      auto e = EnvelopeText::parse(got[7 + i].str());
       const std::string length = std::to_string(e->head().size());
       ++e->attempts;
       retry.insert(retry.end(), {"1." + std::to_string(i + 1), "5", e->id, length, e->head()});
@@ -47,12 +47,12 @@ TEST_F(ScriptBoundaries, BatchesOfNoneToAThousandAndOneGoThroughEveryScript) {
     const Value last =
         run(at(41, "claim", "c.0",
                {most, "c.0", "1000", "5000", "4", holds_nothing, "100000000", "100", "0"}));
-    ASSERT_EQ(last.elements.size(), 6 + 2 * count);
+    ASSERT_EQ(last.elements.size(), 7 + 2 * count);
     std::vector<std::string> dead{"c.0", n == 0 ? "0" : std::to_string(n)};
     std::vector<std::string> chosen;
     std::vector<std::string> plain;
     for (std::size_t i = 0; i < 2 * count; ++i) {
-      const auto e = EnvelopeText::parse(last[6 + i].str());
+      const auto e = EnvelopeText::parse(last[7 + i].str());
       const std::string tag = "4." + std::to_string(i + 1);
       if (i % 3 == 0) {
         dead.insert(dead.end(), {tag, e->id, "retries\t[\"e\",[1]]"});
@@ -100,7 +100,7 @@ TEST_F(ScriptBoundaries, AClaimPassesAThousandEmptiedElementsAndGoesOnNextTime) 
   int calls = 0;
   for (; got < 100 && calls < 10; ++calls) {
     const Value reply = server_.run(claim(1, "c.0", calls + 1, 100, true, 1000, "100000000"));
-    got += static_cast<int>(reply.elements.size()) - 6;
+    got += static_cast<int>(reply.elements.size()) - 7;
     if (got < 100) {
       EXPECT_EQ(reply[5].num(), 1) << "something is left";
     }
@@ -113,9 +113,9 @@ TEST_F(ScriptBoundaries, OneMessageGoesThroughEveryByteBudget) {
   for (const char* bytes : {"0", "1"}) {
     clear();
     run(produce_plain(0, 1, "high", envelopes(1, 3, 'h')));
-    EXPECT_EQ(run(claim(1, "c.0", 1, 3, true, 50, bytes)).elements.size(), 7U);
+    EXPECT_EQ(run(claim(1, "c.0", 1, 3, true, 50, bytes)).elements.size(), 8U);
     EXPECT_EQ(run(at(2, "tend", "c.0", {"c.0", "50", "1", "10", bytes})).elements.size(), 3U);
-    EXPECT_EQ(run(claim(3, "c.0", 2, 3, true, 50, bytes)).elements.size(), 7U);
+    EXPECT_EQ(run(claim(3, "c.0", 2, 3, true, 50, bytes)).elements.size(), 8U);
     EXPECT_EQ(run(at(100, "reap", "c.0", {"c.0", "10", bytes, "1000", "0"}))[3].num(), 1);
   }
 }

@@ -17,7 +17,7 @@ constexpr const char* dump_script =
 }  // namespace
 
 ScriptServer::ScriptServer(RedisOptions options)
-    : server_(std::move(options)), client_(server_.connect()) {
+    : server_(std::move(options)), client_(server_.connect()), listener_(server_.connect()) {
   load();
 }
 
@@ -28,11 +28,22 @@ void ScriptServer::load(const std::optional<Mutation>& mutation) {
 
 void ScriptServer::reconnect() {
   client_ = server_.connect();
+  listener_ = server_.connect();
+  channels_.clear();
   load();
 }
 
 Value ScriptServer::run(const ScriptOp& op, int fail_at) {
-  const bool script = op.call.script != "take" && op.call.script != "expire";
+  const std::string& name = op.call.script;
+  if (name == "listen" || name == "unlisten") {
+    const std::string channel = key(op.call.topic, "to:" + op.call.who);
+    listener_.send({name == "listen" ? "SUBSCRIBE" : "UNSUBSCRIBE", channel});
+    hear_until(name == "listen" ? "subscribe" : "unsubscribe");
+    if (name == "listen") channels_.insert(channel);
+    if (name == "unlisten") channels_.erase(channel);
+    return number(1);
+  }
+  const bool script = is_script(name);
   Value reply = client_.try_command(
       command_of(op.call, script ? scripts_->sha(op.call.script) : "", op.now_us, fail_at));
   if (op.call.script == "stats" && reply.kind == Value::Kind::array) {
@@ -47,6 +58,35 @@ Value ScriptServer::run(const ScriptOp& op, int fail_at) {
     }
   }
   return reply;
+}
+
+void ScriptServer::hear_until(const std::string& kind) {
+  for (;;) {
+    const Value push = listener_.receive();
+    if (push.kind != Value::Kind::array) return;  // PONG, where nothing is subscribed
+    if (push[0].str() == kind) return;
+    if (push[0].str() != "message") continue;
+    const std::string& channel = push[1].str();
+    const auto tag = channel.find('{') + 1;
+    const auto end = channel.find("}:to:");
+    heard_[channel.substr(tag, end - tag)].push_back(channel.substr(end + 5) + " " + push[2].str());
+  }
+}
+
+const std::map<std::string, std::vector<std::string>>& ScriptServer::heard() {
+  listener_.send({"PING"});
+  hear_until("pong");
+  return heard_;
+}
+
+void ScriptServer::flush() {
+  client_.command({"FLUSHALL"});
+  while (!channels_.empty()) {
+    listener_.send({"UNSUBSCRIBE", *channels_.begin()});
+    hear_until("unsubscribe");
+    channels_.erase(channels_.begin());
+  }
+  heard_.clear();
 }
 
 State ScriptServer::state() {

@@ -1,8 +1,10 @@
 // A private server with the scripts on it, and the model beside it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,13 +29,22 @@ class ScriptServer {
   // The reply, errors too; `fail_at` > 0 makes that call inside the script fail.
   Value run(const ScriptOp& op, int fail_at = 0);
   State state();
-  void flush() { client_.command({"FLUSHALL"}); }
+  // Nobody listens any more, either.
+  void flush();
+  // What was heard since the last flush: topic -> "<alias> <payload>", in order.
+  const std::map<std::string, std::vector<std::string>>& heard();
 
  private:
   RedisServer server_;
   RedisClient client_;
   std::string dump_sha_;
   std::optional<LoadedScripts> scripts_;
+  RedisClient listener_;
+  std::set<std::string> channels_;
+  std::map<std::string, std::vector<std::string>> heard_;
+
+  // Up to a reply of this kind.
+  void hear_until(const std::string& kind);
 };
 
 // What differs between two states, for messages; empty if nothing does.

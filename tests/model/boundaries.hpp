@@ -18,7 +18,14 @@ class ScriptBoundaries : public testing::Test {
                                    << show(wanted).substr(0, 500);
     EXPECT_EQ(difference(server_.state(), model_.state()).substr(0, 500), "")
         << show(op).substr(0, 300);
+    EXPECT_EQ(heard(), model_.topic(fixture_topic).heard) << show(op).substr(0, 300);
     return got;
+  }
+  // "<alias> <payload>" of each wake-up so far.
+  std::vector<std::string> heard() {
+    const auto& all = server_.heard();
+    const auto found = all.find(fixture_topic);
+    return found == all.end() ? std::vector<std::string>() : found->second;
   }
   void clear() {
     server_.flush();

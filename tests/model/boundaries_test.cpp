@@ -33,7 +33,7 @@ TEST_F(ScriptBoundaries, AMessageIsDueAtItsMillisecondAndExpiredAtItsOwn) {
         run(at(100 + late, "sweep", "", {"c.0", "1", "10", "1000", "dead", "1000", "0"}));
     EXPECT_EQ(swept[2].num(), late < 0 ? 0 : 1);
     const Value got = run(claim(100 + late, "c.0", 1, 5, true));
-    EXPECT_EQ(got.elements.size(), 7U)
+    EXPECT_EQ(got.elements.size(), 8U)
         << "before: the one that was to expire; then: the one that was due";
     EXPECT_EQ(got[2].num(), late < 0 ? start_ms + 100 : -1);
   }
@@ -50,7 +50,7 @@ TEST_F(ScriptBoundaries, AChosenIdCountsUntilItsMillisecond) {
                     {"normal"}));
     };
     produce(0, 1, 1, start_ms + 100);
-    EXPECT_EQ(produce(100 + late, 2, 2, start_ms + 500).elements.size(), late < 0 ? 3U : 2U);
+    EXPECT_EQ(produce(100 + late, 2, 2, start_ms + 500).elements.size(), late < 0 ? 4U : 3U);
   }
 }
 
@@ -65,7 +65,7 @@ TEST_F(ScriptBoundaries, ABatchSentAgainTellsItsOwnDuplicatesAndNoOthers) {
   };
   const auto places = [](const Value& reply) {
     std::vector<std::int64_t> out;
-    for (std::size_t i = 2; i < reply.elements.size(); ++i) out.push_back(reply[i].num());
+    for (std::size_t i = 3; i < reply.elements.size(); ++i) out.push_back(reply[i].num());
     return out;
   };
   using Places = std::vector<std::int64_t>;
@@ -110,23 +110,120 @@ TEST_F(ScriptBoundaries, EqualDueTimesKeepTheOrderOfTheirIds) {
   }
   run(at(0, "produce", "p", argv));
   const Value got = run(claim(50, "c.0", 1, 30, true));
-  ASSERT_EQ(got.elements.size(), 36U);
+  ASSERT_EQ(got.elements.size(), 37U);
   for (int i = 0; i < 30; ++i)
-    EXPECT_EQ(mark_of(got[static_cast<std::size_t>(6 + i)].str()), std::to_string(10 + i));
+    EXPECT_EQ(mark_of(got[static_cast<std::size_t>(7 + i)].str()), std::to_string(10 + i));
 }
 
-TEST_F(ScriptBoundaries, OfEqualDueTimesInOneCallTheFirstInTheIndexArmsTheMarker) {
+// Lists consumers <name>.0 as idle, a millisecond apart; those in `deaf` have nobody who listens.
+std::vector<ScriptOp> idle_ones(std::int64_t ms, const std::vector<std::string>& names,
+                                const std::set<std::string>& deaf = {}) {
+  std::vector<ScriptOp> out;
+  for (const std::string& name : names) {
+    if (!deaf.contains(name)) out.push_back(at(ms, "listen", name, {}));
+    out.push_back(claim(ms++, name + ".0", 1, 0, true, 1000, "1000", "1"));
+  }
+  return out;
+}
+
+using Words = std::vector<std::string>;
+
+TEST_F(ScriptBoundaries, OfEqualDueTimesInOneCallTheFirstInTheIndexWakes) {
+  for (const ScriptOp& op : idle_ones(0, {"w", "x"})) run(op);
   const EnvelopeText b = message(1, 'n', "b");
   const EnvelopeText a = message(2, 'n', "a");
   const std::string due = std::to_string(start_ms + 500);
-  run(at(0, "produce", "p",
+  run(at(10, "produce", "p",
          {"1", "1000", "0", "1", "0", "0", due, "b", "0", b.text(), "0", due, "a", "0", a.text()}));
-  EXPECT_EQ(run(at(1, "take", "", {})).num(), 1);
+  EXPECT_EQ(heard(), (Words{"w w0"}));
   run(claim(500, "c.0", 1, 2, true));
   const std::string length = std::to_string(a.head().size());
   run(at(501, "retry", "c.0",
          {"c.0", "1.2", "100", "b", length, b.head(), "1.1", "100", "a", length, a.head()}));
-  EXPECT_EQ(run(at(502, "take", "", {})).num(), 1);
+  EXPECT_EQ(heard(), (Words{"w w0", "x w0"}));
+}
+
+TEST_F(ScriptBoundaries, TheLongestIdleIsWokenTheDeadArePassedOverAndRemoved) {
+  for (const ScriptOp& op : idle_ones(0, {"b", "dead", "a", "c"}, {"dead"})) run(op);
+  run(produce_plain(10, 1, "high", envelopes(1, 1)));
+  EXPECT_EQ(heard(), (Words{"b w0"}));
+  EXPECT_EQ(model_.topic("t").idle.at("b"), -(start_ms + 10));
+  run(produce_plain(11, 2, "normal", envelopes(2, 1)));
+  EXPECT_EQ(heard(), (Words{"b w0", "a w0"}));
+  EXPECT_FALSE(model_.topic("t").idle.contains("dead"));
+  // It claims: what is left wakes the next one, and it is not listed itself.
+  EXPECT_EQ(run(claim(12, "a.0", 2, 1, true, 1000, "1000", "1", "1"))[6].num(), 0);
+  EXPECT_EQ(heard().back(), "c w0");
+  EXPECT_FALSE(model_.topic("t").idle.contains("a"));
+  EXPECT_EQ(run(claim(13, "c.0", 2, 1, true, 1000, "1000", "1", "1"))[6].num(), 1);
+  EXPECT_EQ(model_.topic("t").idle.at("c"), start_ms + 13);
+  EXPECT_EQ(run(claim(14, "c.0", 3, 1, false, 1000, "1000", "1", "1"))[6].num(), 1);
+  EXPECT_EQ(model_.topic("t").idle.at("c"), start_ms + 13) << "idle since then";
+}
+
+TEST_F(ScriptBoundaries, ForWorkThatWasThereOneIsWokenIn20Milliseconds) {
+  for (const ScriptOp& op : idle_ones(0, {"a", "b", "c"})) run(op);
+  run(produce_plain(10, 1, "high", envelopes(1, 1)));
+  for (const int late : {19, 20, 21})
+    run(produce_plain(10 + late, late, "high", envelopes(late, 1)));
+  EXPECT_EQ(heard(), (Words{"a w0", "b w0"})) << "19 ms later somebody may be on the way";
+  run(produce_plain(51, 21, "high", {}));
+  EXPECT_EQ(heard(), (Words{"a w0", "b w0", "c w0"})) << "a batch that comes again wakes, too";
+}
+
+TEST_F(ScriptBoundaries, AWakeUpThatIsPassedOnReachesTwiceAsManyEachTime) {
+  std::vector<std::string> names;
+  for (int i = 10; i < 60; ++i) names.push_back("n" + std::to_string(i));
+  for (const ScriptOp& op : idle_ones(0, names)) run(op);
+  std::size_t told = 0;
+  for (const auto& [hops, more] :
+       std::vector<std::pair<int, std::size_t>>{{1, 2}, {2, 4}, {7, 32}}) {
+    EXPECT_EQ(run(at(100, "pass", "", {"n59.0", std::to_string(hops)})).num(),
+              static_cast<std::int64_t>(more));
+    told += more;
+    EXPECT_EQ(heard().size(), told);
+    EXPECT_EQ(heard().back(), "n" + std::to_string(9 + told) + " w" + std::to_string(hops));
+  }
+}
+
+TEST_F(ScriptBoundaries, WhoLeavesHandsOnTheWakeUpThatItWasSent) {
+  for (const ScriptOp& op : idle_ones(0, {"a", "b", "c", "d"})) run(op);
+  EXPECT_EQ(run(at(5, "unlist", "", {"d.0"})).num(), 1);
+  EXPECT_EQ(run(at(5, "unlist", "", {"d.0"})).num(), 0);
+  run(produce_plain(10, 1, "high", envelopes(1, 1)));
+  EXPECT_EQ(run(at(11, "unlist", "", {"a.0"})).num(), 1);
+  EXPECT_EQ(heard(), (Words{"a w0", "b w0"}));
+  run(at(12, "leave", "b.0", {"b.0", "0"}));
+  EXPECT_EQ(heard(), (Words{"a w0", "b w0", "c w0"}));
+  EXPECT_EQ(model_.topic("t").idle.size(), 1U);
+}
+
+TEST_F(ScriptBoundaries, SweepsRemoveWhomNobodyHearsAndWhoWasToldAMinuteAgo) {
+  std::vector<std::string> names;
+  std::set<std::string> deaf;
+  for (int i = 10; i < 50; ++i) {
+    names.push_back("n" + std::to_string(i));
+    if (i % 2 == 1) deaf.insert(names.back());
+  }
+  for (const ScriptOp& op : idle_ones(0, names, deaf)) run(op);
+  const auto sweep = [&](std::int64_t ms, int number) {
+    return run(
+        at(ms, "sweep", "", {"n10.0", std::to_string(number), "10", "1000", "dead", "1000", "0"}));
+  };
+  Value swept;
+  for (int number = 1; number <= 5; ++number) swept = sweep(100, number);
+  EXPECT_EQ(model_.topic("t").idle.size(), 20U);
+  EXPECT_EQ(swept[6].num(), 0) << "nothing waits";
+  EXPECT_EQ(swept[7].num(), 1) << "it is listed itself";
+  run(produce_plain(200, 1, "high", envelopes(1, 1)));
+  EXPECT_EQ(heard(), (Words{"n10 w0"}));
+  swept = sweep(60'199, 6);
+  EXPECT_EQ(swept[6].num(), 1);
+  EXPECT_EQ(heard(), (Words{"n10 w0", "n12 w0"})) << "the caller is told by the reply";
+  EXPECT_TRUE(model_.topic("t").idle.contains("n10"));
+  sweep(60'200, 7);
+  EXPECT_FALSE(model_.topic("t").idle.contains("n10"));
+  EXPECT_EQ(sweep(60'201, 8)[7].num(), 0);
 }
 
 TEST_F(ScriptBoundaries, IdsOfAnyBytesGoThroughEveryScript) {
@@ -160,15 +257,15 @@ TEST_F(ScriptBoundaries, IdsOfAnyBytesGoThroughEveryScript) {
     };
     const auto take = [&] {
       const Value got = run(claim(++ms + 5, "c.0", ++claims, 5, true, 100'000));
-      EXPECT_EQ(got.elements.size(), 7U);
+      EXPECT_EQ(got.elements.size(), 8U);
       return std::to_string(claims) + ".1";
     };
-    EXPECT_EQ(put(true).elements.size(), 2U);
-    EXPECT_EQ(put(false).elements.size(), 3U) << "a duplicate";
+    EXPECT_EQ(put(true).elements.size(), 3U);
+    EXPECT_EQ(put(false).elements.size(), 4U) << "a duplicate";
     EXPECT_EQ(run(at(++ms, "cancel", "", {id})).num(), 1);
-    EXPECT_EQ(put(false).elements.size(), 2U);
+    EXPECT_EQ(put(false).elements.size(), 3U);
     EXPECT_EQ(run(at(++ms, "cancel_page", "", {id, "0", "1000", "100000"}, {"high"}))[0].num(), 1);
-    EXPECT_EQ(put(false).elements.size(), 2U);
+    EXPECT_EQ(put(false).elements.size(), 3U);
     EnvelopeText again = e;
     again.attempts = 1;
     run(at(++ms, "retry", "c.0",
@@ -177,7 +274,7 @@ TEST_F(ScriptBoundaries, IdsOfAnyBytesGoThroughEveryScript) {
     run(at(ms, "dead", "c.0", {"c.0", "0", take(), id, "rejected\t[\"e\",[1]]"}));
     EXPECT_EQ(run(at(++ms, "dlq_get", "", {id}))[1].str(),
               "rejected\t[\"e\",[1]]\n" + again.text());
-    EXPECT_EQ(put(true).elements.size(), 3U) << "a dead message keeps its id";
+    EXPECT_EQ(put(true).elements.size(), 4U) << "a dead message keeps its id";
     EXPECT_EQ(run(at(++ms, "requeue", "", {id}))[1].str(), "ok");
     const std::string tag = take();
     const auto revived = EnvelopeText::parse(model_.topic("t").processing.at("c.0").at(tag));
@@ -212,7 +309,7 @@ TEST_F(ScriptBoundaries, TheLargestNumbersAreKeptToTheDigit) {
       "again");
   const Value got = run(
       at(0, "claim", "c.0", {"1", "c.0", "10", "1", "9007199254740992", "1", "1000", "1", "0"}));
-  EXPECT_EQ(got[6].str(), e.text());
+  EXPECT_EQ(got[7].str(), e.text());
   run(at(20, "reap", "c.0", {"c.0", "10", "1000", "1000", "0"}));
   run(at(20, "claim", "d.0", {"1", "d.0", "1000", "1", "1", "1", "1000", "1", "0"}));
   run(at(21, "dead", "d.0", {"d.0", "0", "1.1", "far", "rejected\t"}));
@@ -233,7 +330,7 @@ TEST_F(ScriptBoundaries, ANameThatLooksLikeASuffixIsNeverOverwritten) {
   }
   EXPECT_EQ(model_.topic("t").delayed.size(), 5U);
   const Value got = run(claim(200, "c.0", 1, 10, true));
-  EXPECT_EQ(got.elements.size(), 11U);
+  EXPECT_EQ(got.elements.size(), 12U);
 }
 
 TEST_F(ScriptBoundaries, AClaimWhoseReplyWasLostGetsTheAlarmAgain) {

@@ -1,6 +1,7 @@
 #include "call.hpp"
 
 #include <map>
+#include <set>
 #include <stdexcept>
 
 namespace mx_rmq::test {
@@ -20,31 +21,32 @@ const std::map<std::string, Names>& fixed_keys() {
   static const std::map<std::string, Names> table{
       {"claim", join({ready,
                       {"ready:suspect", "delayed", "delayed:data", "processing", "consumers",
-                       "wake", "stats"}})},
+                       "idle", "stats"}})},
       {"suspect", {"ready:suspect", "processing", "consumers"}},
-      {"retry", {"processing", "consumers", "stats", "delayed", "delayed:data", "wake"}},
+      {"retry", {"processing", "consumers", "stats", "delayed", "delayed:data", "idle"}},
       {"dead", {"processing", "consumers", "stats", "dlq", "dlq:data", "ids"}},
-      {"release", join({{"processing", "consumers", "stats"}, ready, {"ready:suspect", "wake"}})},
-      {"tend", join({{"processing", "consumers"}, ready, {"ready:suspect", "wake"}})},
+      {"release", join({{"processing", "consumers", "stats"}, ready, {"ready:suspect", "idle"}})},
+      {"tend", join({{"processing", "consumers"}, ready, {"ready:suspect", "idle"}})},
       {"reap", join({{"processing", "consumers"},
                      ready,
-                     {"ready:suspect", "wake", "stats"},
+                     {"ready:suspect", "idle", "stats"},
                      dead,
                      {"ids"}})},
       {"sweep",
-       join({ready, {"ready:suspect", "delayed", "consumers", "wake", "stats"}, dead, {"ids"}})},
-      {"arm", {"wake"}},
-      {"leave", {"processing", "consumers", "wake", "stats"}},
+       join({ready, {"ready:suspect", "delayed", "consumers", "idle", "stats"}, dead, {"ids"}})},
+      {"pass", {"idle"}},
+      {"unlist", join({ready, {"delayed", "idle"}})},
+      {"leave", join({{"processing", "consumers", "idle", "stats"}, ready, {"delayed"}})},
       {"cancel", {"delayed", "delayed:data", "ids", "stats"}},
       {"dlq_list", dead},
       {"dlq_get", dead},
-      {"requeue", join({dead, ready, {"wake", "stats", "ids"}})},
-      {"requeue_all", join({dead, ready, {"wake", "stats", "ids"}})},
+      {"requeue", join({dead, ready, {"idle", "stats", "ids"}})},
+      {"requeue_all", join({dead, ready, {"idle", "stats", "ids"}})},
       {"dlq_remove", join({dead, {"ids", "stats"}})},
       {"dlq_purge", join({dead, {"ids", "stats"}})},
       {"stats", join({ready, {"ready:suspect", "delayed", "consumers", "dlq", "stats"}})},
       {"forget", join({ready,
-                       {"ready:suspect", "delayed", "dlq", "consumers", "wake", "delayed:data",
+                       {"ready:suspect", "delayed", "dlq", "consumers", "idle", "delayed:data",
                         "dlq:data", "ids", "stats"}})},
       {"audit", join({ready,
                       {"ready:suspect", "delayed", "delayed:data", "consumers"},
@@ -57,7 +59,7 @@ const std::map<std::string, Names>& fixed_keys() {
 Names names_of(const Call& call) {
   Names names;
   if (call.script == "produce") {
-    names = {"producer:" + call.who, "wake", "stats"};
+    names = {"producer:" + call.who, "idle", "stats"};
     for (const std::string& list : call.lists) names.push_back("ready:" + list);
     if (call.argv.at(3) == "1") names.insert(names.end(), {"delayed", "delayed:data"});
     if (call.argv.at(4) == "1") names.push_back("ids");
@@ -65,7 +67,7 @@ Names names_of(const Call& call) {
     names = {"processing", "consumers", "stats"};
     if (call.argv.at(3) != "0") names.push_back("ids");
   } else if (call.script == "cancel_page") {
-    names = {"ready:" + call.lists.at(0), "ids", "stats", "wake"};
+    names = {"ready:" + call.lists.at(0), "ids", "stats", "idle"};
   } else {
     names = fixed_keys().at(call.script);
     for (const std::string& each : call.named) names.push_back("processing:" + each);
@@ -79,6 +81,21 @@ std::string key(const std::string& topic, const std::string& rest) {
   return "mx:{" + topic + "}:" + rest;
 }
 
+bool is_script(const std::string& name) {
+  return name != "listen" && name != "unlisten" && name != "expire";
+}
+
+bool wakes(const std::string& script) {
+  static const std::set<std::string> names{"produce", "claim",       "retry", "release", "tend",
+                                           "reap",    "sweep",       "pass",  "unlist",  "leave",
+                                           "requeue", "requeue_all", "forget"};
+  return names.contains(script);
+}
+
+std::string alias_of(const std::string& consumer) {
+  return consumer.substr(0, consumer.rfind('.'));
+}
+
 std::vector<std::string> keys_of(const Call& call) {
   Names out = names_of(call);
   for (std::string& each : out) {
@@ -90,12 +107,12 @@ std::vector<std::string> keys_of(const Call& call) {
 
 std::vector<std::string> command_of(const Call& call, const std::string& sha, std::int64_t now_us,
                                     int fail_at) {
-  if (call.script == "take") return {"ZREM", key(call.topic, "wake"), "0"};
   if (call.script == "expire") return {"DEL", key(call.topic, "producer:" + call.who)};
   const std::vector<std::string> keys = keys_of(call);
   std::vector<std::string> out{"EVALSHA", sha, std::to_string(keys.size())};
   out.insert(out.end(), keys.begin(), keys.end());
   out.insert(out.end(), call.argv.begin(), call.argv.end());
+  if (wakes(call.script)) out.push_back("PUBLISH");
   if (now_us >= 0) {
     out.push_back(std::to_string(now_us));
     out.push_back(std::to_string(fail_at));

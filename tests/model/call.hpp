@@ -10,10 +10,11 @@
 namespace mx_rmq::test {
 
 struct Call {
-  // Or "take" (BZPOPMIN's effect on the marker), "expire" (a producer's number expires).
+  // Or "listen", "unlisten" (to the channel of the consumers with the alias `who`), "expire" (a
+  // producer's number expires).
   std::string script;
   std::string topic;
-  std::string who;  // consumer or producer, where KEYS or these two need one
+  std::string who;  // consumer or producer, where KEYS or these need one
   std::vector<std::string> argv;
   std::vector<std::string>
       lists;  // produce: the lists used; cancel_page: the one list; names as high
@@ -27,8 +28,14 @@ struct ScriptOp {
 };
 
 std::string key(const std::string& topic, const std::string& rest);
+// Whether the call is one of a script at all, and whether it is of one that wakes.
+bool is_script(const std::string& name);
+bool wakes(const std::string& script);
+// A consumer's name without its incarnation.
+std::string alias_of(const std::string& consumer);
 std::vector<std::string> keys_of(const Call& call);
-// EVALSHA sha numkeys keys argv, and the two arguments of an instrumented script if `now_us` >= 0.
+// EVALSHA sha numkeys keys argv, the command that publishes for one that wakes, and the two
+// arguments of an instrumented script if `now_us` >= 0.
 std::vector<std::string> command_of(const Call& call, const std::string& sha,
                                     std::int64_t now_us = -1, int fail_at = 0);
 // For messages: bytes that are no text are escaped.

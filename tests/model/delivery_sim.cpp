@@ -117,7 +117,7 @@ class Simulation {
       told_lost(c);
       return;
     }
-    for (std::size_t i = suspects ? 3 : 6, k = 1; i < reply->elements.size(); ++i, ++k) {
+    for (std::size_t i = suspects ? 3 : 7, k = 1; i < reply->elements.size(); ++i, ++k) {
       c.held[number + "." + std::to_string(k)] = (*reply)[i].str();
     }
   }

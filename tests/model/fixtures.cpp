@@ -30,10 +30,11 @@ ScriptOp produce_plain(std::int64_t ms, int number, const std::string& list,
 }
 
 ScriptOp claim(std::int64_t ms, const std::string& who, int number, int n, bool first,
-               std::int64_t lease, const std::string& bytes) {
+               std::int64_t lease, const std::string& bytes, const std::string& list,
+               const std::string& listed) {
   return at(ms, "claim", who,
             {std::to_string(n), who, std::to_string(lease), "100", std::to_string(number),
-             first ? "1" : "0", bytes, "4", "0"});
+             first ? "1" : "0", bytes, "4", "0", list, listed});
 }
 
 namespace {
@@ -47,8 +48,13 @@ std::vector<std::string> other(int place, std::int64_t due, const EnvelopeText& 
 
 }  // namespace
 
-std::vector<ScriptOp> fixture() {
+std::vector<ScriptOp> fixture(int idle) {
   std::vector<ScriptOp> out;
+  for (int i = 10; i < 10 + idle; ++i) {
+    const std::string name = "i" + std::to_string(i);
+    if (i % 3 != 0) out.push_back(at(-100 + i, "listen", name, {}));
+    out.push_back(claim(-100 + i, name + ".0", 1, 0, true, 1000, "100000", "1"));
+  }
   // d.0 takes two good messages, one of which may not be recovered any more, and garbage, and is
   // not heard of again.
   EnvelopeText last_chance = message(2, 'h', "poison", until);
@@ -106,6 +112,7 @@ std::vector<ScriptOp> fixture() {
     argv.insert(argv.end(), each.begin(), each.end());
   }
   out.push_back(at(7, "produce", "p", argv));
+  if (idle == 1) out.push_back(at(7, "unlisten", "i10", {}));
   return out;
 }
 
@@ -155,9 +162,17 @@ std::vector<ScriptOp> writing_calls() {
       at(200, "sweep", "", {"c.0", "1", "100", "100000", "dead", "50", "0"}),
       at(200, "sweep", "", {"c.0", "1", "100", "100000", "dead", "50", "2"}),
       at(200, "sweep", "", {"c.0", "1", "100", "100000", "drop", "100000", "0"}),
-      at(200, "arm", "", {}),
-      at(200, "leave", "c.0", {"c.0", std::to_string(start_ms + 4), "1"}),
-      at(200, "leave", "c.0", {"c.0", "-1", "0"}),
+      claim(200, "e.0", 1, 100, true, 1000, "100000", "1"),
+      claim(200, "i10.0", 2, 1, true, 1000, "100000", "1", "1"),
+      claim(200, "i10.0", 2, 100, true, 1000, "100000", "0", "1"),
+      at(200, "pass", "", {"c.0", "2"}),
+      at(200, "unlist", "", {"i10.0"}),
+      at(200, "unlist", "", {"i25.0"}),
+      at(200, "leave", "i10.0", {"i10.0", "0"}),
+      at(200, "sweep", "", {"i10.0", "2", "100", "100000", "dead", "50", "0"}),
+      at(70'000, "sweep", "", {"i10.0", "1", "100", "100000", "dead", "50", "0"}),
+      at(200, "leave", "c.0", {"c.0", std::to_string(start_ms + 4)}),
+      at(200, "leave", "c.0", {"c.0", "-1"}),
       at(200, "cancel", "", {"much later"}),
       at(200, "cancel_page", "", {"w16", "0", "1000", "100000"}, {"normal"}),
       at(200, "cancel_page", "", {"w17", "0", "1000", "100000"}, {"normal"}),

@@ -24,13 +24,16 @@ EnvelopeText message(int serial, char priority = 'n', const std::string& id = ""
 ScriptOp produce_plain(std::int64_t ms, int number, const std::string& list,
                        const std::vector<std::string>& envelopes);
 
-// A claim by `who`.
+// A claim by `who`; `list`: as idle, if nothing is left; `listed`: it may be.
 ScriptOp claim(std::int64_t ms, const std::string& who, int number, int n, bool first,
-               std::int64_t lease = 1000, const std::string& bytes = "100000");
+               std::int64_t lease = 1000, const std::string& bytes = "100000",
+               const std::string& list = "0", const std::string& listed = "0");
 
 // The state from which `calls()` start: messages of every kind in every place. c.0 holds live
 // messages, d.0 has lapsed.
-std::vector<ScriptOp> fixture();
+// `idle` consumers i10.0, i11.0, ... are listed as idle before that, and nobody listens to each
+// third, or to the only one.
+std::vector<ScriptOp> fixture(int idle = 16);
 
 // For each script (but stats, audit, dlq_list, dlq_get, which write nothing) calls that find work
 // in the fixture.

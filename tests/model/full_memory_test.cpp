@@ -46,8 +46,8 @@ TEST(ScriptFullMemory, RefusesOnlyProduceWhichHasChangedNothing) {
 }
 
 // A topic at rest: c.0 holds three under a lease that goes on, one is delayed and c.0 keeps its
-// alarm, two are dead.
-std::vector<ScriptOp> at_rest() {
+// alarm, two are dead; y.0 is idle, if anybody is to be.
+std::vector<ScriptOp> at_rest(bool idle) {
   std::vector<ScriptOp> out;
   out.push_back(produce_plain(
       0, 1, "normal",
@@ -59,7 +59,10 @@ std::vector<ScriptOp> at_rest() {
   out.push_back(at(1, "produce", "p",
                    {"2", "60000000", "0", "1", "1", "0", std::to_string(start_ms + 50'000),
                     later.id, std::to_string(later.until), later.text()}));
-  out.push_back(at(2, "take", "", {}));
+  if (idle) {
+    out.push_back(at(2, "listen", "y", {}));
+    out.push_back(claim(2, "y.0", 1, 0, true, 1000, "100000", "1"));
+  }
   out.push_back(claim(2, "c.0", 2, 0, false));
   return out;
 }
@@ -72,6 +75,9 @@ TEST(ScriptIdle, FindingNothingToDoChangesNothing) {
       claim(10, "x.0", 1, 5, true),
       at(10, "claim", "c.0", {"5", "c.0", "1000", "100", "3", "0", "100000", "4", due}),
       claim(10, "x.0", 1, 5, false),  // lost
+      claim(10, "y.0", 2, 5, true, 1000, "100000", "1", "1"),
+      at(10, "pass", "", {"y.0", "1"}),
+      at(10, "unlist", "", {"x.0"}),
       at(10, "suspect", "c.0", {"c.0", "1000", "3", "0"}),
       at(10, "suspect", "x.0", {"x.0", "1000", "1", "0"}),
       at(10, "produce", "p", {"2", "60000000", "1", "0", "0", "1", message(9).text()}, {"high"}),
@@ -84,8 +90,8 @@ TEST(ScriptIdle, FindingNothingToDoChangesNothing) {
       at(10, "reap", "c.0", {"c.0", "10", "1000", "200000", "1"}),
       at(10, "reap", "x.0", {"x.0", "10", "1000", "200000", "1"}),
       at(10, "sweep", "", {"c.0", "1", "100", "1000", "dead", "200000", "1"}),
-      at(10, "leave", "x.0", {"x.0", "0", "0"}),
-      at(10, "leave", "c.0", {"c.0", "77", "0"}),
+      at(10, "leave", "x.0", {"x.0", "0"}),
+      at(10, "leave", "c.0", {"c.0", "77"}),
       at(10, "cancel", "", {"nowhere"}),
       at(10, "cancel_page", "", {"nowhere", "0", "1000", "1000"}, {"high"}),
       at(10, "requeue", "", {"nobody"}),
@@ -106,7 +112,8 @@ TEST(ScriptIdle, FindingNothingToDoChangesNothing) {
   std::set<std::string> seen;
   for (const ScriptOp& op : calls) {
     server.flush();
-    for (const ScriptOp& each : at_rest()) server.run(each);
+    // A batch that comes again wakes who is idle: it may be that the first copy did not.
+    for (const ScriptOp& each : at_rest(op.call.script != "produce")) server.run(each);
     const State before = server.state();
     const std::string counted = changes();
     ASSERT_FALSE(server.run(op).is_error()) << show(op);
@@ -114,8 +121,7 @@ TEST(ScriptIdle, FindingNothingToDoChangesNothing) {
     EXPECT_EQ(difference(server.state(), before), "") << show(op);
     seen.insert(op.call.script);
   }
-  // arm always has its one thing to do.
-  EXPECT_EQ(seen.size() + 1, script_sources().size());
+  EXPECT_EQ(seen.size(), script_sources().size());
 }
 
 }  // namespace

@@ -112,12 +112,13 @@ std::string all_violations(ScriptServer& server, const std::string& only_script,
   std::string out;
   for (const ScriptOp& op : writing_calls()) {
     if (!only_script.empty() && op.call.script != only_script) continue;
-    for (int k = 1; k < 1000; ++k) {
+    // A call that is allowed to fail (to publish) is no error of the script.
+    for (int k = 1, without = 0; k < 1000 && without < 12; ++k) {
       bool hit = false;
       const std::string wrong = violation(server, op, k, hit);
       if (!wrong.empty()) out += show(op) + ", call " + std::to_string(k) + ":\n" + wrong;
-      if (!hit) break;
-      ++injected;
+      without = hit ? 0 : without + 1;
+      injected += hit ? 1 : 0;
     }
   }
   return out;
@@ -137,7 +138,8 @@ TEST(ScriptKthCall, ATopicThatWasHalfForgottenIsForgottenByTheNextCall) {
   ScriptServer server;
   const ScriptOp forget = at(20, "forget", "", {"10"});
   int injected = 0;
-  for (int k = 1; k < 100; ++k) {
+  int without = 0;  // to publish is allowed to fail, and that is no error of the script
+  for (int k = 1; k < 100 && without < 2; ++k) {
     server.flush();
     const EnvelopeText chosen = message(2, 'n', "chosen", start_ms + 90'000);
     server.run(at(0, "produce", "p",
@@ -146,14 +148,17 @@ TEST(ScriptKthCall, ATopicThatWasHalfForgottenIsForgottenByTheNextCall) {
                   {"normal"}));
     server.run(claim(1, "c.0", 1, 10, true, 10'000));
     server.run(at(2, "ack", "c.0", {"c.0", "completed", "", "0", "1.1", "1.2"}));
-    server.run(at(3, "leave", "c.0", {"c.0", "0", "1"}));
-    ASSERT_EQ(server.state().size(), 4U) << "the marker, an id, the counters, the producer";
+    server.run(at(3, "leave", "c.0", {"c.0", "0"}));
+    server.run(claim(3, "d.0", 1, 0, true, 1000, "100000", "1"));
+    ASSERT_EQ(server.state().size(), 4U) << "who is idle, an id, the counters, the producer";
     const Value got = server.run(forget, k);
     if (!got.is_error()) {
       EXPECT_EQ(got[1].str(), "gone");
       EXPECT_EQ(server.state().size(), 1U);
-      break;
+      ++without;
+      continue;
     }
+    without = 0;
     ++injected;
     EXPECT_EQ(server.run(forget)[1].str(), "gone");
     EXPECT_EQ(server.state().size(), 1U) << "call " << k;

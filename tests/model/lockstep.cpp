@@ -13,6 +13,24 @@ std::string compare(const ScriptOp& op, const Value& got, const Value& wanted) {
   return show(op) + "\n  server: " + show(got) + "\n  model:  " + show(wanted);
 }
 
+// Empty if the same were told the same, in the same order.
+std::string misheard(ScriptServer& server, const Model& model) {
+  const auto& heard = server.heard();
+  std::string out;
+  for (const auto& [name, t] : model.topics()) {
+    const auto found = heard.find(name);
+    const std::vector<std::string> got =
+        found == heard.end() ? std::vector<std::string>() : found->second;
+    if (got == t.heard) continue;
+    out += "what was published in {" + name + "}\n  server:";
+    for (const std::string& each : got) out += " " + show(each);
+    out += "\n  model: ";
+    for (const std::string& each : t.heard) out += " " + show(each);
+    out += "\n";
+  }
+  return out;
+}
+
 // Each accepted message is in exactly one place, or ended: by the server's state and the model's
 // list of what ended.
 std::string misplaced(const State& state, const Model& model, const World& world) {
@@ -73,6 +91,7 @@ std::optional<Divergence> run_lockstep(ScriptServer& server, std::uint64_t seed,
     if (out.what.empty() && (i + 1 == ops || (i + 1) % interval == 0)) {
       const State state = server.state();
       out.what = difference(state, model.state());
+      if (out.what.empty()) out.what = misheard(server, model);
       if (out.what.empty()) out.what = misplaced(state, model, world);
     }
     if (tally != nullptr && i + 1 == ops) {
@@ -80,6 +99,7 @@ std::optional<Divergence> run_lockstep(ScriptServer& server, std::uint64_t seed,
         for (const auto& [field, n] : t.stats) {
           if (field != "alarm") tally->events[field] += n;
         }
+        tally->events["woken"] += static_cast<std::int64_t>(t.heard.size());
       }
     }
     // The server's own account: nothing in two places, the books agree.
@@ -106,6 +126,7 @@ std::optional<Divergence> replay(ScriptServer& server, const std::vector<ScriptO
     out.at = i;
     out.what = compare(trace[i], got, wanted);
     if (out.what.empty()) out.what = difference(server.state(), model.state());
+    if (out.what.empty()) out.what = misheard(server, model);
     if (!out.what.empty()) {
       out.trace.assign(trace.begin(), trace.begin() + static_cast<std::ptrdiff_t>(i) + 1);
       return out;

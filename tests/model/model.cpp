@@ -23,16 +23,15 @@ Value Model::run(const ScriptOp& op) {
   TopicModel& t = topics_[op.call.topic];
   ModelCall c{t, op.call, op.now_us / 1000};
   const std::string& name = op.call.script;
-  if (name == "take") {
-    const bool had = t.marker;
-    t.marker = false;
-    return number(had ? 1 : 0);
-  }
-  if (name == "expire") return number(static_cast<std::int64_t>(t.producers.erase(op.call.who)));
-  if (name == "arm") {
-    t.marker = true;
+  if (name == "listen" || name == "unlisten") {
+    if (name == "listen") {
+      t.listeners.insert(op.call.who);
+    } else {
+      t.listeners.erase(op.call.who);
+    }
     return number(1);
   }
+  if (name == "expire") return number(static_cast<std::int64_t>(t.producers.erase(op.call.who)));
   using Member = Value (ModelCall::*)();
   static const std::map<std::string, Member> table{{"produce", &ModelCall::produce},
                                                    {"claim", &ModelCall::claim},
@@ -44,6 +43,8 @@ Value Model::run(const ScriptOp& op) {
                                                    {"tend", &ModelCall::tend},
                                                    {"reap", &ModelCall::reap},
                                                    {"leave", &ModelCall::leave},
+                                                   {"pass", &ModelCall::pass},
+                                                   {"unlist", &ModelCall::unlist},
                                                    {"sweep", &ModelCall::sweep},
                                                    {"cancel", &ModelCall::cancel},
                                                    {"cancel_page", &ModelCall::cancel_page},
@@ -109,7 +110,7 @@ State Model::state() const {
     add_hash(out, name("ids"), t.ids);
     for (const auto& [producer, batch] : t.producers)
       out[name("producer:" + producer)] = {"string", batch};
-    if (t.marker) out[name("wake")] = {"zset", "0", "0"};
+    add_index(out, name("idle"), t.idle);
     add_hash(out, name("stats"), t.stats);
   }
   return out;
@@ -118,6 +119,39 @@ State Model::state() const {
 bool ModelCall::alive(const std::string& consumer) const {
   const auto found = t.consumers.find(consumer);
   return found != t.consumers.end() && found->second > 0;
+}
+
+// Who is idle, and has been for longest, is told first; 32 are looked at. Whom nobody listens to is
+// removed.
+void ModelCall::wake(std::int64_t n, std::int64_t hops, const std::string& but) {
+  int looked = 0;
+  for (const auto& [since, who] : in_order(t.idle)) {
+    if (since <= 0) continue;
+    if (n == 0 || looked++ == 32) break;
+    if (who == but) continue;
+    if (t.listeners.contains(who)) {
+      t.heard.push_back(who + " w" + std::to_string(hops));
+      t.idle[who] = -now;
+      --n;
+    } else {
+      t.idle.erase(who);
+    }
+  }
+}
+
+// Nobody is there, or somebody was told a moment ago.
+bool ModelCall::quiet() const {
+  return t.idle.empty() || in_order(t.idle).front().first < 20 - now;
+}
+
+void ModelCall::wake_again() {
+  if (!quiet()) wake(1, 0);
+}
+
+bool ModelCall::takeable() const {
+  for (std::size_t i = 0; i < 3; ++i)
+    if (!t.ready[i].empty()) return true;
+  return !t.delayed.empty() && in_order(t.delayed).front().first <= now;
 }
 
 Value ModelCall::settle_lost(std::int64_t tags) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "call.hpp"
@@ -33,10 +34,13 @@ struct TopicModel {
   Data dead_data;  // line, newline, envelope
   Data ids;
   Data producers;
-  bool marker = false;
+  Index idle;                       // alias -> idle since, or minus the ms at which it was told
+  std::set<std::string> listeners;  // aliases: somebody listens to their channels
   std::map<std::string, std::int64_t> stats;
   // What left for good, by the user's word: not on the server.
   std::vector<std::string> ended;
+  // What was published: "<alias> <payload>".
+  std::vector<std::string> heard;
 
   std::size_t size() const;  // messages in any place
 };
@@ -79,6 +83,8 @@ struct ModelCall {
   Value tend();
   Value reap();
   Value leave();
+  Value pass();
+  Value unlist();
   // housekeeping
   Value sweep();
   Value cancel();
@@ -105,7 +111,13 @@ struct ModelCall {
   std::vector<std::string> cap(std::int64_t most, std::int64_t added);
   void free_own(const EnvelopeText& e, const std::string& entry);
   void remove_dead(const std::string& member);
-  bool revive(const std::string& member);
+  // Whether it could be read, and whether its list was empty.
+  std::pair<bool, bool> revive(const std::string& member);
+  void wake(std::int64_t n, std::int64_t hops, const std::string& but = "");
+  void wake_again();
+  void forget_the_gone(const std::vector<std::pair<std::int64_t, std::string>>& listed);
+  bool quiet() const;
+  bool takeable() const;
 };
 
 }  // namespace mx_rmq::test

@@ -39,7 +39,8 @@ std::size_t list_number(const std::string& name) {
 Value ModelCall::produce() {
   std::string& last = t.producers[call.who];
   if (!last.empty() && std::stoll(last) >= num(1)) {
-    Value again = array({number(now), text("again")});
+    wake_again();
+    Value again = array({number(now), text("again"), number(0)});
     std::istringstream words(last);
     std::int64_t each = 0;
     words >> each;
@@ -52,15 +53,16 @@ Value ModelCall::produce() {
   std::size_t at = 6 + lists;
   std::int64_t added = 0;
   std::int64_t duplicates = 0;
+  bool first = false;
   std::set<std::string> mine;
   for (std::size_t i = 0; i < lists; ++i) {
     auto& list = t.ready[list_number(call.lists.at(i))];
     for (std::int64_t n = num(6 + i); n > 0; --n, ++added) {
-      if (list.empty()) t.marker = true;
+      first = first || list.empty();
       list.push_back(arg(at++));
     }
   }
-  Value out = array({number(now), text("ok")});
+  Value out = array({number(now), text("ok"), number(0)});
   for (std::int64_t k = 1; has(at); at += 5, ++k) {
     const std::string& id = arg(at + 2);
     const std::string& until = arg(at + 3);
@@ -75,19 +77,24 @@ Value ModelCall::produce() {
       mine.insert(put(t.delayed, t.delayed_data, id, num(at + 1), arg(at + 4)));
     } else {
       auto& list = t.ready[list_number(call.lists.at(static_cast<std::size_t>(num(at)) - 1))];
-      if (list.empty()) t.marker = true;
+      first = first || list.empty();
       list.push_back(arg(at + 4));
     }
     if (until != "0") t.ids[id] = until;
     ++added;
   }
-  if (!mine.empty() && mine.contains(in_order(t.delayed).front().second)) t.marker = true;
+  if (!mine.empty() && mine.contains(in_order(t.delayed).front().second)) first = true;
+  if (first) {
+    wake(1, 0);
+  } else if (added > 0) {
+    wake_again();
+  }
   if (added > 0) t.stats["produced"] += added;
   if (duplicates > 0) t.stats["duplicates"] += duplicates;
   if (added + duplicates > 0) {
     std::string& applied = t.producers[call.who];
     applied = arg(1);
-    for (std::size_t i = 2; i < out.elements.size(); ++i)
+    for (std::size_t i = 3; i < out.elements.size(); ++i)
       applied += " " + std::to_string(out[i].num());
   }
   return out;
@@ -147,7 +154,19 @@ Value ModelCall::claim() {
   }
   const bool left = !t.ready[0].empty() || !t.ready[1].empty() || !t.ready[2].empty();
   const std::int64_t next = t.delayed.empty() ? -1 : in_order(t.delayed).front().first;
-  if (left || (next >= 0 && next <= now)) t.marker = true;
+  const bool list = has(10) && arg(10) == "1";
+  const std::string mine_name = alias_of(me);
+  bool listed = false;
+  if (left || (next >= 0 && next <= now)) {
+    wake(1, 0, mine_name);
+    if (has(11) && arg(11) == "1") t.idle.erase(mine_name);
+  } else if (list) {
+    const auto since = t.idle.find(mine_name);
+    if (since == t.idle.end() || since->second < 0) t.idle[mine_name] = now;
+    listed = true;
+  } else if (has(11) && arg(11) == "1") {
+    t.idle.erase(mine_name);
+  }
   // The alarm: who is told of a due time keeps a timer for it.
   std::int64_t alarm = -1;
   const auto kept = t.stats.find("alarm");
@@ -159,8 +178,9 @@ Value ModelCall::claim() {
   } else if (next < 0 && mine && kept->second > now) {
     t.stats.erase("alarm");
   }
-  Value out = array({number(now), text("ok"), number(alarm), text(lapsed),
-                     number(t.ready[3].empty() ? 0 : 1), number(left ? 1 : 0)});
+  Value out =
+      array({number(now), text("ok"), number(alarm), text(lapsed),
+             number(t.ready[3].empty() ? 0 : 1), number(left ? 1 : 0), number(listed ? 1 : 0)});
   for (const std::string& each : taken) out.elements.push_back(text(each));
   return out;
 }
@@ -211,7 +231,7 @@ Value ModelCall::tend() {
     held.erase(each.text);
     ++back;
   }
-  if (back > 0) t.marker = true;
+  if (back > 0) wake(1, 0);
   if (held.empty()) t.processing.erase(me);
   return out;
 }
@@ -251,7 +271,7 @@ Value ModelCall::reap() {
     }
     held.erase(each.text);
   }
-  if (back > 0) t.marker = true;
+  if (back > 0) wake(1, 0);
   const auto left = static_cast<std::int64_t>(held.size());
   if (left == 0) {
     t.processing.erase(who);
@@ -263,19 +283,40 @@ Value ModelCall::reap() {
   return out;
 }
 
+// It is not idle, and there is work: it may have been woken, so somebody else is.
+Value ModelCall::unlist() {
+  const std::string me = alias_of(arg(1));
+  const auto since = t.idle.find(me);
+  const bool there = since != t.idle.end();
+  const bool idle = there && since->second > 0;
+  if (there) t.idle.erase(since);
+  if (!idle && takeable()) wake(1, 0, me);
+  return number(there ? 1 : 0);
+}
+
 Value ModelCall::leave() {
   const std::string& me = arg(1);
+  const auto since = t.idle.find(alias_of(me));
+  bool handed = (since == t.idle.end() || since->second < 0) && takeable();
+  if (since != t.idle.end()) t.idle.erase(since);
   const auto alarm = t.stats.find("alarm");
-  if (arg(3) == "1") t.marker = true;
   const bool unknown = arg(2) == "-1";  // whether this consumer keeps it
   if (alarm != t.stats.end() && (unknown || std::to_string(alarm->second) == arg(2))) {
     t.stats.erase(alarm);
-    t.marker = true;
+    handed = true;
   }
+  if (handed) wake(1, 0, alias_of(me));
   const auto held = t.processing.find(me);
   if (held != t.processing.end()) return number(static_cast<std::int64_t>(held->second.size()));
   if (alive(me)) t.consumers.erase(me);
   return number(0);
+}
+
+Value ModelCall::pass() {
+  const std::size_t before = t.heard.size();
+  const std::int64_t hops = num(2);
+  wake(hops >= 5 ? 32 : std::int64_t{1} << hops, hops, alias_of(arg(1)));
+  return number(static_cast<std::int64_t>(t.heard.size() - before));
 }
 
 }  // namespace mx_rmq::test

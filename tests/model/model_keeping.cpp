@@ -16,6 +16,19 @@ constexpr std::int64_t longest_number = 999'999'999'999'999;  // 15 digits
 
 }  // namespace
 
+// Of those that were listed: 16 that nobody listens to, at a place that moves from sweep to sweep,
+// and 16 that were told 60 s ago.
+void ModelCall::forget_the_gone(const std::vector<std::pair<std::int64_t, std::string>>& listed) {
+  if (listed.empty()) return;
+  const auto from = static_cast<std::size_t>(16 * num(2)) % listed.size();
+  for (std::size_t i = from; i < std::min(from + 16, listed.size()); ++i)
+    if (!t.listeners.contains(listed[i].second)) t.idle.erase(listed[i].second);
+  int most = 16;
+  for (const auto& [since, who] : listed) {
+    if (since >= 60'000 - now && since < 0 && most-- > 0) t.idle.erase(who);
+  }
+}
+
 Value ModelCall::sweep() {
   const std::int64_t longest = now + num(6);
   std::int64_t furthest = 0;
@@ -63,11 +76,13 @@ Value ModelCall::sweep() {
   if (buried + lost > 0) t.stats["expired"] += buried + lost;
   if (lost > 0) t.stats["discarded"] += lost;
   const std::vector<std::string> dropped = cap(num(7), buried + unreadable);
-  bool waiting = false;
-  for (const auto& list : t.ready) waiting = waiting || !list.empty();
-  if (waiting || (!t.delayed.empty() && in_order(t.delayed).front().first <= now)) t.marker = true;
+  const bool waits = takeable();
+  const bool known = t.idle.contains(alias_of(arg(1)));
+  const auto listed = in_order(t.idle);
+  if (waits && !quiet()) wake(1, 0, alias_of(arg(1)));
+  forget_the_gone(listed);
   Value out = array({number(now), text("ok"), number(taken), number(full ? 1 : 0), text(lapsed),
-                     number(suspects ? 1 : 0)});
+                     number(suspects ? 1 : 0), number(waits ? 1 : 0), number(known ? 1 : 0)});
   for (const std::string& each : dropped) out.elements.push_back(text(each));
   return out;
 }
@@ -141,9 +156,9 @@ Value ModelCall::dlq_get() {
   return array({text(std::to_string(found->second)), text(t.dead_data.at(arg(1)))});
 }
 
-bool ModelCall::revive(const std::string& member) {
+std::pair<bool, bool> ModelCall::revive(const std::string& member) {
   auto e = EnvelopeText::parse(inner(t.dead_data.at(member)));
-  if (!e) return false;
+  if (!e) return {false, false};
   const std::int64_t grace = std::max<std::int64_t>(0, e->until - e->expire);
   e->attempts = 0;
   e->recoveries = 0;
@@ -158,32 +173,49 @@ bool ModelCall::revive(const std::string& member) {
     if (!used) t.ids[e->id] = std::to_string(e->until);
   }
   auto& list = t.ready[e->priority == 'h' ? 0 : e->priority == 'n' ? 1 : 2];
-  if (list.empty()) t.marker = true;
+  const bool first = list.empty();
   list.push_back(e->text());
   ++t.stats["requeued"];
   t.dead.erase(member);
   t.dead_data.erase(member);
-  return true;
+  return {true, first};
 }
 
 Value ModelCall::requeue() {
   if (!t.dead.contains(arg(1))) return array({number(now), text("none")});
-  return array({number(now), text(revive(arg(1)) ? "ok" : "unreadable")});
+  const auto [done, first] = revive(arg(1));
+  if (!done) return array({number(now), text("unreadable")});
+  if (first) {
+    wake(1, 0);
+  } else {
+    wake_again();
+  }
+  return array({number(now), text("ok")});
 }
 
 Value ModelCall::requeue_all() {
   const std::int64_t by = num(1) == 0 ? now : num(1);
   std::int64_t pass = num(2), left = num(4), done = 0, passed = 0, looked = 0;
+  bool some = false;
+  bool more = false;
   for (const auto& [dead_at, member] : in_order(t.dead)) {
     if (dead_at > by || looked == num(3)) break;
     if (pass-- > 0) continue;
-    if (left < 0) return array({number(now), number(done), number(passed), number(1)});
+    more = left < 0;
+    if (more) break;
     ++looked;
     left -= size_of(t.dead_data.at(member));
-    ++(revive(member) ? done : passed);
+    const auto [revived, first] = revive(member);
+    ++(revived ? done : passed);
+    some = some || first;
   }
-  return array(
-      {number(now), number(done), number(passed), number(looked > 0 && looked == num(3) ? 1 : 0)});
+  if (some) {
+    wake(1, 0);
+  } else if (done > 0) {
+    wake_again();
+  }
+  more = more || (looked > 0 && looked == num(3));
+  return array({number(now), number(done), number(passed), number(more ? 1 : 0)});
 }
 
 Value ModelCall::dlq_remove() {
@@ -260,7 +292,8 @@ Value ModelCall::forget() {
   t.dead_data.clear();
   t.ids.clear();
   t.stats.clear();
-  t.marker = false;
+  wake(32, 0);  // so that the living are listed again
+  t.idle.clear();
   return array({number(now), text("gone")});
 }
 

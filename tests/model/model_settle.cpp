@@ -51,7 +51,7 @@ Value ModelCall::retry() {
   if (held.empty()) t.processing.erase(me);
   if (n > 0) {
     t.stats["retried"] += n;
-    if (mine.contains(in_order(t.delayed).front().second)) t.marker = true;
+    if (mine.contains(in_order(t.delayed).front().second)) wake(1, 0);
   }
   return array({number(now), text("ok"), number(n)});
 }
@@ -91,7 +91,7 @@ Value ModelCall::release() {
     ++n;
   }
   if (held.empty()) t.processing.erase(me);
-  if (n > 0) t.marker = true;
+  if (n > 0) wake(1, 0);
   return array({number(now), text("ok"), number(n)});
 }
 

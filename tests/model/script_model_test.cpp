@@ -40,7 +40,7 @@ TEST(ScriptModel, RepliesAndStatesAreThoseOfThePlainModel) {
   }
   for (const char* event :
        {"produced", "duplicates", "completed", "retried", "dead", "dropped", "expired", "cancelled",
-        "discarded", "lease_lost", "recovered", "requeued", "removed"}) {
+        "discarded", "lease_lost", "recovered", "requeued", "removed", "woken"}) {
     EXPECT_GT(tally.events[event], 200) << event;
   }
 }

@@ -28,8 +28,8 @@ std::string script_file(const std::string& name);
 std::string script_header(const std::string& name);
 
 // The script behind a prefix that takes two more arguments off the end of ARGV: the time in us that
-// TIME answers, and k > 0 to make the k-th other call inside the script fail. Its own text is
-// untouched and runs against the real server.
+// TIME answers, and k > 0 to make the k-th other call inside the script fail (one by pcall gets an
+// error as its answer). Its own text is untouched and runs against the real server.
 std::string instrumented(const std::string& source);
 
 // The scripts loaded on a server.

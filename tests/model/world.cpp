@@ -65,6 +65,9 @@ void World::step_to_an_edge() {
   for (const auto& [consumer, deadline] : t.consumers) add(deadline, "reap");
   for (const auto& [member, due] : t.delayed) add(due, "claim");
   for (const auto& [id, until] : t.ids) add(std::stoll(until), "produce");
+  for (const auto& [who, since] : t.idle) {
+    if (since < 0) add(20 - since, "produce");
+  }
   for (const auto& list : t.ready) {
     const auto e = list.empty() ? std::nullopt : EnvelopeText::parse(list.front());
     for (int times = 0; e && times < 3; ++times) add(e->expire, "sweep");
@@ -79,6 +82,7 @@ ScriptOp World::next() {
   now_us_ += static_cast<std::int64_t>(chance(50)   ? below(500)
                                        : chance(90) ? below(20'000)
                                                     : below(chance(20) ? 600'000 : 150'000));
+  if (below(300) == 0) now_us_ += 60'000'000;
   if (chance(6)) step_to_an_edge();
   if (forced_.empty() && !late_.empty() && chance(8)) {
     const std::size_t i = below(late_.size());
@@ -92,7 +96,7 @@ ScriptOp World::next() {
     consumer_ = below(topic().consumers.size());
     producer_ = below(topic().producers.size());
     current_ = draw();
-    const bool whole = current_.script == "take" || current_.script == "expire";
+    const bool whole = !is_script(current_.script);
     const std::uint64_t luck = whole ? 0 : below(100);
     if (luck < 82) {
       fate_ = Fate::answered;
@@ -115,7 +119,7 @@ ScriptOp World::next() {
 void World::reply(const Value& value) {
   if (current_.script == "produce" && value[1].str() == "ok") {
     std::set<std::int64_t> duplicates;
-    for (std::size_t i = 2; i < value.elements.size(); ++i) duplicates.insert(value[i].num());
+    for (std::size_t i = 3; i < value.elements.size(); ++i) duplicates.insert(value[i].num());
     const auto lists = static_cast<std::size_t>(std::stoll(current_.argv[2]));
     std::size_t at = 5 + lists;
     for (std::size_t i = 0; i < lists; ++i) {
@@ -166,6 +170,8 @@ void World::told(const Call& call, const Value& value) {
     for (std::size_t i = 3; i < value.elements.size(); ++i) c.held.erase(value[i].str());
   } else if (call.script == "leave" && value.integer == 0) {
     c.lost();
+  } else if (call.script == "unlist") {
+    c.listed = false;
   }
 }
 
@@ -178,10 +184,11 @@ void World::told_claim(const Call& call, const Value& value) {
   const bool claim = call.script == "claim";
   if (claim) {
     c.alarm = value[2].num() < 0 ? 0 : value[2].num();
+    c.listed = value[6].num() == 1;
     c.reclaim_alarm = false;
   }
   const std::string& number = call.argv[claim ? 4 : 2];
-  for (std::size_t i = claim ? 6 : 3, k = 1; i < value.elements.size(); ++i, ++k) {
+  for (std::size_t i = claim ? 7 : 3, k = 1; i < value.elements.size(); ++i, ++k) {
     c.held[number + "." + std::to_string(k)] = value[i].str();
   }
 }
@@ -216,7 +223,8 @@ Call World::draw() {
   if (luck < 74) return tend();
   if (luck < 78) return reap();
   if (luck < 81) return sweep();
-  if (luck < 83) return leave();
+  if (luck < 82) return leave();
+  if (luck < 83) return chance(50) ? unlist() : pass();
   if (luck < 88) return cancel();
   if (luck < 94) return dead_letters();
   return look();

@@ -37,6 +37,7 @@ class World {
     std::vector<Call> unanswered;             // settles without a reply
     bool unknown = false;                     // a claim without a reply
     bool reclaim_alarm = false;
+    bool listed = false;
     std::int64_t alarm = 0;
     std::string name() const { return base + "." + std::to_string(incarnation); }
     void lost();
@@ -68,6 +69,8 @@ class World {
   Call reap();
   Call sweep();
   Call leave();
+  Call pass();
+  Call unlist();
   Call cancel();
   Call dead_letters();
   Call look();

@@ -17,7 +17,8 @@ Call World::claim() {
           {std::to_string(below(7)), c.name(), std::to_string(lease), std::to_string(below(5)),
            std::to_string(c.claim), c.held.empty() && c.settling.empty() ? "1" : "0",
            budgets[below(budgets.size())], std::to_string(1 + below(4)),
-           c.reclaim_alarm ? "-1" : std::to_string(c.alarm)},
+           c.reclaim_alarm ? "-1" : std::to_string(c.alarm), chance(70) ? "1" : "0",
+           c.listed || chance(10) ? "1" : "0"},
           {},
           {}};
 }
@@ -176,12 +177,15 @@ Call World::sweep() {
 Call World::leave() {
   Consumer& c = consumer();
   if (!c.held.empty() && chance(70)) return tend();
-  return {"leave",
-          topic().name,
-          c.name(),
-          {c.name(), c.reclaim_alarm ? "-1" : std::to_string(c.alarm), chance(20) ? "1" : "0"},
-          {},
-          {}};
+  return {"leave",  topic().name,
+          c.name(), {c.name(), c.reclaim_alarm ? "-1" : std::to_string(c.alarm)},
+          {},       {}};
+}
+
+Call World::unlist() { return {"unlist", topic().name, "", {consumer().name()}, {}, {}}; }
+
+Call World::pass() {
+  return {"pass", topic().name, "", {consumer().name(), std::to_string(below(7))}, {}, {}};
 }
 
 // The id of a message somewhere, or one that is nowhere.
@@ -269,8 +273,10 @@ Call World::look() {
   Call call{"audit", topic().name, "", {chance(90) ? "100000" : "5"}, {}, {}};
   const std::uint64_t luck = below(6);
   if (luck == 0) return {"stats", topic().name, "", {std::to_string(below(4))}, {}, {}};
-  if (luck == 1) return {"arm", topic().name, "", {}, {}, {}};
-  if (luck <= 3) return {"take", topic().name, "", {}, {}, {}};
+  if (luck <= 3) {
+    const bool deaf = data().listeners.contains(consumer().base) && chance(40);
+    return {deaf ? "unlisten" : "listen", topic().name, consumer().base, {}, {}, {}};
+  }
   if (luck == 4) {
     const std::string& name = topic().producers[producer_].name;
     const bool pending = !topic().producers[producer_].unanswered.empty() ||

@@ -89,7 +89,8 @@ void wrong_type() {
 
 // --- data ---
 
-MiniRedis::MiniRedis(LuaHost& lua, Time time) : lua_(lua), time_(std::move(time)) {}
+MiniRedis::MiniRedis(LuaHost& lua, Time time, Channels channels)
+    : lua_(lua), time_(std::move(time)), channels_(std::move(channels)) {}
 
 Entry* MiniRedis::find_any(const std::string& key) {
   const auto found = keys_.find(key);
@@ -123,6 +124,7 @@ namespace {
 const CommandTable& commands() {
   static const CommandTable table = [] {
     CommandTable out;
+    add_channel_commands(out);
     add_key_commands(out);
     add_list_commands(out);
     add_hash_commands(out);
@@ -179,7 +181,7 @@ Value MiniRedis::call(const Arguments& command) {
   }
 }
 
-std::optional<Value> MiniRedis::run(const Arguments& command) {
+Value MiniRedis::run(const Arguments& command) {
   now_us_ = time_();
   try {
     const std::string name = upper(command.at(0));
@@ -188,18 +190,6 @@ std::optional<Value> MiniRedis::run(const Arguments& command) {
       return run_script(command, name == "EVAL" ? lua_.load(command[1]) : command[1]);
     }
     if (name == "SCRIPT") return script_command(command);
-    if (name == "BZPOPMIN") {
-      if (command.size() < 3) throw CommandError(wrong_number(name));
-      for (std::size_t i = 1; i + 1 < command.size(); ++i) {
-        SortedSet* const set = find<SortedSet>(command[i]);
-        if (set == nullptr) continue;
-        const auto first = *set->order.begin();
-        set->remove(first.second);
-        drop_if_empty(command[i]);
-        return array({bulk(command[i]), bulk(first.second), bulk(write_score(first.first))});
-      }
-      return std::nullopt;
-    }
     return dispatch(command, false);
   } catch (const CommandError& e) {
     return error(e.what());

@@ -37,13 +37,19 @@ class MiniRedis {
   // Unix microseconds; asked once a command.
   using Time = std::function<std::int64_t()>;
 
+  // Who listens to channels, which belong to connections. Without them nobody does.
+  struct Channels {
+    // How many heard it.
+    std::function<std::int64_t(const std::string& channel, const std::string& payload)> publish;
+    std::function<std::int64_t(const std::string& channel)> listeners;
+  };
+
   // `lua` may be shared by several; it must outlive them.
-  MiniRedis(LuaHost& lua, Time time);
+  MiniRedis(LuaHost& lua, Time time, Channels channels = {});
 
   // Carries out one command as it comes from a client. Everything but what belongs to a connection
-  // (CLIENT, AUTH ...). A blocking command whose keys are empty gives nothing: whoever has the
-  // connections waits.
-  std::optional<Value> run(const Arguments& command);
+  // (CLIENT, AUTH, SUBSCRIBE ...).
+  Value run(const Arguments& command);
   // The same from inside a script.
   Value call(const Arguments& command);
 
@@ -62,6 +68,7 @@ class MiniRedis {
   T& make(const std::string& key);  // there afterwards
   Entry* find_any(const std::string& key);
   void drop_if_empty(const std::string& key);
+  const Channels& channels() const noexcept { return channels_; }
 
  private:
   Value run_script(const Arguments& command, const std::string& sha);
@@ -70,6 +77,7 @@ class MiniRedis {
 
   LuaHost& lua_;
   Time time_;
+  const Channels channels_;
   Keyspace keys_;
   std::set<std::string, std::less<>> scripts_;
   std::int64_t now_us_ = 0;
@@ -81,6 +89,7 @@ struct CommandSpec {
 };
 using CommandTable = std::unordered_map<std::string, CommandSpec>;
 
+void add_channel_commands(CommandTable& table);
 void add_key_commands(CommandTable& table);
 void add_list_commands(CommandTable& table);
 void add_hash_commands(CommandTable& table);

@@ -2,6 +2,7 @@
 // server: equal replies, equal data.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <random>
@@ -22,9 +23,18 @@ using test::State;
 // The mini Redis behind the same face as ScriptServer.
 class MiniServer {
  public:
-  MiniServer() : redis_(lua_, [this] { return now_us_; }) {
+  MiniServer()
+      : redis_(lua_, [this] { return now_us_; },
+               {[this](const std::string& channel, const std::string& payload) -> std::int64_t {
+                  if (!channels_.contains(channel)) return 0;
+                  heard_.push_back(channel + " " + payload);
+                  return 1;
+                },
+                [this](const std::string& channel) -> std::int64_t {
+                  return channels_.contains(channel) ? 1 : 0;
+                }}) {
     for (const auto& [name, source] : test::script_sources()) {
-      shas_[name] = redis_.run({"SCRIPT", "LOAD", test::instrumented(source)})->text;
+      shas_[name] = redis_.run({"SCRIPT", "LOAD", test::instrumented(source)}).text;
     }
   }
 
@@ -32,10 +42,20 @@ class MiniServer {
   void set_time(std::int64_t us) { now_us_ = us; }
 
   Value run(const ScriptOp& op) {
-    const bool script = op.call.script != "take" && op.call.script != "expire";
-    return *redis_.run(
-        test::command_of(op.call, script ? shas_.at(op.call.script) : "", op.now_us));
+    const std::string channel = test::key(op.call.topic, "to:" + op.call.who);
+    if (op.call.script == "listen") channels_.insert(channel);
+    if (op.call.script == "unlisten") channels_.erase(channel);
+    if (op.call.script.ends_with("listen")) return test::number(1);
+    const bool script = test::is_script(op.call.script);
+    return redis_.run(test::command_of(op.call, script ? shas_.at(op.call.script) : "", op.now_us));
   }
+
+  void clear() {
+    redis_.keys().clear();
+    channels_.clear();
+    heard_.clear();
+  }
+  const std::vector<std::string>& heard() const { return heard_; }
 
   State state() const {
     State out;
@@ -67,6 +87,8 @@ class MiniServer {
 
   LuaHost lua_;
   std::int64_t now_us_ = 1'800'000'000'000'000;
+  std::set<std::string> channels_;
+  std::vector<std::string> heard_;  // "<channel> <payload>"
   MiniRedis redis_;
   std::map<std::string, std::string> shas_;
 };
@@ -97,7 +119,7 @@ std::string shown(const Arguments& command) {
 
 void expect_equal(test::RedisClient& real, MiniRedis& mini, const Arguments& command) {
   Value wanted = real.try_command(command);
-  Value got = *mini.run(command);
+  Value got = mini.run(command);
   in_any_order(command, wanted);
   in_any_order(command, got);
   EXPECT_TRUE(test::same(got, wanted))
@@ -111,7 +133,7 @@ TEST(MiniRedis, RunsTheScriptsAsTheRealOneDoes) {
   std::size_t calls = 0;
   for (std::uint64_t seed = 1; seed <= seeds && !HasFailure(); ++seed) {
     real.flush();
-    mini.redis().keys().clear();
+    mini.clear();
     test::Model model;
     test::World world(seed, model);
     for (int i = 0; i < 500 && !HasFailure(); ++i) {
@@ -127,6 +149,16 @@ TEST(MiniRedis, RunsTheScriptsAsTheRealOneDoes) {
         EXPECT_EQ(test::difference(real.state(), mini.state()), "") << "seed " << seed;
       }
     }
+    std::size_t heard = 0;
+    for (const auto& [topic, each] : real.heard()) {
+      heard += each.size();
+      for (const std::string& words : each) {
+        const std::string shown = test::key(topic, "to:" + words);
+        EXPECT_EQ(std::ranges::count(mini.heard(), shown), std::ranges::count(each, words))
+            << shown << ", seed " << seed;
+      }
+    }
+    EXPECT_EQ(heard, mini.heard().size()) << "seed " << seed;
   }
   std::printf("%zu calls of scripts, all replies and %llu states equal\n", calls,
               static_cast<unsigned long long>(seeds * 10));
@@ -307,24 +339,25 @@ TEST(MiniRedis, ConvertsBetweenLuaAndRepliesAsTheRealOneDoes) {
   expect_equal(real, mini.redis(), {"SCRIPT", "FLUSH"});
   expect_equal(real, mini.redis(), {"EVALSHA", sha, "0"});
   expect_equal(real, mini.redis(), {"ZADD", "z", "3", "c", "1", "a"});
-  expect_equal(real, mini.redis(), {"BZPOPMIN", "none", "z", "1"});
-  expect_equal(real, mini.redis(), {"BZPOPMIN", "z", "1"});
+  expect_equal(real, mini.redis(), {"PUBLISH", "c", "payload"});
+  expect_equal(real, mini.redis(), {"SPUBLISH", "c", "payload"});
+  expect_equal(real, mini.redis(), {"PUBSUB", "NUMSUB", "c", "d"});
+  expect_equal(real, mini.redis(), {"PUBSUB", "SHARDNUMSUB", "c"});
   expect_equal(real, mini.redis(), {"EXISTS", "z"});
-  EXPECT_FALSE(mini.redis().run({"BZPOPMIN", "z", "1"}).has_value());
 }
 
 TEST(MiniRedis, ExpiresKeysByItsOwnTimeAndShowsItToScripts) {
   MiniServer mini;
   MiniRedis& redis = mini.redis();
   mini.set_time(1'700'000'000'123'456);
-  EXPECT_EQ(redis.run({"TIME"})->strings(), (std::vector<std::string>{"1700000000", "123456"}));
+  EXPECT_EQ(redis.run({"TIME"}).strings(), (std::vector<std::string>{"1700000000", "123456"}));
   redis.run({"SET", "k", "v", "PX", "1000"});
-  EXPECT_EQ(redis.run({"PTTL", "k"})->num(), 1000);
+  EXPECT_EQ(redis.run({"PTTL", "k"}).num(), 1000);
   mini.set_time(1'700'000'001'122'999);
-  EXPECT_EQ(redis.run({"GET", "k"})->str(), "v");
+  EXPECT_EQ(redis.run({"GET", "k"}).str(), "v");
   mini.set_time(1'700'000'001'123'456);
-  EXPECT_TRUE(redis.run({"GET", "k"})->is_nil());
-  const Value now = *redis.run({"EVAL", "return redis.call('TIME')", "0"});
+  EXPECT_TRUE(redis.run({"GET", "k"}).is_nil());
+  const Value now = redis.run({"EVAL", "return redis.call('TIME')", "0"});
   EXPECT_EQ(now.strings(), (std::vector<std::string>{"1700000001", "123456"}));
 }
 

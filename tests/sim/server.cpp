@@ -1,6 +1,6 @@
 #include "server.hpp"
 
-#include <charconv>
+#include <algorithm>
 #include <vector>
 
 #include "node.hpp"
@@ -23,7 +23,15 @@ std::string text_of(const Value& value) {
 
 Server::Server(Simulation& world, LuaHost& lua)
     : world_(world),
-      redis_(lua, [this] { return now_us(); }),
+      redis_(lua, [this] { return now_us(); },
+             {[this](const std::string& channel, const std::string& payload) {
+                return publish(channel, payload);
+              },
+              [this](const std::string& channel) {
+                return std::ranges::count_if(connections_, [&](const auto& each) {
+                  return each.second.channels.contains(channel);
+                });
+              }}),
       watcher_(world.books(), world.scheduler(), redis_) {}
 
 std::int64_t Server::now_us() const {
@@ -56,7 +64,7 @@ void Server::feed(const std::shared_ptr<Link>& link, std::string bytes) {
 
 void Server::serve(Connection& connection) {
   const std::uint64_t id = connection.link->id();
-  while (!connection.blocked) {
+  for (;;) {
     const auto command = connection.reader.next();
     if (!command) return;
     execute(connection, *command);
@@ -67,11 +75,8 @@ void Server::serve(Connection& connection) {
 void Server::execute(Connection& connection, const Arguments& command) {
   ++commands_;
   const int node = connection.link->node().index();
-  if (command[0] == "BZPOPMIN") {
-    const auto reply = redis_.run(command);
-    world_.trace(node, command, reply ? &*reply : nullptr);
-    if (!reply) return block(connection, command);
-    connection.link->reply(text_of(*reply));
+  if (command[0].ends_with("SUBSCRIBE")) {
+    listen(connection, command);
     return;
   }
   if (command[0] == "CLIENT") {
@@ -79,12 +84,12 @@ void Server::execute(Connection& connection, const Arguments& command) {
     return;
   }
   watcher_.before(command, now_us() / 1000, world_.strict());
-  const Value reply = redis_.run(command).value();
+  const Value reply = redis_.run(command);
   watcher_.after(command, reply, node);
   world_.trace(node, command, &reply);
   if (reply.is_error()) world_.books().saw("error " + reply.text.substr(0, reply.text.find(' ')));
-  serve_blocked();
   const std::string_view script = watcher_.script_of(command);
+  heed(command, script);
   if (!script.empty()) world_.script_ran(connection.link->node(), script);
   if (connection.swallow && !script.empty()) {
     world_.books().saw("swallowed " + std::string(script));
@@ -99,64 +104,60 @@ Value Server::client_command(Connection& connection, const Arguments& command) {
   const std::string what = command.size() > 1 ? upper(command[1]) : "";
   if (what == "ID") return integer(static_cast<std::int64_t>(connection.link->id()));
   if (what == "SETNAME") return status("OK");
-  if (what != "UNBLOCK" || command.size() < 3) return error("ERR unknown subcommand");
-  std::uint64_t id = 0;
-  std::from_chars(command[2].data(), command[2].data() + command[2].size(), id);
-  const auto found = connections_.find(id);
-  if (found == connections_.end() || !found->second.blocked) return integer(0);
-  unblock(id, std::string(nil_array));
-  return integer(1);
+  return error("ERR unknown subcommand");
 }
 
-// --- blocking ---
+// --- channels ---
 
-void Server::block(Connection& connection, const Arguments& command) {
-  const std::uint64_t id = connection.link->id();
-  const std::uint64_t number = ++blocks_;
-  connection.blocked = command;
-  connection.block = number;
-  waiting_.emplace(number, id);
-  std::int64_t seconds = 0;
-  const std::string& timeout = command.back();
-  std::from_chars(timeout.data(), timeout.data() + timeout.size(), seconds);
-  if (seconds == 0) return;
-  world_.scheduler().after(std::chrono::seconds(seconds), [this, id, number] {
-    const auto found = connections_.find(id);
-    if (found == connections_.end() || found->second.block != number) return;
-    if (found->second.blocked) unblock(id, std::string(nil_array));
-  });
-}
-
-void Server::unblock(std::uint64_t id, std::string reply) {
-  Connection& connection = connections_.at(id);
-  connection.blocked.reset();
-  connection.link->reply(std::move(reply));
-  // What was sent behind it goes on, not inside what woke it.
-  world_.scheduler().after(Duration(0), [this, id] {
-    const auto found = connections_.find(id);
-    if (found != connections_.end()) serve(found->second);
-  });
-}
-
-// Who has waited longest is served first.
-void Server::serve_blocked() {
-  for (auto at = waiting_.begin(); at != waiting_.end();) {
-    const auto found = connections_.find(at->second);
-    const bool waits = found != connections_.end() && found->second.block == at->first &&
-                       found->second.blocked.has_value();
-    if (!waits) {
-      at = waiting_.erase(at);
-      continue;
+// SUBSCRIBE, UNSUBSCRIBE and the same for sharded channels: one reply a channel.
+void Server::listen(Connection& connection, const Arguments& command) {
+  const bool sharded = command[0].starts_with('S') && command[0] != "SUBSCRIBE";
+  const bool leaves = command[0].find("UNSUBSCRIBE") != std::string::npos;
+  std::string kind = leaves ? "unsubscribe" : "subscribe";
+  if (sharded) kind.insert(0, 1, 's');
+  Arguments channels(command.begin() + 1, command.end());
+  if (channels.empty()) channels.assign(connection.channels.begin(), connection.channels.end());
+  for (const std::string& channel : channels) {
+    if (leaves) {
+      connection.channels.erase(channel);
+    } else {
+      connection.channels.insert(channel);
     }
-    const auto reply = redis_.run(*found->second.blocked);
-    if (!reply) {
-      ++at;
-      continue;
-    }
-    world_.trace(found->second.link->node().index(), *found->second.blocked, &*reply);
-    at = waiting_.erase(at);
-    unblock(found->first, text_of(*reply));
+    const auto left = static_cast<std::int64_t>(connection.channels.size());
+    connection.link->reply(text_of(array({bulk(kind), bulk(channel), integer(left)})));
   }
+}
+
+std::int64_t Server::publish(const std::string& channel, const std::string& payload) {
+  std::int64_t heard = 0;
+  const std::string text = text_of(array({bulk("message"), bulk(channel), bulk(payload)}));
+  for (auto& [id, connection] : connections_) {
+    if (!connection.channels.contains(channel)) continue;
+    connection.link->reply(text);
+    if (payload.starts_with('w')) woken_.emplace(channel, world_.scheduler().now());
+    ++heard;
+  }
+  return heard;
+}
+
+// What a consumer does about its wake-ups.
+void Server::heed(const Arguments& command, std::string_view script) {
+  const bool claims = script == "claim";
+  if (!claims && script != "pass" && script != "unlist" && script != "leave") return;
+  const std::string& key = command.at(3);
+  const std::size_t keys = std::stoul(command.at(2));
+  const std::string& consumer = command.at(3 + keys + (claims ? 1 : 0));
+  woken_.erase(key.substr(0, key.find("}:") + 2) + "to:" + consumer.substr(0, consumer.rfind('.')));
+}
+
+std::string Server::unheeded(Duration longest) const {
+  for (const auto& [channel, since] : woken_) {
+    const bool listened = std::ranges::any_of(connections_, [&channel = channel](const auto& each) {
+      return each.second.channels.contains(channel) && each.second.link->node().consumes();
+    });
+    if (listened && world_.scheduler().now() - since > longest) return channel;
+  }
+  return {};
 }
 
 // --- faults ---

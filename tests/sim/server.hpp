@@ -1,4 +1,4 @@
-// The server's side of the connections: set-up, pipelines, blocking, and what a server does when it
+// The server's side of the connections: set-up, pipelines, channels, and what a server does when it
 // goes wrong.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "link.hpp"
@@ -39,6 +40,10 @@ class Server {
   // The next reply to a script on this connection never arrives; the connection breaks instead.
   void swallow_next(Link& link);
 
+  // Somebody who was woken so long ago and has neither claimed since, nor passed it on, nor left;
+  // empty if there is none.
+  std::string unheeded(Duration longest) const;
+
   std::int64_t now_us() const;
   MiniRedis& redis() noexcept { return redis_; }
   Watcher& watcher() noexcept { return watcher_; }
@@ -48,16 +53,15 @@ class Server {
   struct Connection {
     std::shared_ptr<Link> link;
     RequestReader reader;
-    std::optional<Arguments> blocked;  // the command that waits
-    std::uint64_t block = 0;           // which wait of the server it is
+    std::set<std::string> channels;  // that it listens to
     bool swallow = false;
   };
 
   void serve(Connection& connection);
   void execute(Connection& connection, const Arguments& command);
-  void block(Connection& connection, const Arguments& command);
-  void unblock(std::uint64_t id, std::string reply);
-  void serve_blocked();
+  void listen(Connection& connection, const Arguments& command);
+  std::int64_t publish(const std::string& channel, const std::string& payload);
+  void heed(const Arguments& command, std::string_view script);
   Value client_command(Connection& connection, const Arguments& command);
   void resume();
 
@@ -74,9 +78,8 @@ class Server {
   };
   std::deque<Input> inbox_;  // what came while it stood still
   std::map<std::uint64_t, Connection> connections_;
-  std::uint64_t blocks_ = 0;
-  std::map<std::uint64_t, std::uint64_t> waiting_;  // which wait -> connection
   std::uint64_t commands_ = 0;
+  std::map<std::string, TimePoint> woken_;  // channel -> since when nothing came of it
   std::optional<Keyspace> snapshot_;
 };
 

@@ -24,6 +24,8 @@ constexpr Duration longest_finish = 60s;
 constexpr Duration latest_start = 5s;
 // Nor does it wait for so long beside a process that has nothing to do.
 constexpr Duration longest_idle = 2s;
+// Nor does it take a consumer so long to do something about a wake-up.
+constexpr Duration longest_wake_up = 1s;
 
 }  // namespace
 
@@ -123,7 +125,11 @@ bool Simulation::drained() {
 
 void Simulation::look_again() {
   server_->watcher().check_places();
-  if (plan_.calm) look_for_idlers();
+  if (plan_.calm) {
+    look_for_idlers();
+    const std::string unheeded = server_->unheeded(longest_wake_up);
+    if (!unheeded.empty()) books_.violate("UNHEEDED", "nothing came of a wake-up at " + unheeded);
+  }
   scheduler_.after(700ms, [this] {
     if (!books_.violation()) look_again();
   });

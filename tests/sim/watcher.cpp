@@ -148,7 +148,7 @@ void Watcher::produced(const Arguments& command, const Value& reply) {
     return;
   }
   std::set<std::int64_t> duplicates;
-  for (std::size_t i = 2; i < reply.elements.size(); ++i) {
+  for (std::size_t i = 3; i < reply.elements.size(); ++i) {
     duplicates.insert(reply.elements[i].integer);
     books_.saw("duplicate");
   }
@@ -172,7 +172,7 @@ void Watcher::claimed(const Arguments& command, const Value& reply, int node, bo
     books_.saw("claim lost");
     return;
   }
-  for (std::size_t i = suspect ? 3 : 6; i < reply.elements.size(); ++i) {
+  for (std::size_t i = suspect ? 3 : 7; i < reply.elements.size(); ++i) {
     if (reply.elements[i].kind != Value::Kind::string) continue;
     if (Record* const record = record_of(reply.elements[i].text)) {
       books_.given(*record, consumer);
@@ -274,6 +274,10 @@ void Watcher::audit(const std::vector<std::string>& topics, bool alone) {
     if (alone && !consumers.empty()) {
       books_.violate("CONSERVATION", "a consumer did not leave: " + consumers.front());
     }
+    if (const SortedSet* const idle = redis_.find<SortedSet>(keys.idle); alone && idle != nullptr) {
+      books_.violate("CONSERVATION",
+                     "a consumer that is gone is listed as idle: " + idle->scores.begin()->first);
+    }
     Arguments command{"EVAL", std::string(lua::audit.source), ""};
     for (const broker::List list : broker::all_lists) command.push_back(keys.ready(list));
     for (const std::string& key : {keys.delayed, keys.delayed_data, keys.consumers, keys.dlq,
@@ -284,7 +288,7 @@ void Watcher::audit(const std::vector<std::string>& topics, bool alone) {
     command[2] = std::to_string(command.size() - 3);
     command.push_back("100000");
     command.insert(command.end(), consumers.begin(), consumers.end());
-    const Value reply = redis_.run(command).value();
+    const Value reply = redis_.run(command);
     if (reply.is_error() || reply[0].str() != "ok") {
       books_.violate("CONSERVATION", "audit says " + reply.dump());
       return;

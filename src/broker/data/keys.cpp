@@ -24,13 +24,15 @@ TopicKeys::TopicKeys(std::string_view prefix, std::string_view topic) : topic_(t
   dlq = base_ + "dlq";
   dlq_data = base_ + "dlq:data";
   ids = base_ + "ids";
-  wake = base_ + "wake";
+  idle = base_ + "idle";
   stats = base_ + "stats";
 }
 
 std::string TopicKeys::processing(std::string_view consumer) const {
   return join(base_, "processing:", consumer);
 }
+
+std::string TopicKeys::channel(std::string_view alias) const { return join(base_, "to:", alias); }
 
 std::string TopicKeys::producer(std::string_view id) const { return join(base_, "producer:", id); }
 

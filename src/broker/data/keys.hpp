@@ -39,6 +39,8 @@ class TopicKeys {
   }
   [[nodiscard]] std::string processing(std::string_view consumer) const;
   [[nodiscard]] std::string producer(std::string_view id) const;
+  /// Where the consumer with this name, its incarnation left out, is told of work. No key.
+  [[nodiscard]] std::string channel(std::string_view alias) const;
 
   // Set by the constructor only.
   std::string delayed;
@@ -47,7 +49,7 @@ class TopicKeys {
   std::string dlq;
   std::string dlq_data;
   std::string ids;
-  std::string wake;
+  std::string idle;
   std::string stats;
 
  private:

@@ -55,7 +55,8 @@ bool ProduceBatch::add(const OutgoingEnvelope& message) {
 }
 
 Produce::Encoded ProduceBatch::build(const TopicKeys& keys, std::string_view producer_key,
-                                     std::uint64_t number, std::chrono::milliseconds kept) const {
+                                     std::uint64_t number, std::chrono::milliseconds kept,
+                                     redis::ChannelKind channels) const {
   const std::string_view all = buffer_;
   std::vector<Produce::Item> items;
   items.reserve(rows_.size());
@@ -70,7 +71,7 @@ Produce::Encoded ProduceBatch::build(const TopicKeys& keys, std::string_view pro
   args.number = number;
   args.kept = kept;
   args.items = items;
-  return Produce::encode(keys, args);
+  return Produce::encode(keys, args, channels);
 }
 
 }  // namespace mx_rmq::broker

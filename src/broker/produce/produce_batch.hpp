@@ -39,7 +39,8 @@ class ProduceBatch {
   [[nodiscard]] std::size_t bytes() const noexcept { return buffer_.size(); }
 
   [[nodiscard]] Produce::Encoded build(const TopicKeys& keys, std::string_view producer_key,
-                                       std::uint64_t number, std::chrono::milliseconds kept) const;
+                                       std::uint64_t number, std::chrono::milliseconds kept,
+                                       redis::ChannelKind channels) const;
 
   /// The memory, for the next one; at most what an ordinary batch takes.
   [[nodiscard]] std::string release() {

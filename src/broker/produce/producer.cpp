@@ -94,6 +94,7 @@ class Producer::Core {
   [[nodiscard]] std::exception_ptr too_late() const;
   void expire();
   void arm_timer();
+  void warn_mute();
 
   runtime::EventLoop& loop() const noexcept { return caller_.loop(); }
   redis::Route& route() const noexcept { return caller_.route(); }
@@ -111,6 +112,7 @@ class Producer::Core {
   runtime::TimerId timer_;
   TimePoint timer_due_{};
   ProducerCounts counts_;
+  runtime::log::Every mute_gate_{std::chrono::minutes(1)};
 };
 
 // --- the public side ---
@@ -419,8 +421,8 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
   self->fill(*sender, encoded);
   if (batch.empty()) co_return true;
   self->arm_timer();
-  Produce::Encoded command =
-      encoded.build(self->keys_, sender->key, ++sender->number, 2 * options.longest_timeout);
+  Produce::Encoded command = encoded.build(self->keys_, sender->key, ++sender->number,
+                                           2 * options.longest_timeout, self->route().channels());
   if (!MX_RMQ_PLANTED("numbers_each_copy_of_a_batch")) sender->envelopes = encoded.release();
 
   runtime::Backoff pauses = resend_pauses();
@@ -432,6 +434,7 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
     Sending sending = co_await try_once(self, command.command, std::min(limit, soon));
     if (sending.end.answered()) {
       self->trouble_ = nullptr;
+      if (sending.reply.mute) self->warn_mute();
       if (sending.reply.again && !batch.maybe_applied() &&
           !MX_RMQ_PLANTED("uses_a_batch_number_again")) {
         // The number was taken, though no copy of this batch was sent before: the id is not ours
@@ -453,8 +456,8 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
     }
     ++self->counts_.resent;
     if (MX_RMQ_PLANTED("numbers_each_copy_of_a_batch"))
-      command =
-          encoded.build(self->keys_, sender->key, ++sender->number, 2 * options.longest_timeout);
+      command = encoded.build(self->keys_, sender->key, ++sender->number,
+                              2 * options.longest_timeout, self->route().channels());
     const Duration wait = pauses.next();
     co_await sleep_for(wait);
     if (!batch.is_open()) break;
@@ -514,6 +517,14 @@ bool Producer::Core::give_up(Sender& sender, const Sending& sending) {
   if (MX_RMQ_PLANTED("uses_a_batch_number_again") && end.kind() == End::no_reply) --sender.number;
   batch.end();
   return true;
+}
+
+// The messages are stored all the same.
+void Producer::Core::warn_mute() {
+  runtime::log::warn(mute_gate_,
+                     "idle consumers cannot be woken: Redis refuses to publish (the rights are in "
+                     "docs/operations.md); they find messages when they next look",
+                     "topic", keys_.topic());
 }
 
 // Surely nothing of the batch was executed: those whose time has come get `error`, the others wait

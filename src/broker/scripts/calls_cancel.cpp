@@ -15,7 +15,7 @@ Cancel::Reply Cancel::decode(redis::Reply&& reply) { return single_number(script
 
 redis::Command CancelPage::encode(const TopicKeys& keys, const Args& args) {
   ScriptCommand out(script);
-  out.keys(keys.ready(args.list), keys.ids, keys.stats, keys.wake);
+  out.keys(keys.ready(args.list), keys.ids, keys.stats, keys.idle);
   out.args(args.id, args.skip, args.most, args.bytes);
   return out.build();
 }

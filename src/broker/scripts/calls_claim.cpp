@@ -4,12 +4,12 @@
 
 namespace mx_rmq::broker {
 
-redis::Command Claim::encode(const TopicKeys& keys, const Args& args) {
-  ScriptCommand out(script, 19);
+redis::Command Claim::encode(const TopicKeys& keys, const Args& args, redis::ChannelKind channels) {
+  ScriptCommand out(script, 22);
   out.keys(keys.ready(), keys.delayed, keys.delayed_data, keys.processing(args.consumer),
-           keys.consumers, keys.wake, keys.stats);
+           keys.consumers, keys.idle, keys.stats);
   out.args(args.most, args.consumer, args.lease, args.promote, args.number, args.fresh, args.bytes,
-           args.slice, args.own_alarm);
+           args.slice, args.own_alarm, args.list, args.listed, channels);
   return out.build();
 }
 
@@ -23,6 +23,7 @@ Claim::Reply Claim::decode(redis::Reply&& reply) {
   out.lapsed = fields.text();
   out.suspects = fields.flag();
   out.more = fields.flag();
+  out.listed = fields.flag();
   out.envelopes = fields.rest();
   return out;
 }

@@ -21,13 +21,15 @@ struct Claim {
   struct Args {
     std::string_view consumer;
     std::uint64_t number = 0;  ///< of this claim; never used twice by one consumer
-    int most = 0;              ///< messages; 0 = promote, arm, hand on the alarm only
+    int most = 0;              ///< messages; 0 = promote, wake, hand on the alarm only
     std::chrono::milliseconds lease{0};
     int promote = 0;             ///< due delayed messages, at most
     bool fresh = false;          ///< the consumer holds and settles nothing
     std::size_t bytes = 0;       ///< at most (one message is always allowed)
     int slice = 16;              ///< first slice of a read; it grows
     std::int64_t own_alarm = 0;  ///< due ms of the alarm this consumer keeps; 0 = none
+    bool list = false;           ///< as idle, if nothing is left
+    bool listed = false;         ///< it may be
   };
   struct Reply {
     bool lost = false;  ///< reaped, or gone though it holds something: the rest is empty but `now`
@@ -36,10 +38,12 @@ struct Claim {
     std::string lapsed;       ///< a consumer whose lease ran out; empty = none
     bool suspects = false;    ///< there are suspects
     bool more = false;        ///< something is left in a list
+    bool listed = false;      ///< as idle
     std::vector<std::string> envelopes;  ///< the i-th (from 0) has the tag {number, i + 1}
   };
 
-  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args,
+                                             redis::ChannelKind channels);
   [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
 

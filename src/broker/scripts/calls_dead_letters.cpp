@@ -72,15 +72,16 @@ namespace {
 
 void name_requeue_keys(ScriptCommand& out, const TopicKeys& keys) {
   out.keys(keys.dlq, keys.dlq_data, keys.ready(List::high), keys.ready(List::normal),
-           keys.ready(List::low), keys.wake, keys.stats, keys.ids);
+           keys.ready(List::low), keys.idle, keys.stats, keys.ids);
 }
 
 }  // namespace
 
-redis::Command RequeueAll::encode(const TopicKeys& keys, const Args& args) {
+redis::Command RequeueAll::encode(const TopicKeys& keys, const Args& args,
+                                  redis::ChannelKind channels) {
   ScriptCommand out(script);
   name_requeue_keys(out, keys);
-  out.args(args.before, args.pass, args.most, args.bytes);
+  out.args(args.before, args.pass, args.most, args.bytes, channels);
   return out.build();
 }
 
@@ -95,10 +96,11 @@ RequeueAll::Reply RequeueAll::decode(redis::Reply&& reply) {
   return out;
 }
 
-redis::Command Requeue::encode(const TopicKeys& keys, const Args& args) {
+redis::Command Requeue::encode(const TopicKeys& keys, const Args& args,
+                               redis::ChannelKind channels) {
   ScriptCommand out(script);
   name_requeue_keys(out, keys);
-  out.args(args.member);
+  out.args(args.member, channels);
   return out.build();
 }
 

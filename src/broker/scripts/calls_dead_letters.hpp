@@ -99,7 +99,8 @@ struct RequeueAll : DlqStep {
   static constexpr const lua::Script& script = lua::requeue_all;
   static constexpr Resend resend = Resend::until_deadline;
 
-  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args,
+                                             redis::ChannelKind channels);
   [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
 
@@ -121,7 +122,8 @@ struct Requeue {
     State state = State::none;
   };
 
-  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args,
+                                             redis::ChannelKind channels);
   [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
 

@@ -11,11 +11,12 @@ constexpr int most_emptied = 1000;
 
 }  // namespace
 
-redis::Command Forget::encode(const TopicKeys& keys, const Args& /*args*/) {
+redis::Command Forget::encode(const TopicKeys& keys, const Args& /*args*/,
+                              redis::ChannelKind channels) {
   ScriptCommand out(script);
-  out.keys(keys.ready(), keys.delayed, keys.dlq, keys.consumers, keys.wake, keys.delayed_data,
+  out.keys(keys.ready(), keys.delayed, keys.dlq, keys.consumers, keys.idle, keys.delayed_data,
            keys.dlq_data, keys.ids, keys.stats);
-  out.args(most_emptied);
+  out.args(most_emptied, channels);
   return out.build();
 }
 

@@ -26,7 +26,8 @@ struct Forget {
     std::string consumer;  ///< lapsed: one to be reaped
   };
 
-  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args,
+                                             redis::ChannelKind channels);
   [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
 

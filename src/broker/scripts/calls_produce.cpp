@@ -42,7 +42,7 @@ Shape shape_of(std::span<const Produce::Item> items) {
 
 void name_keys(ScriptCommand& out, const TopicKeys& keys, const Produce::Args& args,
                const Shape& shape) {
-  std::array<std::string_view, 6 + list_count> names{args.producer_key, keys.wake, keys.stats};
+  std::array<std::string_view, 6 + list_count> names{args.producer_key, keys.idle, keys.stats};
   std::size_t count = 3;
   for (const List list : all_lists) {
     if (shape.immediate[static_cast<std::size_t>(list)] > 0) names[count++] = keys.ready(list);
@@ -57,10 +57,11 @@ void name_keys(ScriptCommand& out, const TopicKeys& keys, const Produce::Args& a
 
 }  // namespace
 
-Produce::Encoded Produce::encode(const TopicKeys& keys, const Args& args) {
+Produce::Encoded Produce::encode(const TopicKeys& keys, const Args& args,
+                                 redis::ChannelKind channels) {
   const Shape shape = shape_of(args.items);
   const bool any_special = shape.one_by_one || shape.delayed;
-  ScriptCommand out(script, 21 + args.items.size() * (any_special ? 5 : 1));
+  ScriptCommand out(script, 22 + args.items.size() * (any_special ? 5 : 1));
   name_keys(out, keys, args, shape);
   out.args(args.number, args.kept, shape.lists, shape.delayed, shape.chosen);
   for (const std::size_t count : shape.immediate) {
@@ -80,6 +81,7 @@ Produce::Encoded Produce::encode(const TopicKeys& keys, const Args& args) {
              item.envelope);
     encoded.special.push_back(static_cast<std::uint32_t>(i));
   }
+  out.args(channels);
   encoded.command = out.build();
   return encoded;
 }
@@ -89,6 +91,7 @@ Produce::Reply Produce::decode(redis::Reply&& reply) {
   Reply out;
   out.now = fields.count();
   out.again = fields.word({"ok", "again"}) == 1;
+  out.mute = fields.flag();
   out.duplicates.reserve(fields.left());
   while (fields.left() > 0) {
     const std::int64_t at = fields.count();

@@ -39,7 +39,8 @@ struct Produce {
   };
   struct Reply {
     std::int64_t now = 0;
-    bool again = false;  ///< this batch was applied before: nothing was changed
+    bool again = false;  ///< this batch was applied before: no message was stored
+    bool mute = false;   ///< publishing is refused: no idle consumer can be woken
     /// Places in the last group, from 0; as they were when it was applied.
     std::vector<std::uint32_t> duplicates;
   };
@@ -47,7 +48,8 @@ struct Produce {
   /// Immediate messages with generated ids travel plain, list by list, unless an immediate one with
   /// a chosen id is among them: then all go one by one, in order, so that their order within a
   /// priority is kept.
-  [[nodiscard]] static Encoded encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static Encoded encode(const TopicKeys& keys, const Args& args,
+                                      redis::ChannelKind channels);
   [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
 

@@ -4,11 +4,11 @@
 
 namespace mx_rmq::broker {
 
-redis::Command Reap::encode(const TopicKeys& keys, const Args& args) {
-  ScriptCommand out(script);
-  out.keys(keys.processing(args.victim), keys.consumers, keys.ready(), keys.wake, keys.stats,
+redis::Command Reap::encode(const TopicKeys& keys, const Args& args, redis::ChannelKind channels) {
+  ScriptCommand out(script, 17);
+  out.keys(keys.processing(args.victim), keys.consumers, keys.ready(), keys.idle, keys.stats,
            keys.dlq, keys.dlq_data, keys.ids);
-  out.args(args.victim, args.most, args.bytes, args.longest_lease, args.dead_cap);
+  out.args(args.victim, args.most, args.bytes, args.longest_lease, args.dead_cap, channels);
   return out.build();
 }
 
@@ -28,12 +28,12 @@ Reap::Reply Reap::decode(redis::Reply&& reply) {
   return out;
 }
 
-redis::Command Sweep::encode(const TopicKeys& keys, const Args& args) {
-  ScriptCommand out(script, 18);
-  out.keys(keys.ready(), keys.delayed, keys.consumers, keys.wake, keys.stats, keys.dlq,
+redis::Command Sweep::encode(const TopicKeys& keys, const Args& args, redis::ChannelKind channels) {
+  ScriptCommand out(script, 19);
+  out.keys(keys.ready(), keys.delayed, keys.consumers, keys.idle, keys.stats, keys.dlq,
            keys.dlq_data, keys.ids);
   out.args(args.consumer, args.number, args.most, args.bytes);
-  out.args(args.drop ? "drop" : "dead", args.longest_lease, args.dead_cap);
+  out.args(args.drop ? "drop" : "dead", args.longest_lease, args.dead_cap, channels);
   return out.build();
 }
 
@@ -46,6 +46,8 @@ Sweep::Reply Sweep::decode(redis::Reply&& reply) {
   out.more = fields.flag();
   out.lapsed = fields.text();
   out.suspects = fields.flag();
+  out.waits = fields.flag();
+  out.listed = fields.flag();
   out.dropped = fields.rest();
   return out;
 }

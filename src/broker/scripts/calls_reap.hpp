@@ -38,12 +38,13 @@ struct Reap {
     std::vector<std::string> dropped;  ///< dead letters that the cap dropped
   };
 
-  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args,
+                                             redis::ChannelKind channels);
   [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
 
-/// Takes expired messages from the heads of the lists, heals the marker, tells of leases that ran
-/// out.
+/// Takes expired messages from the heads of the lists, heals the idle ones, tells of leases that
+/// ran out.
 struct Sweep {
   static constexpr const lua::Script& script = lua::sweep;
   static constexpr Resend resend = Resend::never;
@@ -63,10 +64,13 @@ struct Sweep {
     bool more = false;      ///< an expired one may be left: call again
     std::string lapsed;     ///< a consumer whose lease ran out; empty = none
     bool suspects = false;  ///< there are suspects
+    bool waits = false;     ///< something is to be claimed
+    bool listed = false;    ///< the consumer is, as idle or as told of work
     std::vector<std::string> dropped;
   };
 
-  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args,
+                                             redis::ChannelKind channels);
   [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
 

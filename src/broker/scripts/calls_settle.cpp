@@ -42,13 +42,14 @@ Ack::Reply Ack::decode(redis::Reply&& reply) {
   return out;
 }
 
-redis::Command Retry::encode(const TopicKeys& keys, const Args& args) {
-  ScriptCommand out(script, 7 + 5 * args.items.size());
+redis::Command Retry::encode(const TopicKeys& keys, const Args& args, redis::ChannelKind channels) {
+  ScriptCommand out(script, 8 + 5 * args.items.size());
   out.keys(keys.processing(args.consumer), keys.consumers, keys.stats, keys.delayed,
-           keys.delayed_data, keys.wake);
+           keys.delayed_data, keys.idle);
   out.args(args.consumer);
   for (const Item& item : args.items)
     out.args(item.tag, item.delay, item.id, item.head_size, item.new_head);
+  out.args(channels);
   return out.build();
 }
 
@@ -79,11 +80,13 @@ Dead::Reply Dead::decode(redis::Reply&& reply) {
   return out;
 }
 
-redis::Command Release::encode(const TopicKeys& keys, const Args& args) {
-  ScriptCommand out(script, 9 + 3 * args.items.size());
-  out.keys(keys.processing(args.consumer), keys.consumers, keys.stats, keys.ready(), keys.wake);
+redis::Command Release::encode(const TopicKeys& keys, const Args& args,
+                               redis::ChannelKind channels) {
+  ScriptCommand out(script, 10 + 3 * args.items.size());
+  out.keys(keys.processing(args.consumer), keys.consumers, keys.stats, keys.ready(), keys.idle);
   out.args(args.consumer);
   for (const Item& item : args.items) out.args(item.tag, item.head_size, item.new_head);
+  out.args(channels);
   return out.build();
 }
 

@@ -68,7 +68,8 @@ struct Retry {
   };
   using Reply = SettleResult;
 
-  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args,
+                                             redis::ChannelKind channels);
   [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
 
@@ -115,7 +116,8 @@ struct Release {
   };
   using Reply = SettleResult;
 
-  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args,
+                                             redis::ChannelKind channels);
   [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
 

@@ -1,19 +1,18 @@
 #include "broker/scripts/calls_tend.hpp"
 
-#include <cassert>
+#include <charconv>
+#include <system_error>
 
 #include "broker/scripts/fields.hpp"
-#include "mx_rmq/errors.hpp"
-#include "redis/connection/role.hpp"
-#include "redis/wire/classify.hpp"
 
 namespace mx_rmq::broker {
 
-redis::Command Tend::encode(const TopicKeys& keys, const Args& args) {
-  ScriptCommand out(script, 12 + args.tags.size());
-  out.keys(keys.processing(args.consumer), keys.consumers, keys.ready(), keys.wake);
+redis::Command Tend::encode(const TopicKeys& keys, const Args& args, redis::ChannelKind channels) {
+  ScriptCommand out(script, 13 + args.tags.size());
+  out.keys(keys.processing(args.consumer), keys.consumers, keys.ready(), keys.idle);
   out.args(args.consumer, args.lease, args.last_claim, args.most, args.bytes);
   for (const Tag& tag : args.tags) out.args(tag);
+  out.args(channels);
   return out.build();
 }
 
@@ -33,49 +32,44 @@ Tend::Reply Tend::decode(redis::Reply&& reply) {
   return out;
 }
 
-redis::Command Leave::encode(const TopicKeys& keys, const Args& args) {
+redis::Command Leave::encode(const TopicKeys& keys, const Args& args, redis::ChannelKind channels) {
   ScriptCommand out(script);
-  out.keys(keys.processing(args.consumer), keys.consumers, keys.wake, keys.stats);
-  out.args(args.consumer, args.alarm, args.marker);
+  out.keys(keys.processing(args.consumer), keys.consumers, keys.idle, keys.stats,
+           keys.ready(List::high), keys.ready(List::normal), keys.ready(List::low), keys.delayed);
+  out.args(args.consumer, args.alarm, channels);
   return out.build();
 }
 
 Leave::Reply Leave::decode(redis::Reply&& reply) { return single_number(script, reply); }
 
-redis::Command Arm::encode(const TopicKeys& keys, const Args& /*args*/) {
+redis::Command Unlist::encode(const TopicKeys& keys, const Args& args,
+                              redis::ChannelKind channels) {
   ScriptCommand out(script);
-  out.keys(keys.wake);
+  out.keys(keys.ready(List::high), keys.ready(List::normal), keys.ready(List::low), keys.delayed,
+           keys.idle);
+  out.args(args.consumer, channels);
   return out.build();
 }
 
-Arm::Reply Arm::decode(redis::Reply&& reply) {
-  if (single_number(script, reply) != 1) {
-    throw redis::ProtocolError("reply of script arm: wanted 1");
-  }
-  return {};
-}
+Unlist::Reply Unlist::decode(redis::Reply&& reply) { return single_number(script, reply) != 0; }
 
-redis::Command make_wait(std::span<const TopicKeys* const> topics, std::chrono::seconds timeout) {
-  assert(!topics.empty() && "nobody waits for no topic");
-  redis::CommandBuilder out("BZPOPMIN");
-  for (const TopicKeys* keys : topics) out.add(keys->wake);
-  out.add(timeout.count());
+redis::Command Pass::encode(const TopicKeys& keys, const Args& args, redis::ChannelKind channels) {
+  ScriptCommand out(script);
+  out.keys(keys.idle);
+  out.args(args.consumer, args.hops, channels);
   return out.build();
 }
 
-std::optional<std::string> read_wait(redis::Reply&& reply) {
-  if (reply.is_nil()) return std::nullopt;
-  if (reply.is_error()) {
-    const std::string& text = reply.error_text();
-    throw ServerError(std::string(redis::classify(text).code),
-                      "Redis refused BZPOPMIN: " + text + std::string(redis::explained(text)));
-  }
-  Fields fields("BZPOPMIN", std::move(reply));
-  std::string key = fields.text();
-  fields.text();  // the marker
-  fields.text();  // its score
-  fields.end();
-  return key;
+Pass::Reply Pass::decode(redis::Reply&& reply) { return single_number(script, reply); }
+
+std::optional<int> read_wake_up(std::string_view payload) {
+  if (!payload.starts_with('w')) return std::nullopt;
+  payload.remove_prefix(1);
+  int hops = 0;
+  const char* const end = payload.data() + payload.size();
+  const auto [stop, error] = std::from_chars(payload.data(), end, hops);
+  if (error != std::errc() || stop != end || hops < 0) return std::nullopt;
+  return hops;
 }
 
 }  // namespace mx_rmq::broker

@@ -5,13 +5,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "broker/scripts/script_call.hpp"
 
-/// A consumer's own upkeep: lease, marker, leaving.
+/// A consumer's own upkeep: lease, wake-ups, leaving.
 namespace mx_rmq::broker {
 
 /// Renews the lease, and gives back what the consumer holds without knowing.
@@ -34,7 +33,8 @@ struct Tend {
     std::vector<Tag> missing;  ///< named tags that are not there
   };
 
-  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args,
+                                             redis::ChannelKind channels);
   [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
 
@@ -46,32 +46,47 @@ struct Leave {
   struct Args {
     std::string_view consumer;
     std::int64_t alarm = 0;  ///< due ms of the alarm it keeps; 0 = none, -1 = it does not know
-    bool marker = false;     ///< it took the marker and has not claimed
   };
   using Reply = std::int64_t;  ///< how many messages it still holds: if any, its entry stayed
 
-  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args,
+                                             redis::ChannelKind channels);
   [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
 
-/// Arms the marker that wakes one idle consumer.
-struct Arm {
-  static constexpr const lua::Script& script = lua::arm;
-  static constexpr Resend resend = Resend::until_deadline;
+/// A consumer will not claim any more: nobody is to wake it.
+struct Unlist {
+  static constexpr const lua::Script& script = lua::unlist;
+  static constexpr Resend resend = Resend::never;
 
-  struct Args {};
-  struct Reply {};
+  struct Args {
+    std::string_view consumer;
+  };
+  using Reply = bool;  ///< whether it was listed
 
-  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args);
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args,
+                                             redis::ChannelKind channels);
   [[nodiscard]] static Reply decode(redis::Reply&& reply);
 };
 
-/// Waits for the marker of any of these topics; Redis serves the first that has one. Whole seconds:
-/// the floor is Redis 5. Not a script: it goes over a BlockingLane. `topics` not empty.
-[[nodiscard]] redis::Command make_wait(std::span<const TopicKeys* const> topics,
-                                       std::chrono::seconds timeout);
-/// The key whose marker was taken (TopicKeys::wake of that topic), or nothing when the time ran
-/// out.
-[[nodiscard]] std::optional<std::string> read_wait(redis::Reply&& reply);
+/// A consumer was woken and cannot claim now: others are woken in its place.
+struct Pass {
+  static constexpr const lua::Script& script = lua::pass;
+  static constexpr Resend resend = Resend::never;
+
+  struct Args {
+    std::string_view consumer;
+    int hops = 1;  ///< how often the wake-up was passed on, this time included
+  };
+  using Reply = std::int64_t;  ///< how many were told
+
+  [[nodiscard]] static redis::Command encode(const TopicKeys& keys, const Args& args,
+                                             redis::ChannelKind channels);
+  [[nodiscard]] static Reply decode(redis::Reply&& reply);
+};
+
+/// What is published to an idle consumer: how often it was passed on, or nothing if it is no
+/// wake-up.
+[[nodiscard]] std::optional<int> read_wake_up(std::string_view payload);
 
 }  // namespace mx_rmq::broker

@@ -11,6 +11,7 @@
 #include "broker/data/keys.hpp"
 #include "broker/data/tag.hpp"
 #include "mx_rmq_scripts.hpp"
+#include "redis/connection/channel_kind.hpp"
 #include "redis/wire/command.hpp"
 #include "redis/wire/reply.hpp"
 
@@ -20,7 +21,8 @@
 ///   resend    what becomes of a call without a reply, unless its caller says otherwise
 ///   Args      what a call is told
 ///   Reply     what it tells; `now`, where there is one, is the server's unix ms
-///   encode    from Args to the bytes of a command; what the Args refer to need not live longer
+///   encode    from Args to the bytes of a command; what the Args refer to need not live longer. A
+///             script that wakes others is also told how channels are published to
 ///   decode    from a reply to a Reply; ProtocolError for one of another shape
 ///
 /// All of them are pure. ScriptCaller::call runs them.
@@ -48,7 +50,7 @@ class ScriptCommand {
     (add_key(std::forward<Keys>(keys)), ...);
     return *this;
   }
-  /// Texts (as keys), numbers, flags (1 or 0), times (ms) and tags.
+  /// Texts (as keys), numbers, flags (1 or 0), times (ms), tags and commands that publish.
   template <class... Arguments>
   ScriptCommand& args(Arguments&&... arguments) {
     (add(std::forward<Arguments>(arguments)), ...);
@@ -84,6 +86,10 @@ class ScriptCommand {
   }
   void add(std::chrono::milliseconds time) { out_.add(time.count()); }
   void add(const Tag& tag) { out_.add_copy(tag.text()); }
+  // The command that publishes.
+  void add(redis::ChannelKind channels) {
+    out_.add(std::string_view(channels == redis::ChannelKind::sharded ? "SPUBLISH" : "PUBLISH"));
+  }
 
   const lua::Script& script_;
   redis::CommandBuilder out_;

@@ -49,14 +49,14 @@ class ScriptCaller {
   Task<typename S::Reply> call(const TopicKeys& keys, const typename S::Args& args,
                                TimePoint deadline, Resend resend = S::resend,
                                std::uint64_t only_epoch = 0) const {
-    return run<S>(*this, S::encode(keys, args), deadline, resend, only_epoch, nullptr);
+    return run<S>(*this, encode<S>(keys, args), deadline, resend, only_epoch, nullptr);
   }
   /// Sets `*repeated`, which must outlive the call, to true if an earlier copy than the one that
   /// was answered may have been executed too.
   template <class S>
   Task<typename S::Reply> call(const TopicKeys& keys, const typename S::Args& args,
                                TimePoint deadline, bool* repeated) const {
-    return run<S>(*this, S::encode(keys, args), deadline, S::resend, 0, repeated);
+    return run<S>(*this, encode<S>(keys, args), deadline, S::resend, 0, repeated);
   }
 
   /// A plain command that may be sent twice (reads, and what only sets a state): until the
@@ -82,6 +82,14 @@ class ScriptCaller {
   static Task<redis::Reply> ask_plain(ScriptCaller self, redis::Command command,
                                       TimePoint deadline);
 
+  template <class S>
+  redis::Command encode(const TopicKeys& keys, const typename S::Args& args) const {
+    if constexpr (requires { S::encode(keys, args, route_->channels()); }) {
+      return S::encode(keys, args, route_->channels());
+    } else {
+      return S::encode(keys, args);
+    }
+  }
   template <class S>
   static Task<typename S::Reply> run(ScriptCaller self, redis::Command command, TimePoint deadline,
                                      Resend resend, std::uint64_t only_epoch, bool* repeated) {

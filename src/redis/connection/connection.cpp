@@ -31,18 +31,21 @@ std::optional<Address> local_address(const Endpoint& endpoint) {
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<ConnectionGroup> group, bool blocking)
-    : group_(std::move(group)),
-      blocking_(blocking),
-      fsm_(group_->options.connection, local_address(group_->options.endpoint),
-           blocking ? group_->blocking_plan : group_->plan, *group_->seams.rng) {
-  group_->add(*this);
-}
+Connection::Connection(std::shared_ptr<ConnectionGroup> group)
+    : Connection(std::move(group), nullptr) {}
 
 Connection::Connection(std::shared_ptr<ConnectionGroup> group, PushListener& listener)
-    : Connection(std::move(group), true) {
-  listener_ = &listener;
+    : Connection(std::move(group), &listener) {
   fsm_.listen();
+}
+
+Connection::Connection(std::shared_ptr<ConnectionGroup> group, PushListener* listener)
+    : group_(std::move(group)),
+      listens_(listener != nullptr),
+      listener_(listener),
+      fsm_(group_->options.connection, local_address(group_->options.endpoint),
+           listener != nullptr ? group_->listening_plan : group_->plan, *group_->seams.rng) {
+  group_->add(*this);
 }
 
 Connection::~Connection() {
@@ -94,7 +97,7 @@ void Connection::drop(std::uint64_t epoch, std::string_view why) {
 
 void Connection::renew(std::string_view why) {
   // Whoever waits at a server for what comes to another one would wait long.
-  const bool at_once = blocking_ && (listener_ != nullptr || fsm_.in_flight() > 0);
+  const bool at_once = listens();
   fsm_.renew(group_->loop.now(), why, at_once, actions_);
   perform();
 }
@@ -114,7 +117,7 @@ void Connection::relocate(const Address& where, std::string_view why) {
 void Connection::look() {
   if (looking_ || !fsm_.ready() || fsm_.role_refusals() > 1) return;
   // One that waits at its server is told by it.
-  if (listener_ != nullptr || (blocking_ && fsm_.in_flight() > 0)) return;
+  if (listens()) return;
   looking_ = true;
   const TimePoint now = group_->loop.now();
   Command command =

@@ -24,8 +24,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   using Answer = runtime::OneShot<Reply>;
   using OnReady = std::function<void(std::uint64_t epoch)>;
 
-  /// A `blocking` one carries commands that block at the server.
-  Connection(std::shared_ptr<ConnectionGroup> group, bool blocking);
+  explicit Connection(std::shared_ptr<ConnectionGroup> group);
   /// One in subscribe mode, which carries subscribe() and unsubscribe() only. `listener` must live
   /// until deafen().
   Connection(std::shared_ptr<ConnectionGroup> group, PushListener& listener);
@@ -76,7 +75,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void note_load(const lua::Script& script, std::uint64_t number);
 
   [[nodiscard]] const ConnectionFsm& fsm() const noexcept { return fsm_; }
-  [[nodiscard]] bool blocking() const noexcept { return blocking_; }
+  [[nodiscard]] bool listens() const noexcept { return listens_; }
   [[nodiscard]] ConnectionGroup& group() const noexcept { return *group_; }
   /// Where the present connection leads, or the last one.
   [[nodiscard]] const Address& address() const noexcept { return address_; }
@@ -84,6 +83,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   [[nodiscard]] std::int64_t client_id() const noexcept { return client_id_; }
 
  private:
+  Connection(std::shared_ptr<ConnectionGroup> group, PushListener* listener);
   struct Load {
     std::uint64_t epoch;
     std::uint64_t number;
@@ -116,8 +116,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void on_timer();
 
   const std::shared_ptr<ConnectionGroup> group_;
-  const bool blocking_;  // waits at its server, or listens there
-  PushListener* listener_ = nullptr;
+  const bool listens_;
+  PushListener* listener_;
   ConnectionFsm fsm_;
   Actions actions_;
   std::unique_ptr<Transport> transport_;

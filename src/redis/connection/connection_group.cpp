@@ -40,7 +40,7 @@ ConnectionGroup::ConnectionGroup(runtime::EventLoop& the_loop, ClientOptions the
       seams(std::move(the_seams)),
       watch(options.watch ? options.watch : std::make_shared<RoleWatch>()),
       plan(make_plan(options, options.scripts)),
-      blocking_plan(make_plan(options, {})),
+      listening_plan(make_plan(options, {})),
       clock(the_loop),
       channels(options.channels),
       closed(the_loop),

@@ -60,7 +60,7 @@ class ConnectionGroup final : private runtime::ShutdownListener {
   const Seams seams;
   const std::shared_ptr<RoleWatch> watch;
   const std::shared_ptr<const SetupPlan> plan;
-  const std::shared_ptr<const SetupPlan> blocking_plan;  ///< runs no scripts, so loads none
+  const std::shared_ptr<const SetupPlan> listening_plan;  ///< runs no scripts, so loads none
   ServerClock clock;
   ChannelKind channels;   ///< what the node has turned out to know
   runtime::Event closed;  ///< set whenever a connection has closed for good

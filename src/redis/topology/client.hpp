@@ -7,7 +7,6 @@
 #include "mx_rmq/task.hpp"
 #include "redis/connection/options.hpp"
 #include "redis/connection/seams.hpp"
-#include "redis/topology/blocking_lane.hpp"
 #include "redis/topology/client_health.hpp"
 #include "redis/topology/route.hpp"
 #include "redis/topology/shared.hpp"
@@ -32,9 +31,6 @@ class Client {
   /// The route to what serves the keys with the hash tag `tag`, or the key `tag` without one. It
   /// begins to connect at its first use, and lives as long as the client.
   virtual Route& route(LaneRole role, std::string_view tag) = 0;
-  /// Another connection to there, for blocking commands. To be destroyed before the client.
-  virtual std::unique_ptr<BlockingLane> open_blocking(std::string_view tag) = 0;
-
   /// Listens to `channel` at what serves the hash tag `tag`. The same channel may be listened to
   /// more than once.
   virtual std::unique_ptr<Subscription> subscribe(std::string_view tag, std::string channel,
@@ -53,8 +49,8 @@ class Client {
   virtual Task<> check(TimePoint deadline) = 0;
 
   /// No new command is taken; what was written is awaited up to `deadline`, then everything is
-  /// closed and whatever still waits ends with OutcomeUnknown (written) or ShutdownError. Blocking
-  /// waits are not awaited. Idempotent; never throws.
+  /// closed and whatever still waits ends with OutcomeUnknown (written) or ShutdownError.
+  /// Idempotent; never throws.
   virtual Task<> close(TimePoint deadline) = 0;
 };
 

@@ -8,7 +8,7 @@ namespace mx_rmq::redis {
 
 /// How the connections of a client are.
 struct ClientHealth {
-  std::size_t lanes = 0;         ///< opened, blocking and listening ones included
+  std::size_t lanes = 0;         ///< opened, listening ones included
   std::size_t ready = 0;         ///< of those, usable now
   std::size_t refused = 0;       ///< of those, refused for credentials or rights
   std::uint64_t reconnects = 0;  ///< connections made anew, of all that exist

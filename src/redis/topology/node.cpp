@@ -51,12 +51,8 @@ Node::~Node() {
 
 Lane& Node::lane(std::size_t key) {
   std::unique_ptr<Lane>& lane = lanes_[key % lanes_.size()];
-  if (lane == nullptr) lane = std::make_unique<Lane>(open(false));
+  if (lane == nullptr) lane = std::make_unique<Lane>(open());
   return *lane;
-}
-
-std::unique_ptr<BlockingLane> Node::open_blocking() {
-  return std::make_unique<BlockingLane>(open(true), *this);
 }
 
 std::unique_ptr<Subscription> Node::subscribe(const std::string& channel,
@@ -80,8 +76,8 @@ void Node::abandon(std::string why) {
   for (Connection* const each : all) each->abandon(why);
 }
 
-std::shared_ptr<Connection> Node::open(bool blocking) {
-  auto connection = std::make_shared<Connection>(group_, blocking);
+std::shared_ptr<Connection> Node::open() {
+  auto connection = std::make_shared<Connection>(group_);
   // A loop that ends has no timers any more.
   if (closing_ || group_->loop.stopping()) connection->abort();
   return connection;
@@ -143,7 +139,7 @@ Task<> Node::close(TimePoint deadline) {
   const std::shared_ptr<Subscriber> subscriber = subscriber_;
   const std::vector<Connection*> all = group->connections();
   for (Connection* const each : all) {
-    if (each->blocking()) {
+    if (each->listens()) {
       each->abort();
     } else {
       each->drain(deadline);

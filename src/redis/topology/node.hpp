@@ -8,7 +8,6 @@
 #include "mx_rmq/task.hpp"
 #include "redis/connection/options.hpp"
 #include "redis/connection/seams.hpp"
-#include "redis/topology/blocking_lane.hpp"
 #include "redis/topology/client_health.hpp"
 #include "redis/topology/lane.hpp"
 #include "redis/topology/subscription.hpp"
@@ -31,8 +30,6 @@ class Node {
   /// The lane of `key` (modulo the pool's size); it begins to connect at its first use. Lives as
   /// long as the node.
   Lane& lane(std::size_t key);
-  /// Another connection, for blocking commands. To be destroyed before the node.
-  std::unique_ptr<BlockingLane> open_blocking();
   /// Listens to a channel there, over one connection for all of them; hellos go over lane 0.
   std::unique_ptr<Subscription> subscribe(const std::string& channel, Subscription::Events events);
 
@@ -50,7 +47,7 @@ class Node {
   Task<> close(TimePoint deadline);
 
  private:
-  std::shared_ptr<Connection> open(bool blocking);
+  std::shared_ptr<Connection> open();
   static Task<> check_on(std::shared_ptr<Connection> connection, TimePoint deadline);
 
   std::shared_ptr<ConnectionGroup> group_;

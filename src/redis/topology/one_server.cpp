@@ -19,10 +19,6 @@ Route& OneServer::route(LaneRole role, std::string_view) {
   return node_.lane(consumers_++);
 }
 
-std::unique_ptr<BlockingLane> OneServer::open_blocking(std::string_view) {
-  return node_.open_blocking();
-}
-
 std::unique_ptr<Subscription> OneServer::subscribe(std::string_view, std::string channel,
                                                    Subscription::Events events) {
   return node_.subscribe(channel, std::move(events));

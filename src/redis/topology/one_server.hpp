@@ -13,7 +13,6 @@ class OneServer : public Client {
   OneServer(runtime::EventLoop& loop, ClientOptions options, Seams seams);
 
   Route& route(LaneRole role, std::string_view tag) override;
-  std::unique_ptr<BlockingLane> open_blocking(std::string_view tag) override;
   std::unique_ptr<Subscription> subscribe(std::string_view tag, std::string channel,
                                           Subscription::Events events) override;
   [[nodiscard]] ChannelKind channels() const noexcept override { return ChannelKind::plain; }

@@ -47,8 +47,10 @@ const std::vector<Bug>& bugs() {
       {"does_not_load_scripts", "NOSCRIPT is taken for a failure instead of loading the script"},
 
       // --- wake-ups ---
-      {"forgets_the_marker_when_stopping",
-       "a stopping consumer does not hand on the wake-up that it took"},
+      {"is_listed_without_room", "a wake-up for which there is no room is not passed on"},
+      {"swallows_wake_ups",
+       "a wake-up that comes while a claim is under way is taken for an old one"},
+      {"leaves_under_another_name", "who has left is listed as idle for ever"},
       {"forgets_the_alarm_when_stopping",
        "a stopping consumer does not hand on the alarm of delayed messages that it keeps"},
       {"sets_no_alarm", "nobody looks when a delayed message falls due"},

@@ -22,12 +22,12 @@ namespace {
 using namespace std::chrono_literals;
 using redis::ProtocolError;
 using redis::Reply;
-using test::args_of;
 using test::flat;
 using test::script_call;
 using Strings = std::vector<std::string>;
 
 const TopicKeys keys("p", "t");
+constexpr auto plain = redis::ChannelKind::plain;
 
 Strings k(const Strings& names) {
   Strings out;
@@ -46,24 +46,27 @@ TEST(ClaimCall, NamesKeysAndArgumentsAsTheScriptDoes) {
   args.bytes = 4096;
   args.slice = 8;
   args.own_alarm = -1;
-  const auto call = script_call(Claim::encode(keys, args));
+  args.list = true;
+  const auto call = script_call(Claim::encode(keys, args, plain));
   EXPECT_EQ(call.script, "claim");
   EXPECT_EQ(call.keys, k({"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed",
-                          "delayed:data", "processing:c.1", "consumers", "wake", "stats"}));
-  EXPECT_EQ(call.argv, (Strings{"50", "c.1", "30000", "100", "7", "1", "4096", "8", "-1"}));
+                          "delayed:data", "processing:c.1", "consumers", "idle", "stats"}));
+  EXPECT_EQ(call.argv, (Strings{"50", "c.1", "30000", "100", "7", "1", "4096", "8", "-1", "1", "0",
+                                "PUBLISH"}));
 }
 
 TEST(ClaimCall, ReadsWhatWasTaken) {
-  const Claim::Reply got =
-      Claim::decode(flat({"1700000000000", "ok", "1700000005000", "c.2", "1", "0", "e1", "e2"}));
+  const Claim::Reply got = Claim::decode(
+      flat({"1700000000000", "ok", "1700000005000", "c.2", "1", "0", "1", "e1", "e2"}));
   EXPECT_FALSE(got.lost);
   EXPECT_EQ(got.now, 1'700'000'000'000);
   EXPECT_EQ(got.alarm, 1'700'000'005'000);
   EXPECT_EQ(got.lapsed, "c.2");
   EXPECT_TRUE(got.suspects);
   EXPECT_FALSE(got.more);
+  EXPECT_TRUE(got.listed);
   EXPECT_EQ(got.envelopes, (Strings{"e1", "e2"}));
-  const Claim::Reply none = Claim::decode(flat({"5", "ok", "-1", "", "0", "1"}));
+  const Claim::Reply none = Claim::decode(flat({"5", "ok", "-1", "", "0", "1", "0"}));
   EXPECT_EQ(none.alarm, -1);
   EXPECT_TRUE(none.lapsed.empty());
   EXPECT_TRUE(none.more);
@@ -78,12 +81,13 @@ TEST(ClaimCall, RefusesRepliesOfAnotherShape) {
   EXPECT_THROW((void)Claim::decode(Reply::integer(1)), ProtocolError);
   for (const Strings& bad :
        {Strings{}, Strings{"5"}, Strings{"5", "what"}, Strings{"=x", "ok"}, Strings{"-5", "lost"},
-        Strings{"5", "lost", "more"}, Strings{"5", "ok"}, Strings{"5", "ok", "-1", "", "0"},
-        Strings{"5", "ok", "-1", "", "2", "0"}, Strings{"5", "ok", "-1", "7", "0", "0"},
-        Strings{"5", "ok", "-1", "", "0", "0", "7"}}) {
+        Strings{"5", "lost", "more"}, Strings{"5", "ok"}, Strings{"5", "ok", "-1", "", "0", "0"},
+        Strings{"5", "ok", "-1", "", "2", "0", "0"}, Strings{"5", "ok", "-1", "7", "0", "0", "0"},
+        Strings{"5", "ok", "-1", "", "0", "0", "2"},
+        Strings{"5", "ok", "-1", "", "0", "0", "0", "7"}}) {
     EXPECT_THROW((void)Claim::decode(flat(bad)), ProtocolError);
   }
-  Reply nested = flat({"5", "ok", "-1", "", "0", "0"});
+  Reply nested = flat({"5", "ok", "-1", "", "0", "0", "0"});
   nested.as_array().push_back(Reply::array());
   EXPECT_THROW((void)Claim::decode(std::move(nested)), ProtocolError);
 }
@@ -132,11 +136,11 @@ TEST(RetryCall, SendsFiveForEachMessage) {
   Retry::Args args;
   args.consumer = "c";
   args.items = items;
-  const auto call = script_call(Retry::encode(keys, args));
+  const auto call = script_call(Retry::encode(keys, args, plain));
   EXPECT_EQ(call.script, "retry");
   EXPECT_EQ(call.keys,
-            k({"processing:c", "consumers", "stats", "delayed", "delayed:data", "wake"}));
-  EXPECT_EQ(call.argv, (Strings{"c", "4.2", "60000", "id", "33", "head"}));
+            k({"processing:c", "consumers", "stats", "delayed", "delayed:data", "idle"}));
+  EXPECT_EQ(call.argv, (Strings{"c", "4.2", "60000", "id", "33", "head", "PUBLISH"}));
   EXPECT_EQ(Retry::decode(flat({"5", "ok", "1"})).count, 1);
   EXPECT_TRUE(Retry::decode(flat({"5", "lost"})).lost);
   EXPECT_THROW((void)Retry::decode(flat({"5", "ok"})), ProtocolError);
@@ -166,11 +170,11 @@ TEST(ReleaseCall, SendsThreeForEachMessage) {
   Release::Args args;
   args.consumer = "c";
   args.items = items;
-  const auto call = script_call(Release::encode(keys, args));
+  const auto call = script_call(Release::encode(keys, args, plain));
   EXPECT_EQ(call.script, "release");
   EXPECT_EQ(call.keys, k({"processing:c", "consumers", "stats", "ready:high", "ready:normal",
-                          "ready:low", "ready:suspect", "wake"}));
-  EXPECT_EQ(call.argv, (Strings{"c", "4.2", "33", "", "4.1", "30", "head"}));
+                          "ready:low", "ready:suspect", "idle"}));
+  EXPECT_EQ(call.argv, (Strings{"c", "4.2", "33", "", "4.1", "30", "head", "PUBLISH"}));
   EXPECT_EQ(Release::decode(flat({"5", "ok", "2"})).count, 2);
 }
 
@@ -183,11 +187,11 @@ TEST(TendCall, NamesTagsAndReadsThoseMissing) {
   args.most = 100;
   args.bytes = 1000;
   args.tags = tags;
-  const auto call = script_call(Tend::encode(keys, args));
+  const auto call = script_call(Tend::encode(keys, args, plain));
   EXPECT_EQ(call.script, "tend");
   EXPECT_EQ(call.keys, k({"processing:c", "consumers", "ready:high", "ready:normal", "ready:low",
-                          "ready:suspect", "wake"}));
-  EXPECT_EQ(call.argv, (Strings{"c", "30000", "9", "100", "1000", "1.1", "9.12"}));
+                          "ready:suspect", "idle"}));
+  EXPECT_EQ(call.argv, (Strings{"c", "30000", "9", "100", "1000", "1.1", "9.12", "PUBLISH"}));
   const Tend::Reply got = Tend::decode(flat({"5", "ok", "1", "9.12"}));
   EXPECT_TRUE(got.more);
   EXPECT_EQ(got.missing, (std::vector<Tag>{Tag{9, 12}}));
@@ -196,11 +200,11 @@ TEST(TendCall, NamesTagsAndReadsThoseMissing) {
 }
 
 TEST(Forget, NamesAllKeysAndReadsEveryState) {
-  const auto call = script_call(Forget::encode(keys, {}));
+  const auto call = script_call(Forget::encode(keys, {}, plain));
   EXPECT_EQ(call.script, "forget");
   EXPECT_EQ(call.keys, k({"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed",
-                          "dlq", "consumers", "wake", "delayed:data", "dlq:data", "ids", "stats"}));
-  EXPECT_EQ(call.argv, (Strings{"1000"}));
+                          "dlq", "consumers", "idle", "delayed:data", "dlq:data", "ids", "stats"}));
+  EXPECT_EQ(call.argv, (Strings{"1000", "PUBLISH"}));
   EXPECT_EQ(Forget::decode(flat({"5", "gone"})).state, Forget::State::gone);
   EXPECT_EQ(Forget::decode(flat({"5", "used"})).state, Forget::State::used);
   const Forget::Reply lapsed = Forget::decode(flat({"5", "lapsed", "c.1"}));
@@ -211,28 +215,39 @@ TEST(Forget, NamesAllKeysAndReadsEveryState) {
   EXPECT_THROW((void)Forget::decode(flat({"5", "away"})), ProtocolError);
 }
 
-TEST(LeaveArmAndWait, SpeakTheirCommands) {
+TEST(LeavingAndWaking, SpeakTheirScripts) {
   Leave::Args args;
-  args.consumer = "c";
+  args.consumer = "c.1";
   args.alarm = 77;
-  args.marker = true;
-  const auto call = script_call(Leave::encode(keys, args));
+  auto call = script_call(Leave::encode(keys, args, redis::ChannelKind::sharded));
   EXPECT_EQ(call.script, "leave");
-  EXPECT_EQ(call.keys, k({"processing:c", "consumers", "wake", "stats"}));
-  EXPECT_EQ(call.argv, (Strings{"c", "77", "1"}));
+  EXPECT_EQ(call.keys, k({"processing:c.1", "consumers", "idle", "stats", "ready:high",
+                          "ready:normal", "ready:low", "delayed"}));
+  EXPECT_EQ(call.argv, (Strings{"c.1", "77", "SPUBLISH"}));
   EXPECT_EQ(Leave::decode(Reply::integer(3)), 3);
 
-  EXPECT_EQ(script_call(Arm::encode(keys, {})).script, "arm");
-  EXPECT_EQ(script_call(Arm::encode(keys, {})).keys, k({"wake"}));
-  EXPECT_NO_THROW((void)Arm::decode(Reply::integer(1)));
-  EXPECT_THROW((void)Arm::decode(Reply::nil()), ProtocolError);
+  call = script_call(Unlist::encode(keys, {"c.1"}, plain));
+  EXPECT_EQ(call.script, "unlist");
+  EXPECT_EQ(call.keys, k({"ready:high", "ready:normal", "ready:low", "delayed", "idle"}));
+  EXPECT_EQ(call.argv, (Strings{"c.1", "PUBLISH"}));
+  EXPECT_TRUE(Unlist::decode(Reply::integer(1)));
+  EXPECT_THROW((void)Unlist::decode(Reply::nil()), ProtocolError);
 
-  const TopicKeys other("p", "u");
-  const std::array<const TopicKeys*, 2> topics{&keys, &other};
-  EXPECT_EQ(args_of(make_wait(topics, 5s)), (Strings{"BZPOPMIN", "p:{t}:wake", "p:{u}:wake", "5"}));
-  EXPECT_EQ(read_wait(Reply::nil()), std::nullopt);
-  EXPECT_EQ(read_wait(flat({"p:{u}:wake", "=0", "=0"})), other.wake);
-  EXPECT_THROW((void)read_wait(flat({"p:{u}:wake"})), ProtocolError);
+  Pass::Args pass;
+  pass.consumer = "c.1";
+  pass.hops = 3;
+  call = script_call(Pass::encode(keys, pass, plain));
+  EXPECT_EQ(call.script, "pass");
+  EXPECT_EQ(call.keys, k({"idle"}));
+  EXPECT_EQ(call.argv, (Strings{"c.1", "3", "PUBLISH"}));
+  EXPECT_EQ(Pass::decode(Reply::integer(8)), 8);
+}
+
+TEST(LeavingAndWaking, AWakeUpSaysHowOftenItWasPassedOn) {
+  EXPECT_EQ(read_wake_up("w0"), 0);
+  EXPECT_EQ(read_wake_up("w17"), 17);
+  for (const char* other : {"", "w", "wx", "w-1", "w1 ", "w99999999999", "hello", "1"})
+    EXPECT_EQ(read_wake_up(other), std::nullopt) << other;
 }
 
 TEST(ReapCall, NamesTheVictimAndReadsItsEnd) {
@@ -242,12 +257,12 @@ TEST(ReapCall, NamesTheVictimAndReadsItsEnd) {
   args.bytes = 20;
   args.longest_lease = 60s;
   args.dead_cap = 5;
-  const auto call = script_call(Reap::encode(keys, args));
+  const auto call = script_call(Reap::encode(keys, args, plain));
   EXPECT_EQ(call.script, "reap");
   EXPECT_EQ(call.keys,
             k({"processing:dead.3", "consumers", "ready:high", "ready:normal", "ready:low",
-               "ready:suspect", "wake", "stats", "dlq", "dlq:data", "ids"}));
-  EXPECT_EQ(call.argv, (Strings{"dead.3", "10", "20", "60000", "5"}));
+               "ready:suspect", "idle", "stats", "dlq", "dlq:data", "ids"}));
+  EXPECT_EQ(call.argv, (Strings{"dead.3", "10", "20", "60000", "5", "PUBLISH"}));
   EXPECT_EQ(Reap::decode(flat({"5", "gone"})).state, Reap::State::gone);
   EXPECT_EQ(Reap::decode(flat({"5", "alive"})).state, Reap::State::alive);
   const Reap::Reply got = Reap::decode(flat({"5", "ok", "3", "2", "1", "x"}));
@@ -267,18 +282,20 @@ TEST(SweepCall, NamesAllListsAndReadsWhatItFound) {
   args.bytes = 20;
   args.drop = true;
   args.longest_lease = 60s;
-  const auto call = script_call(Sweep::encode(keys, args));
+  const auto call = script_call(Sweep::encode(keys, args, plain));
   EXPECT_EQ(call.script, "sweep");
   EXPECT_EQ(call.keys, k({"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed",
-                          "consumers", "wake", "stats", "dlq", "dlq:data", "ids"}));
-  EXPECT_EQ(call.argv, (Strings{"c", "4", "10", "20", "drop", "60000", "0"}));
+                          "consumers", "idle", "stats", "dlq", "dlq:data", "ids"}));
+  EXPECT_EQ(call.argv, (Strings{"c", "4", "10", "20", "drop", "60000", "0", "PUBLISH"}));
   args.drop = false;
-  EXPECT_EQ(script_call(Sweep::encode(keys, args)).argv[4], "dead");
-  const Sweep::Reply got = Sweep::decode(flat({"5", "ok", "8", "1", "c.9", "1", "x"}));
+  EXPECT_EQ(script_call(Sweep::encode(keys, args, plain)).argv[4], "dead");
+  const Sweep::Reply got = Sweep::decode(flat({"5", "ok", "8", "1", "c.9", "1", "1", "0", "x"}));
   EXPECT_EQ(got.taken, 8);
   EXPECT_TRUE(got.more);
   EXPECT_EQ(got.lapsed, "c.9");
   EXPECT_TRUE(got.suspects);
+  EXPECT_TRUE(got.waits);
+  EXPECT_FALSE(got.listed);
   EXPECT_EQ(got.dropped, (Strings{"x"}));
 }
 
@@ -294,7 +311,7 @@ TEST(CancelCalls, SpeakTheirScripts) {
   args.skip = 2000;
   args.bytes = 4096;
   const auto call = script_call(CancelPage::encode(keys, args));
-  EXPECT_EQ(call.keys, k({"ready:low", "ids", "stats", "wake"}));
+  EXPECT_EQ(call.keys, k({"ready:low", "ids", "stats", "idle"}));
   EXPECT_EQ(call.argv, (Strings{"id", "2000", "1000", "4096"}));
   const CancelPage::Reply got = CancelPage::decode(flat({"0", "1000", "1"}));
   EXPECT_FALSE(got.found);
@@ -331,7 +348,8 @@ TEST(DeadLetterCalls, SpeakTheirScripts) {
   step.most = 3;
   step.bytes = 9;
   EXPECT_EQ(script_call(DlqPurge::encode(keys, step)).argv, (Strings{"4", "3", "9"}));
-  EXPECT_EQ(script_call(RequeueAll::encode(keys, step)).argv, (Strings{"4", "2", "3", "9"}));
+  EXPECT_EQ(script_call(RequeueAll::encode(keys, step, plain)).argv,
+            (Strings{"4", "2", "3", "9", "PUBLISH"}));
   const DlqStep::Reply purged = DlqPurge::decode(flat({"5", "3", "1"}));
   EXPECT_EQ(purged.done, 3);
   EXPECT_TRUE(purged.more);
@@ -340,8 +358,8 @@ TEST(DeadLetterCalls, SpeakTheirScripts) {
   EXPECT_FALSE(requeued.more);
 
   EXPECT_EQ(
-      script_call(Requeue::encode(keys, {"m"})).keys,
-      k({"dlq", "dlq:data", "ready:high", "ready:normal", "ready:low", "wake", "stats", "ids"}));
+      script_call(Requeue::encode(keys, {"m"}, plain)).keys,
+      k({"dlq", "dlq:data", "ready:high", "ready:normal", "ready:low", "idle", "stats", "ids"}));
   EXPECT_EQ(Requeue::decode(flat({"5", "ok"})).state, Requeue::State::done);
   EXPECT_EQ(Requeue::decode(flat({"5", "none"})).state, Requeue::State::none);
   EXPECT_EQ(Requeue::decode(flat({"5", "unreadable"})).state, Requeue::State::unreadable);

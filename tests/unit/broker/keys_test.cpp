@@ -14,8 +14,9 @@ TEST(TopicKeys, AllNamesOfATopicShareItsHashTag) {
   std::set<std::string> names;
   for (const List list : all_lists) names.insert(keys.ready(list));
   names.insert({keys.delayed, keys.delayed_data, keys.consumers, keys.dlq, keys.dlq_data, keys.ids,
-                keys.wake, keys.stats, keys.processing("c1"), keys.producer("p1")});
-  EXPECT_EQ(names.size(), 14U);
+                keys.idle, keys.stats, keys.processing("c1"), keys.producer("p1"),
+                keys.channel("c1")});
+  EXPECT_EQ(names.size(), 15U);
   for (const std::string& name : names) {
     EXPECT_EQ(name.rfind("app:{mail.out:eu-1}:", 0), 0U) << name;
   }
@@ -36,7 +37,8 @@ TEST(TopicKeys, NamesAreThoseOfTheProtocol) {
   EXPECT_EQ(keys.dlq_data, "mx:{t}:dlq:data");
   EXPECT_EQ(keys.ids, "mx:{t}:ids");
   EXPECT_EQ(keys.producer("x"), "mx:{t}:producer:x");
-  EXPECT_EQ(keys.wake, "mx:{t}:wake");
+  EXPECT_EQ(keys.idle, "mx:{t}:idle");
+  EXPECT_EQ(keys.channel("c"), "mx:{t}:to:c");
   EXPECT_EQ(keys.stats, "mx:{t}:stats");
   EXPECT_EQ(topics_key(""), "mx:topics");
   EXPECT_EQ(topics_key("app"), "app:topics");

@@ -47,7 +47,8 @@ test::ScriptCall call_of(const std::vector<OutgoingEnvelope>& messages,
                          std::vector<std::uint32_t>* special = nullptr) {
   ProduceBatch batch(limits());
   for (const OutgoingEnvelope& each : messages) EXPECT_TRUE(batch.add(each));
-  const Produce::Encoded out = batch.build(keys, "p:{t}:producer:me", 5, 60s);
+  const Produce::Encoded out =
+      batch.build(keys, "p:{t}:producer:me", 5, 60s, redis::ChannelKind::plain);
   if (special != nullptr) *special = out.special;
   return script_call(out.command);
 }
@@ -60,10 +61,10 @@ std::string plain(const std::string& id, char level = 'n') {
 TEST(ProduceBatch, ImmediateMessagesTravelPlainListByList) {
   const auto call = call_of({message("a"), message("b", MessagePriority::high), message("c")});
   EXPECT_EQ(call.script, "produce");
-  EXPECT_EQ(call.keys, (Strings{"p:{t}:producer:me", "p:{t}:wake", "p:{t}:stats",
+  EXPECT_EQ(call.keys, (Strings{"p:{t}:producer:me", "p:{t}:idle", "p:{t}:stats",
                                 "p:{t}:ready:high", "p:{t}:ready:normal"}));
   EXPECT_EQ(call.argv, (Strings{"5", "60000", "2", "0", "0", "1", "2", plain("b", 'h'), plain("a"),
-                                plain("c")}));
+                                plain("c"), "PUBLISH"}));
 }
 
 TEST(ProduceBatch, DelayedOnesFollowWithTheirDueTime) {
@@ -73,10 +74,10 @@ TEST(ProduceBatch, DelayedOnesFollowWithTheirDueTime) {
   at.at = now + 5'000;
   std::vector<std::uint32_t> special;
   const auto call = call_of({late, message("a"), at}, &special);
-  EXPECT_EQ(call.keys, (Strings{"p:{t}:producer:me", "p:{t}:wake", "p:{t}:stats",
+  EXPECT_EQ(call.keys, (Strings{"p:{t}:producer:me", "p:{t}:idle", "p:{t}:stats",
                                 "p:{t}:ready:normal", "p:{t}:delayed", "p:{t}:delayed:data"}));
   EXPECT_EQ(special, (std::vector<std::uint32_t>{0, 2}));
-  ASSERT_EQ(call.argv.size(), 7U + 10U);
+  ASSERT_EQ(call.argv.size(), 7U + 10U + 1U);
   EXPECT_EQ(call.argv[3], "1");
   EXPECT_EQ(call.argv[4], "0");
   EXPECT_EQ(call.argv[6], plain("a"));
@@ -92,11 +93,11 @@ TEST(ProduceBatch, OneImmediateChosenIdMakesAllGoOneByOneInOrder) {
   chosen.chosen = true;
   std::vector<std::uint32_t> special;
   const auto call = call_of({message("a"), chosen, message("b")}, &special);
-  EXPECT_EQ(call.keys, (Strings{"p:{t}:producer:me", "p:{t}:wake", "p:{t}:stats",
+  EXPECT_EQ(call.keys, (Strings{"p:{t}:producer:me", "p:{t}:idle", "p:{t}:stats",
                                 "p:{t}:ready:normal", "p:{t}:ready:low", "p:{t}:ids"}));
   EXPECT_EQ(Strings(call.argv.begin(), call.argv.begin() + 7),
             (Strings{"5", "60000", "2", "0", "1", "0", "0"}));
-  ASSERT_EQ(call.argv.size(), 7U + 15U);
+  ASSERT_EQ(call.argv.size(), 7U + 15U + 1U);
   EXPECT_EQ(call.argv[7], "1");
   EXPECT_EQ(call.argv[9], "a");
   EXPECT_EQ(call.argv[12], "2");
@@ -112,7 +113,7 @@ TEST(ProduceBatch, ADelayedChosenIdLeavesTheOthersPlain) {
   chosen.delay = 1s;
   const auto call = call_of({message("a"), chosen});
   EXPECT_EQ(call.keys,
-            (Strings{"p:{t}:producer:me", "p:{t}:wake", "p:{t}:stats", "p:{t}:ready:normal",
+            (Strings{"p:{t}:producer:me", "p:{t}:idle", "p:{t}:stats", "p:{t}:ready:normal",
                      "p:{t}:delayed", "p:{t}:delayed:data", "p:{t}:ids"}));
   EXPECT_EQ(call.argv[5], "1");
   EXPECT_EQ(call.argv[6], plain("a"));
@@ -163,20 +164,25 @@ TEST(ProduceBatch, RefusesWhatNoEnvelopeHoldsAndGoesOn) {
   EXPECT_THROW((void)batch.add(bad), std::invalid_argument);
   const OutgoingEnvelope good = message("b");
   EXPECT_TRUE(batch.add(good));
-  EXPECT_EQ(script_call(batch.build(keys, "k", 1, 1s).command).argv[6], plain("b"));
+  EXPECT_EQ(script_call(batch.build(keys, "k", 1, 1s, redis::ChannelKind::plain).command).argv[6],
+            plain("b"));
 }
 
 TEST(ProduceReply, IsReadWithItsDuplicates) {
-  const Produce::Reply got = Produce::decode(flat({"5", "ok", "1", "3"}));
+  const Produce::Reply got = Produce::decode(flat({"5", "ok", "0", "1", "3"}));
   EXPECT_FALSE(got.again);
+  EXPECT_FALSE(got.mute);
   EXPECT_EQ(got.duplicates, (std::vector<std::uint32_t>{0, 2}));
-  EXPECT_TRUE(Produce::decode(flat({"5", "again"})).again);
-  const Produce::Reply again = Produce::decode(flat({"5", "again", "2"}));
+  EXPECT_TRUE(Produce::decode(flat({"5", "again", "0"})).again);
+  EXPECT_TRUE(Produce::decode(flat({"5", "ok", "1"})).mute);
+  const Produce::Reply again = Produce::decode(flat({"5", "again", "0", "2"}));
   EXPECT_TRUE(again.again);
   EXPECT_EQ(again.duplicates, std::vector<std::uint32_t>{1});
-  EXPECT_THROW((void)Produce::decode(flat({"5", "again", "0"})), redis::ProtocolError);
-  EXPECT_THROW((void)Produce::decode(flat({"5", "ok", "0"})), redis::ProtocolError);
-  EXPECT_THROW((void)Produce::decode(flat({"5", "no"})), redis::ProtocolError);
+  EXPECT_THROW((void)Produce::decode(flat({"5", "again", "0", "0"})), redis::ProtocolError);
+  EXPECT_THROW((void)Produce::decode(flat({"5", "ok", "0", "0"})), redis::ProtocolError);
+  EXPECT_THROW((void)Produce::decode(flat({"5", "ok"})), redis::ProtocolError);
+  EXPECT_THROW((void)Produce::decode(flat({"5", "ok", "2"})), redis::ProtocolError);
+  EXPECT_THROW((void)Produce::decode(flat({"5", "no", "0"})), redis::ProtocolError);
 }
 
 TEST(RandomId, Is128BitsInHexAndNotTheSameTwice) {
