@@ -69,6 +69,12 @@ struct MQConfig {
   std::chrono::milliseconds command_timeout = std::chrono::seconds(5);
   /// Deadline of a produce call, including the wait for a connection and sending again [10ms..1h].
   std::chrono::milliseconds produce_timeout = std::chrono::seconds(15);
+  /// How many replicas must have a produced message before produce() returns [0..100]. 0: it is not
+  /// waited for. If fewer have it in time, produce() throws NotReplicated. It makes the loss of a
+  /// message by a failover unlikely, and impossible only if all replicas are waited for.
+  int wait_replicas = 0;
+  /// How long wait_replicas is waited for [1ms..1h].
+  std::chrono::milliseconds wait_replicas_timeout = std::chrono::seconds(1);
   /// Pause before the first attempt to reconnect [1ms..1m]. It doubles, with jitter, at each
   /// further attempt.
   std::chrono::milliseconds reconnect_backoff_min = std::chrono::milliseconds(50);

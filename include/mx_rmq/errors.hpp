@@ -81,6 +81,14 @@ class OutcomeUnknown : public Error {
   using Error::Error;
 };
 
+/// A produced message is at the master, but fewer replicas than MQConfig::wait_replicas had it
+/// within wait_replicas_timeout: if the master fails now, it may be lost; as long as the master
+/// lives, it will be handled. To produce it again, choose its id: it is enqueued at most once.
+class NotReplicated : public OutcomeUnknown {
+ public:
+  using OutcomeUnknown::OutcomeUnknown;
+};
+
 /// Redis refused the operation and did nothing. Either waiting cannot help, or the reason for the
 /// refusal had not passed by the deadline. `code()` is the first word of the reply, as Redis wrote
 /// it; `what()` has the full text. Common codes: `OOM` (memory limit: drain the queue or raise

@@ -74,6 +74,10 @@ void MQConfig::validate() const {
     refuse_field("reconnect_backoff_min", api::format_duration(reconnect_backoff_min) +
                                               " is more than reconnect_backoff_max, which is " +
                                               api::format_duration(reconnect_backoff_max));
+  if (wait_replicas > 0 && wait_replicas_timeout >= produce_timeout)
+    refuse_field("wait_replicas_timeout", api::format_duration(wait_replicas_timeout) +
+                                              " is not less than produce_timeout, which is " +
+                                              api::format_duration(produce_timeout));
   const bool listed = retry_policy.rules().pauses == detail::RetryRules::Pauses::listed;
   if (max_retries > 0 && retry_delays.empty() && listed)
     refuse_field("retry_delays", "it is empty though max_retries is " +

@@ -19,6 +19,8 @@ constexpr std::size_t most_access_lanes = 2;
 constexpr runtime::Duration note_again = std::chrono::minutes(5);
 
 std::size_t access_lanes(const MQConfig& config) {
+  // WAIT holds up its connection: those who wait for replicas have their own.
+  if (config.wait_replicas > 0) return redis::first_durable + redis::durable_lanes;
   return config.connection_pool_size >= 3 ? most_access_lanes : 1;
 }
 

@@ -9,9 +9,17 @@ using namespace std::chrono_literals;
 
 namespace {
 
-broker::ProducerOptions producer_options(const MQConfig& config, std::string id,
+broker::ProducerOptions producer_options(redis::Client& client, const MQConfig& config,
+                                         const std::string& topic, std::string id,
                                          std::uint64_t after) {
   broker::ProducerOptions options;
+  options.wait_replicas = config.wait_replicas;
+  options.wait_timeout = config.wait_replicas_timeout;
+  if (config.wait_replicas > 0) {
+    for (redis::Route*& each : options.durable) {
+      each = &client.route(redis::LaneRole::durable, topic);
+    }
+  }
   options.id = std::move(id);
   options.after = after;
   options.longest_timeout = config.produce_timeout;
@@ -31,6 +39,7 @@ TopicPort::TopicPort(redis::Client& client, runtime::Scope& scope, const MQConfi
       canceller(broker, config.command_timeout),
       dead_letters(broker, config.command_timeout),
       producer(scope, broker::ScriptCaller(client.route(redis::LaneRole::produce, topic)),
-               broker.keys(), producer_options(config, std::move(producer_id), after)) {}
+               broker.keys(),
+               producer_options(client, config, topic, std::move(producer_id), after)) {}
 
 }  // namespace mx_rmq::queue

@@ -50,6 +50,27 @@ TEST(NightlyD, D3_the_master_stands_still_and_must_have_a_replica_near) {
   EXPECT_LE(verdict.forgotten, 10);
 }
 
+// What was acknowledged was at the replica that is promoted: none of it may be lost.
+TEST(NightlyD, D4_twenty_manual_failovers_with_wait_replicas_of_all) {
+  ArenaOptions options = behind_sentinels("D4 SENTINEL FAILOVER, wait_replicas = all");
+  options.producer_environment = {"MQ_WAIT_REPLICAS=1", "MQ_WAIT_REPLICAS_TIMEOUT=500ms"};
+  Arena arena(options);
+  begin_load(arena);
+  for (int i = 0; i < 20; ++i) {
+    const std::size_t old = arena.sentinels().master();
+    arena.begin(Fault::failover);
+    arena.sentinels().begin_failover();
+    arena.sentinels().await_master_other_than(old);
+    arena.follow_master();
+    arena.sentinels().await_calm(60s);
+    ASSERT_TRUE(wait_progress(arena, 50)) << arena.output();
+    arena.end(Fault::failover);
+  }
+  const Verdict verdict = end_load(arena, 0s);
+  EXPECT_EQ(verdict.forgotten, 0);
+  tell("not known to be at the replica", verdict.unknown);
+}
+
 TEST(NightlyD, D5_ten_manual_failovers) {
   ArenaOptions options = behind_sentinels("D5 SENTINEL FAILOVER ten times");
   options.sentinels->replicas = 2;

@@ -295,5 +295,41 @@ TEST(QueueSentinels, TheCommandFailoverIsFollowedBeforeTheSentinelsNotice) {
   sync_wait(queue.cleanup());
 }
 
+// --- wait_replicas ---
+
+TEST(QueueReplicas, ProduceReturnsWhenTheReplicasHaveTheMessage) {
+  SentinelOptions options;
+  options.replicas = 2;
+  options.sentinels = 1;
+  SentinelSet set(options);
+  MQConfig config = following_config(set.url());
+  config.wait_replicas = 2;
+  config.wait_replicas_timeout = 300ms;
+  RedisMessageQueue queue(config);
+  for (int i = 0; i < 20; ++i) sync_wait(queue.produce("t", i));
+  for (std::size_t i = 0; i < set.servers(); ++i) {
+    EXPECT_EQ(set.server(i).command({"LLEN", key_of("t", "ready:normal")}).num(), 20) << i;
+  }
+  // One of them stands still: the message is there, and that is said.
+  set.server(2).pause();
+  ProduceOptions chosen = ProduceOptions().message_id("once");
+  const auto began = WaitClock::now();
+  std::string told;
+  try {
+    sync_wait(queue.produce("t", 20, chosen));
+  } catch (const NotReplicated& error) {
+    told = error.what();
+  }
+  EXPECT_TRUE(has(told, "1 of the 2 replicas of wait_replicas had it within 300 ms")) << told;
+  EXPECT_GE(WaitClock::now() - began, 250ms);
+  EXPECT_EQ(set.server(set.master()).command({"LLEN", key_of("t", "ready:normal")}).num(), 21);
+  // What does not produce is not held up.
+  EXPECT_EQ(sync_wait(queue.dead_letters().list("t")).size(), 0U);
+  set.server(2).resume();
+  sync_wait(queue.produce("t", 20, chosen));
+  EXPECT_EQ(set.server(2).command({"LLEN", key_of("t", "ready:normal")}).num(), 21);
+  sync_wait(queue.cleanup());
+}
+
 }  // namespace
 }  // namespace mx_rmq::test

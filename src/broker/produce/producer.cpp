@@ -64,7 +64,8 @@ class Producer::Core {
     std::string id;
     std::string key;  // of the number of the last batch applied
     BatchUnderWay batch;
-    std::string envelopes;     // memory of the batch being encoded
+    std::string envelopes;  // memory of the batch being encoded
+    redis::Route* route = nullptr;
     std::uint64_t number = 0;  // of the last batch made
     bool running = false;
   };
@@ -73,16 +74,19 @@ class Producer::Core {
   struct Sending {
     CallEnd end;
     Produce::Reply reply;
+    redis::Reply replicas;  // what WAIT was answered
     TimePoint sent{};
   };
 
   // Sending.
   static Task<> pump(std::shared_ptr<Core> self, Sender* sender);
   static Task<> pump_until_empty(std::shared_ptr<Core> self, Sender* sender);
-  static Task<bool> connect(std::shared_ptr<Core> self);
+  static Task<bool> connect(std::shared_ptr<Core> self, Sender* sender);
   static Task<bool> deliver(std::shared_ptr<Core> self, Sender* sender);
-  static Task<Sending> try_once(std::shared_ptr<Core> self, redis::Command command,
+  static Task<Sending> try_once(std::shared_ptr<Core> self, Sender* sender, redis::Command command,
                                 TimePoint deadline);
+  [[nodiscard]] std::vector<redis::Command> wait_commands(const Sender& sender) const;
+  [[nodiscard]] std::exception_ptr not_replicated(const redis::Reply& replicas) const;
   void fill(Sender& sender, ProduceBatch& encoded);
   bool give_up(Sender& sender, const Sending& sending);
   void dissolve(Sender& sender, const std::exception_ptr& error);
@@ -97,7 +101,7 @@ class Producer::Core {
   void warn_mute();
 
   runtime::EventLoop& loop() const noexcept { return caller_.loop(); }
-  redis::Route& route() const noexcept { return caller_.route(); }
+  redis::Route& route() const noexcept { return *senders_.front().route; }
 
   runtime::Scope& scope_;
   const ScriptCaller caller_;
@@ -160,8 +164,10 @@ Producer::Core::Core(runtime::Scope& scope, ScriptCaller caller, const TopicKeys
       line_(loop()),
       senders_{Sender(loop()), Sender(loop()), Sender(loop())},
       idle_(loop()) {
-  const std::string id = options_.id.empty() ? random_id(route().rng()) : options_.id;
+  const std::string id = options_.id.empty() ? random_id(caller_.route().rng()) : options_.id;
   for (std::size_t i = 0; i < senders_.size(); ++i) {
+    senders_[i].route = options_.wait_replicas > 0 ? options_.durable[i] : &caller_.route();
+    assert(senders_[i].route != nullptr && "who waits for replicas has routes for it");
     take_id(senders_[i], i == 0 ? id : id + '+' + std::to_string(i));
     senders_[i].number = options_.after;
   }
@@ -335,8 +341,8 @@ Task<> Producer::Core::pump_until_empty(std::shared_ptr<Core> self, Sender* send
     if (self->line_.size() < self->options_.max_batch_messages) co_await self->loop().yield();
     if (!self->worth_sending(*sender)) co_return;
     bool went_well = true;
-    if (!self->route().ready()) {
-      went_well = co_await connect(self);
+    if (!sender->route->ready()) {
+      went_well = co_await connect(self, sender);
     } else {
       went_well = co_await deliver(self, sender);
     }
@@ -352,13 +358,13 @@ Task<> Producer::Core::pump_until_empty(std::shared_ptr<Core> self, Sender* send
 // Waits for a connection, at most until the first message must be told. No batch is made before: a
 // message that waits outside is never in doubt. A connection that falls silent at once must not
 // cost the whole time.
-Task<bool> Producer::Core::connect(std::shared_ptr<Core> self) {
+Task<bool> Producer::Core::connect(std::shared_ptr<Core> self, Sender* sender) {
   const TimePoint soon = self->loop().now() + self->options_.resend_after;
   const TimePoint deadline = std::min(self->line_.front().deadline, soon);
   redis::Command time = redis::Command::of("TIME");
   CallEnd end;
   try {
-    co_await self->route().send(std::move(time), deadline);
+    co_await sender->route->send(std::move(time), deadline);
   } catch (...) {
     end = CallEnd::caught();
   }
@@ -375,7 +381,7 @@ Task<bool> Producer::Core::connect(std::shared_ptr<Core> self) {
       end.rethrow();
     case End::no_reply:
       // A batch sent there would be in doubt for nothing.
-      if (deadline == soon) self->route().reconnect(self->route().epoch(), "it does not answer");
+      if (deadline == soon) sender->route->reconnect(sender->route->epoch(), "it does not answer");
       break;
     default:
       break;
@@ -430,8 +436,11 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
     // Nothing executed yet: up to the first deadline, so that its owner gets a clear answer. Else
     // whoever is late has been told already.
     const TimePoint limit = batch.maybe_applied() ? batch.last_deadline() : batch.first_deadline();
-    const TimePoint soon = self->loop().now() + options.resend_after;
-    Sending sending = co_await try_once(self, command.command, std::min(limit, soon));
+    const Duration answered_after =
+        Duration(options.resend_after) +
+        (options.wait_replicas > 0 ? Duration(options.wait_timeout) : Duration::zero());
+    const TimePoint soon = self->loop().now() + answered_after;
+    Sending sending = co_await try_once(self, sender, command.command, std::min(limit, soon));
     if (sending.end.answered()) {
       self->trouble_ = nullptr;
       if (sending.reply.mute) self->warn_mute();
@@ -447,7 +456,12 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
       }
       ++self->counts_.batches;
       self->counts_.messages += batch.size();
-      batch.apply(sending.reply, command.special);
+      if (const auto error = self->not_replicated(sending.replicas)) {
+        batch.fail_all(error);
+        batch.end();
+      } else {
+        batch.apply(sending.reply, command.special);
+      }
       co_return true;
     }
     if (self->give_up(*sender, sending)) {
@@ -466,12 +480,47 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
   co_return true;
 }
 
-Task<Producer::Core::Sending> Producer::Core::try_once(std::shared_ptr<Core> self,
+// WAIT proves something about what was written before it on its connection. A copy of a batch that
+// was applied already writes nothing, so then something else is written that changes nothing.
+std::vector<redis::Command> Producer::Core::wait_commands(const Sender& sender) const {
+  std::vector<redis::Command> commands;
+  if (options_.wait_replicas == 0) return commands;
+  if (sender.batch.maybe_applied()) {
+    commands.push_back(redis::Command::of("HINCRBY", keys_.stats, "produced", 0));
+  }
+  commands.push_back(
+      redis::Command::of("WAIT", options_.wait_replicas, options_.wait_timeout.count()));
+  return commands;
+}
+
+std::exception_ptr Producer::Core::not_replicated(const redis::Reply& replicas) const {
+  if (options_.wait_replicas == 0) return nullptr;
+  std::string text = "produce: the message is at the master, but ";
+  if (replicas.is_error()) {
+    text += "Redis refused WAIT: " + replicas.error_text();
+  } else {
+    const std::int64_t had = replicas.as_integer();
+    if (had >= options_.wait_replicas) return nullptr;
+    text += std::to_string(had) + " of the " + std::to_string(options_.wait_replicas) +
+            " replicas of wait_replicas had it within " +
+            std::to_string(options_.wait_timeout.count()) + " ms";
+  }
+  return std::make_exception_ptr(NotReplicated(text));
+}
+
+Task<Producer::Core::Sending> Producer::Core::try_once(std::shared_ptr<Core> self, Sender* sender,
                                                        redis::Command command, TimePoint deadline) {
   Sending out;
   out.sent = self->loop().now();
+  std::vector<redis::Command> behind = self->wait_commands(*sender);
   try {
-    redis::Reply reply = co_await self->route().eval(Produce::script, command, deadline);
+    redis::Reply reply;
+    if (behind.empty()) {
+      reply = co_await sender->route->eval(Produce::script, command, deadline);
+    } else {
+      reply = co_await sender->route->eval_with(Produce::script, command, std::move(behind),
+                                                &out.replicas, deadline);
+    }
     out.reply = Produce::decode(std::move(reply));
   } catch (...) {
     out.end = CallEnd::caught();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -34,6 +35,13 @@ struct ProducerOptions {
   /// then.
   std::chrono::milliseconds grace{0};
   std::int32_t max_recoveries = 3;
+  /// So many replicas must have a batch before it counts as produced, within `wait_timeout`; 0: it
+  /// is not waited for.
+  int wait_replicas = 0;
+  std::chrono::milliseconds wait_timeout{1'000};
+  /// The routes of the senders, each with a connection of its own, if it is waited for. They must
+  /// outlive the producer and its tasks.
+  std::array<redis::Route*, 3> durable{};
   std::size_t max_waiting = 100'000;  ///< messages waiting to join a batch
   std::size_t max_batch_messages = 256;
   std::size_t overlap_messages = 64;  ///< so many waiting are worth a further batch under way

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <exception>
 #include <optional>
 #include <utility>
@@ -38,9 +39,24 @@ struct Sending {
   std::exception_ptr may_not_load;  // what SCRIPT LOAD was answered, when that cannot change
 };
 
+// What was sent behind a script that was answered. If that was not answered, neither was the whole.
+Task<CallEnd> answer_behind(std::deque<Connection::Answer>* answers, Reply* last) {
+  CallEnd end;
+  for (Connection::Answer& each : *answers) {
+    try {
+      *last = co_await each.wait();
+    } catch (const Error& error) {
+      end = CallEnd(std::make_exception_ptr(
+          OutcomeUnknown(std::string("what was sent behind the script: ") + error.what())));
+    }
+  }
+  co_return end;
+}
+
 // Sends `command`, with SCRIPT LOAD in front of it in the same write if `load`.
 Task<Sending> send_once(std::shared_ptr<Connection> connection, const lua::Script* script,
-                        bool load, Command command, TimePoint deadline, std::uint64_t only_epoch) {
+                        bool load, Command command, const SentBehind* behind, TimePoint deadline,
+                        std::uint64_t only_epoch) {
   Sending sending;
   Connection::Answer loaded(connection->group().loop);
   Connection::Answer answer(connection->group().loop);
@@ -51,6 +67,11 @@ Task<Sending> send_once(std::shared_ptr<Connection> connection, const lua::Scrip
     connection->note_load(*script, number);
   }
   sending.number = connection->submit(answer, std::move(command), deadline, only_epoch);
+  std::deque<Connection::Answer> after;
+  for (const Command& each : behind->commands) {
+    after.emplace_back(connection->group().loop);
+    connection->submit(after.back(), each, deadline, only_epoch);
+  }
   if (load) {
     try {
       const Reply reply = co_await loaded.wait();
@@ -66,6 +87,10 @@ Task<Sending> send_once(std::shared_ptr<Connection> connection, const lua::Scrip
     sending.reply = co_await answer.wait();
   } catch (...) {
     sending.end = CallEnd::caught();
+  }
+  if (!after.empty()) {
+    CallEnd end = co_await answer_behind(&after, behind->last);
+    if (sending.end.answered() && !sending.reply.is_error()) sending.end = std::move(end);
   }
   co_return sending;
 }
@@ -193,14 +218,14 @@ class ScriptRun {
 // Over `connection`, or if there are bearings over what they say before each try.
 Task<Reply> run_script(std::shared_ptr<Connection> connection, std::shared_ptr<Bearings> bearings,
                        const lua::Script* script, Command evalsha, TimePoint deadline,
-                       std::uint64_t only_epoch) {
+                       std::uint64_t only_epoch, SentBehind behind) {
   ScriptRun run(*script, std::move(evalsha));
   Bearings::Here here{std::move(connection), only_epoch};
   for (;;) {
     if (bearings != nullptr) here = co_await bearings->find(deadline, only_epoch);
     run.over(here.connection);
     Sending sending = co_await send_once(run.connection(), script, run.load(), run.command(),
-                                         deadline, here.only_epoch);
+                                         &behind, deadline, here.only_epoch);
     if (!sending.end.answered()) {
       run.not_answered(sending.end, only_epoch != 0);
     } else if (sending.reply.is_error()) {
@@ -219,14 +244,16 @@ Task<Reply> run_script(std::shared_ptr<Connection> connection, std::shared_ptr<B
 }  // namespace
 
 Task<Reply> eval_on(std::shared_ptr<Connection> connection, const lua::Script* script,
-                    Command evalsha, TimePoint deadline, std::uint64_t only_epoch) {
+                    Command evalsha, TimePoint deadline, std::uint64_t only_epoch,
+                    SentBehind behind) {
   return run_script(std::move(connection), nullptr, script, std::move(evalsha), deadline,
-                    only_epoch);
+                    only_epoch, std::move(behind));
 }
 
 Task<Reply> eval_by(std::shared_ptr<Bearings> bearings, const lua::Script* script, Command evalsha,
-                    TimePoint deadline, std::uint64_t only_epoch) {
-  return run_script(nullptr, std::move(bearings), script, std::move(evalsha), deadline, only_epoch);
+                    TimePoint deadline, std::uint64_t only_epoch, SentBehind behind) {
+  return run_script(nullptr, std::move(bearings), script, std::move(evalsha), deadline, only_epoch,
+                    std::move(behind));
 }
 
 }  // namespace mx_rmq::redis

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -18,8 +19,13 @@ namespace mx_rmq::redis {
 enum class LaneRole : std::uint8_t {
   produce,  ///< batches of messages, and nothing that may take long
   manage,   ///< what looks at a topic and moves things in it: dead letters, metrics, cancelling
+  durable,  ///< batches that wait for replicas, which hold up their lane: one a sender
   consume   ///< claims, settlements and leases; the sources of a client share its lanes in turn
 };
+
+/// The lanes of a client whose routes are durable, behind those to produce and to manage.
+inline constexpr std::size_t first_durable = 2;
+inline constexpr std::size_t durable_lanes = 3;
 
 /// All connections of one queue to its Redis, whatever kind of Redis that is: each kind is an
 /// implementation of this. Loop thread only. `close` must have completed before it is destroyed,

@@ -19,6 +19,11 @@ Task<Reply> Lane::eval(const lua::Script& script, Command evalsha, TimePoint dea
   return eval_on(connection_, &script, std::move(evalsha), deadline, only_epoch);
 }
 
+Task<Reply> Lane::eval_with(const lua::Script& script, Command evalsha, std::vector<Command> behind,
+                            Reply* last, TimePoint deadline) {
+  return eval_on(connection_, &script, std::move(evalsha), deadline, 0, {std::move(behind), last});
+}
+
 void Lane::connect() { connection_->start(); }
 void Lane::reconnect(std::uint64_t epoch, std::string why) { connection_->recycle(epoch, why); }
 

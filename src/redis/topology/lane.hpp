@@ -23,6 +23,8 @@ class Lane final : public Route {
   Task<Reply> send(Command command, TimePoint deadline, std::uint64_t only_epoch = 0) override;
   Task<Reply> eval(const lua::Script& script, Command evalsha, TimePoint deadline,
                    std::uint64_t only_epoch = 0) override;
+  Task<Reply> eval_with(const lua::Script& script, Command evalsha, std::vector<Command> behind,
+                        Reply* last, TimePoint deadline) override;
   void connect() override;
   void reconnect(std::uint64_t epoch, std::string why) override;
   [[nodiscard]] std::uint64_t epoch() const noexcept override;

@@ -161,6 +161,11 @@ Task<Reply> MovingRoute::eval(const lua::Script& script, Command evalsha, TimePo
   return eval_by(state_, &script, std::move(evalsha), deadline, only_epoch);
 }
 
+Task<Reply> MovingRoute::eval_with(const lua::Script& script, Command evalsha,
+                                   std::vector<Command> behind, Reply* last, TimePoint deadline) {
+  return eval_by(state_, &script, std::move(evalsha), deadline, 0, {std::move(behind), last});
+}
+
 void MovingRoute::connect() {
   state_->wanted = true;
   if (state_->lane != nullptr) state_->lane->connect();

@@ -13,6 +13,8 @@ Route& OneServer::route(LaneRole role, std::string_view) {
       return node_.lane(0);
     case LaneRole::manage:
       return node_.lane(1);
+    case LaneRole::durable:
+      return node_.lane(first_durable + durable_++ % durable_lanes);
     case LaneRole::consume:
       break;
   }

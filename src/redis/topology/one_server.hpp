@@ -24,6 +24,7 @@ class OneServer : public Client {
 
  private:
   Node node_;
+  std::size_t durable_ = 0;    // routes given out for that
   std::size_t consumers_ = 0;  // routes given out for consuming
 };
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "mx_rmq/task.hpp"
 #include "redis/connection/channel_kind.hpp"
@@ -48,6 +49,12 @@ class Route {
   /// script. `script` must outlive the call.
   virtual Task<Reply> eval(const lua::Script& script, Command evalsha, TimePoint deadline,
                            std::uint64_t only_epoch = 0) = 0;
+
+  /// The same with `behind` behind the script, in the same write and on the same connection: each
+  /// time that the script is sent. `*last`, which must outlive the call, gets what the last of them
+  /// was answered, an error too. OutcomeUnknown also if the script was answered and that was not.
+  virtual Task<Reply> eval_with(const lua::Script& script, Command evalsha,
+                                std::vector<Command> behind, Reply* last, TimePoint deadline) = 0;
 
   /// Connects if it has not begun to; otherwise the first command does. For who waits for `ready`
   /// before sending anything.
