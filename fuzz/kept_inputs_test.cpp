@@ -21,6 +21,7 @@ int fuzz_envelope(const std::uint8_t* data, std::size_t size);
 int fuzz_json(const std::uint8_t* data, std::size_t size);
 int fuzz_names(const std::uint8_t* data, std::size_t size);
 int fuzz_reply(const std::uint8_t* data, std::size_t size);
+int fuzz_slots(const std::uint8_t* data, std::size_t size);
 }
 
 namespace {
@@ -53,5 +54,6 @@ TEST(FuzzTargets, ConfigTakesKeptInputs) { run_kept("config", fuzz_config); }
 TEST(FuzzTargets, JsonTakesKeptInputs) { run_kept("json", fuzz_json); }
 TEST(FuzzTargets, NamesTakeKeptInputs) { run_kept("names", fuzz_names); }
 TEST(FuzzTargets, ReplyTakesKeptInputs) { run_kept("reply", fuzz_reply); }
+TEST(FuzzTargets, SlotsTakeKeptInputs) { run_kept("slots", fuzz_slots); }
 
 }  // namespace

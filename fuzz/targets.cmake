@@ -1,7 +1,7 @@
 # The fuzz targets. fuzz/CMakeLists.txt makes libFuzzer programs of them; test_fuzz runs each with what is kept in
 # fuzz/corpus/<target>.
 set(fuzz_source_dir "${CMAKE_CURRENT_LIST_DIR}")
-set(fuzz_targets config json names reply)
+set(fuzz_targets config json names reply slots)
 find_package(Lua51 QUIET)
 if(LUA51_FOUND)
   list(APPEND fuzz_targets envelope)

@@ -36,7 +36,7 @@ constexpr std::string_view sentinel_form = "redis+sentinel://host[:26379][,host.
 
 // What can be served.
 constexpr bool sentinel_is_built_in = true;
-constexpr bool cluster_is_built_in = false;
+constexpr bool cluster_is_built_in = true;
 
 std::string allowed_schemes() {
   std::string out = "allowed are redis://";

@@ -42,7 +42,15 @@ Sweeper::Sweeper(runtime::EventLoop& loop, redis::Rng& rng, const MQConfig& conf
 
 void Sweeper::add(Source& source) {
   assert(source.id == records_.size() && "sources are added in order");
-  scope_.spawn(sweep_loop(&records_.emplace_back(source)));
+  Record& record = records_.emplace_back(source);
+  record.epoch_began = loop_.now();
+  record.epoch_hook = source.broker.route().on_epoch(
+      [this, &record](std::uint64_t) { record.epoch_began = loop_.now(); });
+  scope_.spawn(sweep_loop(&record));
+}
+
+Sweeper::~Sweeper() {
+  for (auto& record : records_) record.source.broker.route().remove_on_epoch(record.epoch_hook);
 }
 
 void Sweeper::tell_dropped(const Source& source, const std::vector<std::string>& members) {
@@ -113,6 +121,7 @@ Task<CallEnd> Sweeper::sweep(Record* record, broker::Sweep::Reply* last) {
 void Sweeper::lapsed(const Source& source, std::string consumer) {
   Record& record = records_[source.id];
   if (record.reaping || stopped_.is_set()) return;
+  if (loop_.now() - record.epoch_began < Duration(config_.lease) / 3) return;  // told again
   scope_.spawn(reap(&record, std::move(consumer), Raised(record.reaping)));
 }
 

@@ -27,10 +27,15 @@ class Sweeper {
   /// Tells `suspects` and `claimer` of what sweeps find.
   Sweeper(runtime::EventLoop& loop, redis::Rng& rng, const MQConfig& config, Suspects& suspects,
           Claimer& claimer, runtime::Scope& scope);
+  ~Sweeper();
+  Sweeper(const Sweeper&) = delete;
+  Sweeper& operator=(const Sweeper&) = delete;
 
   /// A source to sweep, from now on.
   void add(Source& source);
-  /// A reply told of a consumer whose lease ran out.
+  /// A reply told of a consumer whose lease ran out. Nothing is done about it while the epoch of
+  /// the source's route is young: a server that has just become the master may have a clock that
+  /// is ahead, and the living have had no time to renew their leases there.
   void lapsed(const Source& source, std::string consumer);
   /// Nothing further begins.
   void stop() { stopped_.set(); }
@@ -42,6 +47,8 @@ class Sweeper {
     Source& source;
     bool reaping = false;
     std::uint64_t sweeps = 0;
+    runtime::TimePoint epoch_began{};  // of its route
+    std::uint64_t epoch_hook = 0;
   };
 
   Task<> sweep_loop(Record* record);

@@ -25,6 +25,13 @@ test::RedisOptions server_options(const ArenaOptions& options) {
   return redis;
 }
 
+std::unique_ptr<test::RedisCluster> make_cluster(const ArenaOptions& options) {
+  if (!options.cluster) return nullptr;
+  test::ClusterOptions cluster = *options.cluster;
+  cluster.node = server_options(options);
+  return std::make_unique<test::RedisCluster>(std::move(cluster));
+}
+
 std::string milliseconds(std::chrono::milliseconds time) {
   return std::to_string(time.count()) + "ms";
 }
@@ -62,8 +69,12 @@ Arena::Arena(ArenaOptions options)
       seed_(options_.seed ? *options_.seed : seed_of_run()),
       dice_(seed_),
       set_(options_.sentinels ? std::make_unique<test::SentinelSet>(*options_.sentinels) : nullptr),
-      alone_(set_ ? nullptr : std::make_unique<test::RedisServer>(server_options(options_))),
-      server_(set_ ? &set_->server(0) : alone_.get()),
+      cluster_(make_cluster(options_)),
+      alone_(set_ || cluster_ ? nullptr
+                              : std::make_unique<test::RedisServer>(server_options(options_))),
+      server_(set_       ? &set_->server(0)
+              : cluster_ ? &cluster_->node(0)
+                         : alone_.get()),
       directory_(server().directory()),
       ledger_(directory_ + "/arena.ledger") {
   std::cout << options_.name << ": seed " << seed_ << std::endl;
@@ -74,10 +85,15 @@ Arena::Arena(ArenaOptions options)
 
 Arena::~Arena() = default;
 
+test::RedisServer& Arena::server_of(const std::string& topic) {
+  return cluster_ ? cluster_->node(cluster_->owner(topic)) : server();
+}
+
 void Arena::follow_master() { server_ = &set_->server(set_->master()); }
 
 std::string Arena::url() const {
   if (set_) return set_->url();
+  if (cluster_) return cluster_->url();
   const std::string plain = alone_->url();
   if (!proxy_) return plain;
   const std::size_t at = plain.find('@');
@@ -158,7 +174,7 @@ std::size_t Arena::add_producer(std::int64_t messages, Strings arguments) {
 RedisMessageQueue& Arena::queue() {
   if (!queue_) {
     MQConfig config;
-    config.redis_url = set_ ? set_->url() : alone_->url();
+    config.redis_url = proxy_ ? alone_->url() : url();
     config.max_recoveries = recoveries;
     config.reconnect_backoff_min = 10ms;
     config.reconnect_backoff_max = 200ms;

@@ -21,6 +21,7 @@
 #include "mx_rmq/mx_rmq.hpp"
 #include "support/child_process.hpp"
 #include "support/fault_proxy.hpp"
+#include "support/redis_cluster.hpp"
 #include "support/redis_server.hpp"
 #include "support/sentinel_set.hpp"
 #include "support/wait.hpp"
@@ -35,6 +36,8 @@ struct ArenaOptions {
   test::RedisOptions redis = {};
   // A master with replicas and Sentinels instead of one server; not with `proxied` or `history`.
   std::optional<test::SentinelOptions> sentinels = {};
+  // The same with a Cluster, whose node 0 stays up.
+  std::optional<test::ClusterOptions> cluster = {};
   std::vector<std::string> topics = {"jobs", "jobs.blocking"};
   std::chrono::milliseconds lease = 2s;
   bool proxied = false;  // workers and producers reach the server through proxy()
@@ -83,6 +86,9 @@ class Arena {
 
   test::RedisServer& server() { return *server_; }
   test::SentinelSet& sentinels() { return *set_; }
+  test::RedisCluster& cluster() { return *cluster_; }
+  // The server that has a topic now. Any thread.
+  test::RedisServer& server_of(const std::string& topic);
   // The master by now; server() from here on. With Sentinels, after a failover.
   void follow_master();
   FaultProxy& proxy() { return *proxy_; }
@@ -158,7 +164,7 @@ class Arena {
   void start_producer(Member& member);
   void retire(Member& member);
   void watch(const std::stop_token& over);
-  void sample(test::RedisClient& client);
+  void sample();
   void count_errors(test::RedisClient& client);
   bool all_empty();
   void read_server(Facts& facts);
@@ -170,6 +176,7 @@ class Arena {
   Dice dice_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   const std::unique_ptr<test::SentinelSet> set_;
+  const std::unique_ptr<test::RedisCluster> cluster_;
   const std::unique_ptr<test::RedisServer> alone_;
   std::atomic<test::RedisServer*> server_;
   const std::string directory_;

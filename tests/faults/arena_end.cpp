@@ -29,9 +29,9 @@ void Arena::watch(const std::stop_token& over) {
       if (at != &server()) client.reset();
       at = &server();
       if (!client) client = std::make_unique<test::RedisClient>(server().connect());
-      client->try_command({"PING"}, set_ ? 1s : 60s);
+      client->try_command({"PING"}, alone_ ? 60s : 1s);
       if (++turn % 5 == 0) count_errors(*client);
-      if (turn % 25 == 0) sample(*client);
+      if (turn % 25 == 0) sample();
     } catch (const std::runtime_error&) {
       client.reset();  // it is down: the injector's word counts
       sound = monotonic_ns();
@@ -72,8 +72,9 @@ void Arena::count_errors(test::RedisClient& client) {
   errors_ = std::move(now);
 }
 
-void Arena::sample(test::RedisClient& client) {
+void Arena::sample() {
   for (const auto& topic : options_.topics) {
+    test::RedisClient client = server_of(topic).connect();
     std::int64_t held = 0;
     for (const char* list : {"ready:high", "ready:normal", "ready:low"}) {
       const auto length = client.try_command({"LLEN", "mx:{" + topic + "}:" + list});
@@ -110,7 +111,11 @@ bool Arena::wait_handled(std::int64_t messages, std::chrono::milliseconds timeou
 void Arena::heal() {
   for (auto& each : workers_) each->process.resume();
   for (auto& each : producers_) each->process.resume();
-  server().resume();
+  if (cluster_) {
+    cluster_->heal();
+  } else {
+    server().resume();
+  }
   if (proxy_) proxy_->heal();
   Record record;
   record.op = Op::healed;
@@ -118,8 +123,8 @@ void Arena::heal() {
 }
 
 bool Arena::all_empty() {
-  auto client = server().connect();
   for (const auto& topic : options_.topics) {
+    auto client = server_of(topic).connect();
     const Audited audited = audit_topic(client, topic);
     if (!audited.done || audited.rest > 0) return false;
   }
@@ -148,8 +153,8 @@ bool Arena::drain(std::chrono::milliseconds timeout) {
 }
 
 void Arena::read_server(Facts& facts) {
-  auto client = server().connect();
   for (const auto& topic : options_.topics) {
+    auto client = server_of(topic).connect();
     const Audited audited = audit_topic(client, topic);
     if (!audited.done) facts.audits.push_back(topic + ": consumers are left");
     if (!audited.wrong.empty()) facts.audits.push_back("at the end: " + audited.wrong);
@@ -208,8 +213,8 @@ Verdict Arena::finish(Rules rules) {
 }
 
 std::int64_t Arena::stat(const std::string& name, std::size_t topic) {
-  const auto value =
-      server().command({"HGET", "mx:{" + options_.topics.at(topic) + "}:stats", name});
+  const auto value = server_of(options_.topics.at(topic))
+                         .command({"HGET", "mx:{" + options_.topics.at(topic) + "}:stats", name});
   return value.is_nil() ? 0 : value.num();
 }
 

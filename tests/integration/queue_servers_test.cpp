@@ -12,6 +12,7 @@
 #include "support/fault_proxy.hpp"
 #include "support/free_port.hpp"
 #include "support/queue_fixture.hpp"
+#include "support/redis_cluster.hpp"
 
 namespace mx_rmq::test {
 namespace {
@@ -347,44 +348,21 @@ TEST(QueueServers, APortThatOnlyClosesIsNotTakenForAnythingElse) {
   EXPECT_FALSE(has(error, "TLS")) << error;
 }
 
-std::unique_ptr<RedisServer> cluster_node() {
-  RedisOptions options;
-  options.tcp = true;
-  options.config = {"cluster-enabled yes", "cluster-config-file nodes.conf"};
-  for (int left = 20;; --left) {
-    try {
-      return std::make_unique<RedisServer>(options);
-    } catch (const std::runtime_error&) {
-      // The port for the other nodes, 10000 further on, does not exist or is somebody's.
-      if (left == 0) throw;
-    }
-  }
-}
-
-// Two nodes that know each other; all slots are the second one's.
-TEST(QueueServers, ANodeOfAClusterThatDoesNotHoldTheTopicIsTold) {
-  const auto nodes = std::make_pair(cluster_node(), cluster_node());
-  RedisServer& asked = *nodes.first;
-  RedisServer& owner = *nodes.second;
-  Strings slots{"CLUSTER", "ADDSLOTS"};
-  for (int slot = 0; slot < 16384; ++slot) slots.push_back(std::to_string(slot));
-  owner.command(slots);
-  asked.command({"CLUSTER", "MEET", "127.0.0.1", std::to_string(owner.port())});
-  ASSERT_TRUE(wait_for(
-      patience,
-      [&] {
-        return has(asked.command({"CLUSTER", "INFO"}).str(), "cluster_state:ok") &&
-               has(owner.command({"CLUSTER", "INFO"}).str(), "cluster_state:ok");
-      },
-      20ms));
+TEST(QueueServers, ANodeOfAClusterIsToldWhereItCannotBeUsedAsOne) {
+  ClusterOptions options;
+  options.masters = 1;
+  options.spare = 1;
+  RedisCluster cluster(options);
+  RedisServer& asked = cluster.node(1);
+  RedisServer& owner = cluster.node(0);
   const std::string there = "127.0.0.1:" + std::to_string(owner.port());
   const std::string told = there +
-                           " (this is a node of a Redis Cluster, which is not supported: redis_url "
-                           "must name a Redis that is "
-                           "not part of a Cluster)";
+                           " (this is a node of a Redis Cluster: its redis_url is "
+                           "redis+cluster://HOST:PORT";
   Log log;
   const auto journal = std::make_shared<Journal>();
-  RedisMessageQueue queue(hasty_config(asked.tcp_url()));
+  // Over its socket it is taken for one server: a Cluster is known by hosts and ports.
+  RedisMessageQueue queue(hasty_config(asked.url()));
   queue.register_handler("t", recorder(journal));
   queue.register_handler("u", recorder(journal));
   sync_wait(queue.start_background());

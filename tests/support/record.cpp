@@ -41,6 +41,7 @@ constexpr std::array names{
     FaultKind{Fault::no_clients, "no clients", true, false},
     FaultKind{Fault::failover, "failover", true, true},
     FaultKind{Fault::switchover, "switchover", true, false},
+    FaultKind{Fault::move_slot, "move slot", true, false},
 };
 static_assert(names.size() == static_cast<std::size_t>(Fault::last));
 

@@ -68,7 +68,8 @@ enum class Fault : std::uint8_t {
   no_clients,    // the server takes no more connections
   failover,      // another server becomes the master, with what it had been sent by then
   switchover,    // the same in good order: the old master stops, and sends everything first
-  last = switchover
+  move_slot,     // a slot of a Cluster goes to another node
+  last = move_slot
 };
 
 // What a fault may bring about, and so explain.

@@ -93,7 +93,11 @@ void RedisServer::launch() {
   const bool choose_port = options_.tcp && port_ == 0;
   const bool debug_option = options_.debug_command && major_version(program_, directory_) >= 7;
   for (;;) {
-    if (choose_port) port_ = free_port();
+    // Nodes of a Cluster talk to each other on a port so much higher.
+    const int last_port = options_.cluster ? 65535 - 10000 : 65535;
+    do {
+      if (choose_port) port_ = free_port();
+    } while (port_ > last_port);
     std::ofstream file(directory_ + "/redis.conf");
     if (options_.tls) file << "port 0\ntls-";
     file << "port " << port_ << "\nbind 127.0.0.1\nunixsocket " << socket_ << "\ndir " << directory_
@@ -101,6 +105,7 @@ void RedisServer::launch() {
          << "\nappendfsync " << options_.appendfsync << "\n";
     if (!options_.password.empty()) file << "requirepass \"" << options_.password << "\"\n";
     if (debug_option) file << "enable-debug-command local\n";
+    if (options_.cluster) file << "cluster-enabled yes\ncluster-config-file nodes.conf\n";
     for (const std::string& user : options_.users) file << "user " << user << "\n";
     for (const std::string& line : options_.config) file << line << "\n";
     file.close();

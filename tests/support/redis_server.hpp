@@ -15,6 +15,7 @@ namespace mx_rmq::test {
 struct RedisOptions {
   bool tcp = false;         // also listen on a free port of 127.0.0.1
   bool tls = false;         // that port speaks TLS; `config` says with what, see TlsServer
+  bool cluster = false;     // with tcp: a node of a Cluster; see RedisCluster
   bool appendonly = false;  // keep data over kill9() and restart()
   std::string appendfsync = "everysec";
   std::string password = {};                  // requirepass

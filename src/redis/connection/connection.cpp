@@ -261,6 +261,8 @@ void Connection::note_error(const std::string& text) {
   const ErrorMeaning meaning = classify(text);
   if (meaning.remedy == Remedy::reconnect) {
     demoted_ = text;
+  } else if (group_->options.on_trouble) {
+    if (meaning.code == "CLUSTERDOWN") group_->options.on_trouble();
   } else if (meaning.remedy == Remedy::follow || meaning.code == "CROSSSLOT") {
     group_->note_cluster(text);
   }
@@ -307,12 +309,14 @@ void Connection::perform_one(Action& action) {
       log_change(action);
       if (!action.master.empty()) group_->watch->found_replica(address_, action.master);
       if (action.silent && !action.address.local) group_->probe(action.address);
+      if (group_->options.on_trouble) group_->options.on_trouble();
       break;
     case Action::Kind::ask:
       group_->probe(action.address);
       break;
     case Action::Kind::lost:
       log_change(action);
+      if (group_->options.on_trouble) group_->options.on_trouble();
       if (listener_ != nullptr) listener_->on_ended();
       break;
     case Action::Kind::refused:

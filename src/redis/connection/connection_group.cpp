@@ -26,9 +26,16 @@ bool on_this_machine(const Address& address) noexcept {
 
 std::shared_ptr<const SetupPlan> make_plan(const ClientOptions& options,
                                            std::span<const lua::Script* const> scripts) {
-  return std::make_shared<const SetupPlan>(options.peer == Peer::sentinel
-                                               ? make_sentinel_plan(options.endpoint)
-                                               : make_setup_plan(options.endpoint, scripts));
+  switch (options.peer) {
+    case Peer::sentinel:
+      return std::make_shared<const SetupPlan>(make_sentinel_plan(options.endpoint));
+    case Peer::any:
+      return std::make_shared<const SetupPlan>(make_any_plan(options.endpoint));
+    case Peer::master:
+    case Peer::probe:
+      break;
+  }
+  return std::make_shared<const SetupPlan>(make_setup_plan(options.endpoint, scripts));
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ using namespace std::chrono_literals;
 constexpr auto shortest_pause = 10ms;
 constexpr auto longest_pause = 1s;
 constexpr auto longest_answer_time = 250ms;
+// From node to node without a pause.
+constexpr int most_hops = 5;
 
 std::string called(const lua::Script& script) { return "the script " + std::string(script.name); }
 
@@ -53,18 +55,24 @@ Task<CallEnd> answer_behind(std::deque<Connection::Answer>* answers, Reply* last
   co_return end;
 }
 
-// Sends `command`, with SCRIPT LOAD in front of it in the same write if `load`.
+// Sends `command`, with SCRIPT LOAD in front of it in the same write if `load`, and ASKING right in
+// front of it if `asking`.
 Task<Sending> send_once(std::shared_ptr<Connection> connection, const lua::Script* script,
-                        bool load, Command command, const SentBehind* behind, TimePoint deadline,
-                        std::uint64_t only_epoch) {
+                        bool load, bool asking, Command command, const SentBehind* behind,
+                        TimePoint deadline, std::uint64_t only_epoch) {
   Sending sending;
   Connection::Answer loaded(connection->group().loop);
+  Connection::Answer asked(connection->group().loop);
   Connection::Answer answer(connection->group().loop);
   if (load) {
     Command load_command = Command::of("SCRIPT", "LOAD", script->source);
     const std::uint64_t number =
         connection->submit(loaded, std::move(load_command), deadline, only_epoch);
     connection->note_load(*script, number);
+  }
+  if (asking) {
+    Command asking_command = Command::of("ASKING");
+    connection->submit(asked, std::move(asking_command), deadline, only_epoch);
   }
   sending.number = connection->submit(answer, std::move(command), deadline, only_epoch);
   std::deque<Connection::Answer> after;
@@ -81,6 +89,13 @@ Task<Sending> send_once(std::shared_ptr<Connection> connection, const lua::Scrip
       }
     } catch (const Error&) {
       // The script itself, sent on the same connection, tells what to do.
+    }
+  }
+  if (asking) {
+    try {
+      co_await asked.wait();
+    } catch (const Error&) {
+      // As above.
     }
   }
   try {
@@ -121,6 +136,10 @@ class ScriptRun {
   [[nodiscard]] const std::shared_ptr<Connection>& connection() const noexcept {
     return connection_;
   }
+  /// Not over what the bearings say, but, this once, over this one, as the node that knows of the
+  /// slot's being on the move has said. It may not know the script, and forgets the asking when it
+  /// says so: the source goes along.
+  [[nodiscard]] std::shared_ptr<Connection> take_ask() { return std::exchange(ask_, nullptr); }
 
   /// It was not answered. Goes on only if it surely was not written, and may go over another
   /// connection.
@@ -142,7 +161,7 @@ class ScriptRun {
   }
 
   /// It was answered with an error. Goes on if that can be mended, or passes.
-  void refused(const Sending& sending) {
+  void refused(const Sending& sending, Bearings* bearings) {
     const std::string& text = sending.reply.error_text();
     const ErrorMeaning meaning = classify(text);
     if (meaning.executed != Executed::no) {
@@ -155,6 +174,9 @@ class ScriptRun {
       case Remedy::load_script:
         if (MX_RMQ_PLANTED("does_not_load_scripts")) std::rethrow_exception(error_);
         unknown_to_server(sending);
+        return;
+      case Remedy::follow:
+        follow(text, bearings);
         return;
       case Remedy::wait:
       case Remedy::reconnect:  // the connection has seen to it, with all others of the queue
@@ -173,6 +195,7 @@ class ScriptRun {
   /// Until when to pause before the next try; none: not at all.
   [[nodiscard]] std::optional<TimePoint> pause_until(TimePoint now, TimePoint deadline) {
     if (at_once_) return std::nullopt;
+    hops_ = 0;
     const runtime::Duration rest = backoff_.next(connection_->group().seams.rng->next());
     // A last try needs time for its answer: better the refusal that is known than an unknown
     // outcome.
@@ -183,6 +206,16 @@ class ScriptRun {
   }
 
  private:
+  // MOVED, ASK. Where nobody knows where that is, and after too many in a row, it goes on as with
+  // what passes by itself: the map of the Cluster will be another one.
+  void follow(const std::string& text, Bearings* bearings) {
+    if (bearings == nullptr) std::rethrow_exception(error_);
+    Bearings::Turn turn = bearings->redirected(*connection_, text);
+    if (++hops_ > most_hops) return;
+    at_once_ = turn.known;
+    ask_ = std::move(turn.ask);
+  }
+
   void plainly_again() {
     command_ = evalsha_;
     load_ = false;
@@ -209,7 +242,9 @@ class ScriptRun {
   Command command_;
   bool load_ = false;
   bool at_once_ = false;
-  int unknown_ = 0;             // times that the server did not know the script
+  int unknown_ = 0;  // times that the server did not know the script
+  int hops_ = 0;     // MOVED and ASK since the last pause
+  std::shared_ptr<Connection> ask_;
   std::exception_ptr refusal_;  // the server's last
   std::exception_ptr error_;    // what the run ends with if there is no time left
   runtime::Backoff backoff_;
@@ -222,14 +257,22 @@ Task<Reply> run_script(std::shared_ptr<Connection> connection, std::shared_ptr<B
   ScriptRun run(*script, std::move(evalsha));
   Bearings::Here here{std::move(connection), only_epoch};
   for (;;) {
-    if (bearings != nullptr) here = co_await bearings->find(deadline, only_epoch);
+    std::shared_ptr<Connection> ask = run.take_ask();
+    const bool asking = ask != nullptr;
+    if (asking) {
+      here = Bearings::Here{};
+      here.connection = std::move(ask);
+    } else if (bearings != nullptr) {
+      here = co_await bearings->find(deadline, only_epoch);
+    }
     run.over(here.connection);
-    Sending sending = co_await send_once(run.connection(), script, run.load(), run.command(),
+    const bool load = asking || run.load();
+    Sending sending = co_await send_once(run.connection(), script, load, asking, run.command(),
                                          &behind, deadline, here.only_epoch);
     if (!sending.end.answered()) {
       run.not_answered(sending.end, only_epoch != 0);
     } else if (sending.reply.is_error()) {
-      run.refused(sending);
+      run.refused(sending, bearings.get());
     } else {
       co_return std::move(sending.reply);
     }

@@ -3,12 +3,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 
 #include "api/address_map.hpp"
+#include "api/host_port.hpp"
 #include "redis/connection/channel_kind.hpp"
 #include "redis/connection/endpoint.hpp"
 #include "redis/connection/tls/tls_options.hpp"
@@ -44,6 +46,7 @@ struct ConnectionOptions {
 enum class Peer : std::uint8_t {
   master,
   probe,  ///< the same, for a look at what is there: not worth a line in the log
+  any,    ///< any server, for a question that a replica answers as well
   sentinel
 };
 
@@ -57,6 +60,10 @@ struct ClientOptions {
   std::span<const lua::Script* const> scripts;
   /// Shared by the clients of a queue; empty: one of its own.
   std::shared_ptr<RoleWatch> watch{};
+  /// A node of a Cluster: how the others name it, and who is told, perhaps inside a C callback,
+  /// that it cannot be reached or does not serve what it was asked for.
+  api::HostPort told_as{};
+  std::function<void()> on_trouble{};
   /// How channels are published to there, as far as is known.
   ChannelKind channels = ChannelKind::plain;
   /// Where servers are seen from here, by what Sentinels and the nodes of a Cluster tell.

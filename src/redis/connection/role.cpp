@@ -51,9 +51,8 @@ std::optional<std::string_view> info_field(std::string_view text, std::string_vi
 }
 
 constexpr std::string_view in_a_cluster =
-    " (this is a node of a Redis Cluster, which is not supported: redis_url must name a Redis that "
-    "is "
-    "not part of a Cluster)";
+    " (this is a node of a Redis Cluster: its redis_url is redis+cluster://HOST:PORT, and the user "
+    "needs the right to CLUSTER SLOTS)";
 constexpr std::string_view on_a_replica =
     " (this is a replica, not a master: redis_url must name the master, a name that follows it, or "
     "the Sentinels that know it)";
@@ -142,9 +141,7 @@ std::string_view explained(std::string_view error_text) noexcept {
   const ErrorMeaning meaning = classify(error_text);
   if (meaning.remedy == Remedy::reconnect) return on_a_replica;
   if (meaning.remedy == Remedy::follow) return in_a_cluster;
-  for (const std::string_view code : {"CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN"}) {
-    if (meaning.code == code) return in_a_cluster;
-  }
+  if (meaning.code == "CROSSSLOT") return in_a_cluster;
   return {};
 }
 

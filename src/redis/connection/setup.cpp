@@ -118,6 +118,14 @@ SetupPlan make_sentinel_plan(const Endpoint& endpoint) {
   return plan;
 }
 
+SetupPlan make_any_plan(const Endpoint& endpoint) {
+  SetupPlan plan;
+  add_auth(endpoint, plan);
+  add_name(endpoint, plan);
+  plan.push_back({Kind::time, Command::of("TIME"), {}});
+  return plan;
+}
+
 SetupPlan make_setup_plan(const Endpoint& endpoint, std::span<const lua::Script* const> scripts) {
   SetupPlan plan;
   add_auth(endpoint, plan);

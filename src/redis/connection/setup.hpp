@@ -38,6 +38,8 @@ using SetupPlan = std::vector<SetupStep>;
                                         std::span<const lua::Script* const> scripts);
 /// The same for a connection to a Sentinel: AUTH, ROLE, CLIENT SETNAME.
 [[nodiscard]] SetupPlan make_sentinel_plan(const Endpoint& endpoint);
+/// The same for a connection to whatever server: AUTH, CLIENT SETNAME, TIME.
+[[nodiscard]] SetupPlan make_any_plan(const Endpoint& endpoint);
 
 /// What the reply to a step means for the connection.
 struct SetupVerdict {

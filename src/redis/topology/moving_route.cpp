@@ -16,23 +16,38 @@
 
 namespace mx_rmq::redis {
 
+namespace {
+
+// From node to node, for one command.
+constexpr int most_redirections = 5;
+
+}  // namespace
+
 // Coroutines may outlive the route by a turn of the loop; what they touch is here.
 class MovingRoute::State final : public Bearings, public std::enable_shared_from_this<State> {
  public:
-  State(runtime::EventLoop& the_loop, Rng& the_rng)
-      : loop(the_loop), rng(the_rng), open(the_loop), clock(the_loop) {}
+  State(runtime::EventLoop& the_loop, Rng& the_rng, Redirected the_redirected)
+      : loop(the_loop),
+        rng(the_rng),
+        on_redirection(std::move(the_redirected)),
+        open(the_loop),
+        clock(the_loop) {}
 
   void move_to(Lane* next, std::string why);
   /// The lane's connection of that epoch is usable, and nothing was sent over it yet by this route.
   void arrived(std::uint64_t lane_epoch);
   void forget_lane() noexcept;
   Task<Here> find(TimePoint deadline, std::uint64_t only_epoch) override;
+  Turn redirected(const Connection& by, std::string_view error_text) override {
+    return on_redirection ? on_redirection(by, error_text) : Turn{};
+  }
   [[nodiscard]] bool ready() const noexcept {
     return lane != nullptr && lane_epoch != 0 && lane->ready() && lane->epoch() == lane_epoch;
   }
 
   runtime::EventLoop& loop;
   Rng& rng;
+  Redirected on_redirection;
   Lane* lane = nullptr;
   std::uint64_t hook = 0;        // at the lane
   std::uint64_t lane_epoch = 0;  // the lane's that is `epoch` here; 0: none since the last move
@@ -120,8 +135,8 @@ Task<Bearings::Here> MovingRoute::State::find(TimePoint deadline, std::uint64_t 
   co_return here;
 }
 
-MovingRoute::MovingRoute(runtime::EventLoop& loop, Rng& rng)
-    : state_(std::make_shared<State>(loop, rng)) {}
+MovingRoute::MovingRoute(runtime::EventLoop& loop, Rng& rng, Redirected redirected)
+    : state_(std::make_shared<State>(loop, rng, std::move(redirected))) {}
 
 MovingRoute::~MovingRoute() { close(); }
 
@@ -130,6 +145,7 @@ Lane* MovingRoute::lane() const noexcept { return state_->lane; }
 
 void MovingRoute::close() {
   state_->closed = true;
+  state_->on_redirection = nullptr;
   state_->forget_lane();
   state_->callbacks.clear();
   state_->open.set();
@@ -139,9 +155,32 @@ Task<Reply> MovingRoute::send(Command command, TimePoint deadline, std::uint64_t
   return send_over(state_, std::move(command), deadline, only_epoch);
 }
 
+// Behind ASKING, in one write.
+Task<Reply> MovingRoute::send_asking(std::shared_ptr<Connection> connection, Command command,
+                                     TimePoint deadline) {
+  Connection::Answer asked(connection->group().loop);
+  Connection::Answer answer(connection->group().loop);
+  Command asking = Command::of("ASKING");
+  connection->submit(asked, std::move(asking), deadline, 0);
+  connection->submit(answer, std::move(command), deadline, 0);
+  try {
+    co_await asked.wait();
+  } catch (const Error&) {
+    // The command itself, sent on the same connection, tells what to do.
+  }
+  Reply reply = co_await answer.wait();
+  co_return reply;
+}
+
 Task<Reply> MovingRoute::send_over(std::shared_ptr<State> state, Command command,
                                    TimePoint deadline, std::uint64_t only_epoch) {
+  int hops = 0;
+  std::shared_ptr<Connection> ask;
   for (;;) {
+    if (ask != nullptr) {
+      Reply reply = co_await send_asking(std::exchange(ask, nullptr), command, deadline);
+      if (!reply.is_error()) co_return reply;
+    }
     Bearings::Here here = co_await state->find(deadline, only_epoch);
     CallEnd end;
     Reply reply;
@@ -150,7 +189,13 @@ Task<Reply> MovingRoute::send_over(std::shared_ptr<State> state, Command command
     } catch (...) {
       end = CallEnd::caught();
     }
-    if (end.answered()) co_return reply;
+    if (end.answered()) {
+      if (!reply.is_error() || ++hops > most_redirections) co_return reply;
+      Bearings::Turn turn = state->redirected(*here.connection, reply.error_text());
+      if (!turn.known) co_return reply;
+      ask = std::move(turn.ask);
+      continue;
+    }
     const bool moved = state->lane == nullptr || state->lane->connection() != here.connection;
     if (end.kind() != CallEnd::Kind::not_sent || !moved || only_epoch != 0) end.rethrow();
   }
@@ -192,14 +237,14 @@ std::uint64_t MovingRoute::on_epoch(OnEpoch callback) {
 
 void MovingRoute::remove_on_epoch(std::uint64_t id) noexcept { state_->callbacks.erase(id); }
 
-ChannelKind MovingRoute::channels() const noexcept {
-  return state_->lane != nullptr ? state_->lane->channels() : ChannelKind::plain;
-}
-
 ServerClock& MovingRoute::clock() const noexcept {
   return state_->lane != nullptr ? state_->lane->clock() : state_->clock;
 }
 
+ChannelKind MovingRoute::channels() const noexcept {
+  if (state_->lane != nullptr) return state_->lane->channels();
+  return state_->on_redirection ? ChannelKind::sharded : ChannelKind::plain;  // of a Cluster
+}
 runtime::EventLoop& MovingRoute::loop() const noexcept { return state_->loop; }
 Rng& MovingRoute::rng() const noexcept { return state_->rng; }
 

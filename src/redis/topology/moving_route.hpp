@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
+#include "redis/connection/bearings.hpp"
 #include "redis/topology/route.hpp"
 
 namespace mx_rmq::redis {
@@ -17,8 +20,11 @@ class Lane;
 /// the old one is answered from there, or, if that node was dropped, has an unknown outcome.
 class MovingRoute final : public Route {
  public:
-  /// Both must outlive it.
-  MovingRoute(runtime::EventLoop& loop, Rng& rng);
+  /// What to do about a MOVED or ASK; see Bearings::redirected. It may move the route.
+  using Redirected = std::function<Bearings::Turn(const Connection& by, std::string_view text)>;
+
+  /// Loop and randomness must outlive it. Without `redirected` a MOVED is a refusal.
+  MovingRoute(runtime::EventLoop& loop, Rng& rng, Redirected redirected = {});
   ~MovingRoute();
   MovingRoute(const MovingRoute&) = delete;
   MovingRoute& operator=(const MovingRoute&) = delete;
@@ -42,13 +48,15 @@ class MovingRoute final : public Route {
   [[nodiscard]] std::string last_error() const override;
   std::uint64_t on_epoch(OnEpoch callback) override;
   void remove_on_epoch(std::uint64_t id) noexcept override;
-  [[nodiscard]] ChannelKind channels() const noexcept override;
   [[nodiscard]] ServerClock& clock() const noexcept override;
+  [[nodiscard]] ChannelKind channels() const noexcept override;
   [[nodiscard]] runtime::EventLoop& loop() const noexcept override;
   [[nodiscard]] Rng& rng() const noexcept override;
 
  private:
   class State;
+  static Task<Reply> send_asking(std::shared_ptr<Connection> connection, Command command,
+                                 TimePoint deadline);
   static Task<Reply> send_over(std::shared_ptr<State> state, Command command, TimePoint deadline,
                                std::uint64_t only_epoch);
 

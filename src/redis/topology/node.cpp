@@ -61,7 +61,10 @@ std::unique_ptr<Subscription> Node::subscribe(const std::string& channel,
     Subscriber::Options options;
     options.kind = group_->channels;
     // Sentinels take no messages of others.
-    if (group_->options.peer != Peer::sentinel) options.published_over = &lane(0);
+    if (group_->options.peer != Peer::sentinel) {
+      options.published_over = &lane(0);
+      options.beside_hello = [connection = lane(0).connection()] { connection->look(); };
+    }
     options.on_kind = [group = group_.get()](ChannelKind kind) { group->channels = kind; };
     subscriber_ = std::make_shared<Subscriber>(group_, std::move(options));
     if (closing_) subscriber_->end();

@@ -234,6 +234,7 @@ void Subscriber::say_hello(SubscriberAction& action) {
     fsm_.on_hello_end(group_->loop.now(), action.number, HelloEnd::not_now, {}, actions_);
     return;
   }
+  if (options_.beside_hello) options_.beside_hello();
   const bool plain = fsm_.kind() == ChannelKind::plain;
   Command command =
       Command::of(plain ? "PUBLISH" : "SPUBLISH", action.channel, std::string_view(action.text));

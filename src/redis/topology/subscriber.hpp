@@ -32,6 +32,8 @@ class Subscriber final : public std::enable_shared_from_this<Subscriber>, privat
     /// What scripts publish over, so that the hello takes the same way; nullptr: nobody says hello,
     /// and a channel is up once it is subscribed. Must outlive close().
     Route* published_over = nullptr;
+    /// Called with each hello: a server that is no master any more lets both sides live.
+    std::function<void()> beside_hello{};
     /// Told when the server turns out not to know the kind.
     std::function<void(ChannelKind)> on_kind{};
   };

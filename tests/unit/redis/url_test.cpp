@@ -225,7 +225,7 @@ TEST(Url, AnErrorNamesThePartThatIsWrong) {
 TEST(Url, SchemesThatAreNotBuiltInSaySoAndWhatIs) {
   const std::vector<std::pair<std::string, std::string>> table{
       {"sentinel://h", "for Sentinel write redis+sentinel://"},
-      {"redis+cluster://h", "Cluster"},
+      {"cluster://h", "Cluster"},
       {"amqp://h", "not supported"},
   };
   for (const auto& [url, word] : table) {
