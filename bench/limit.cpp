@@ -200,6 +200,7 @@ Limit::Held Limit::read_claim(Topic& topic, long number) {
   const Reply reply = redis_.receive();
   if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 7)
     throw std::runtime_error("limit: a claim was lost");
+  listed_ = reply->element[6]->integer == 1;
   return {&topic, number, static_cast<long>(reply->elements) - 7};
 }
 

@@ -38,6 +38,8 @@ class Limit {
   void ack(long messages);
   // Claims nothing, and is listed as idle by that and by each further claim that leaves nothing.
   void become_idle();
+  // Whether the last claim did that: else something was left, and nobody will wake it.
+  [[nodiscard]] bool listed() const { return listed_; }
   // The name under which it is then woken.
   [[nodiscard]] std::string consumer_alias() const;
 
@@ -72,6 +74,7 @@ class Limit {
   LimitShape shape_;
   std::string consumer_;
   bool lists_ = false;  // claims have it listed as idle
+  bool listed_ = false;
   std::vector<Topic> topics_;
   std::size_t turn_ = 0;
   std::vector<std::string> envelopes_;  // one a place in the batch; only the id changes

@@ -10,7 +10,7 @@ PlainConsumer::PlainConsumer(const std::string& url, const std::string& topic)
 }
 
 void PlainConsumer::next() {
-  channel_.receive();
+  if (limit_.listed()) channel_.receive();
   limit_.claim(1);
 }
 
