@@ -30,6 +30,8 @@ Task<> Node::run_start(Node* self) {
     }
     if (!failed || !self->alive_) break;
     co_await sleep_for(100ms);
+    // What was cleaned up meanwhile must not be opened again: nobody would close it.
+    if (!self->alive_ || self->finishing_) break;
   }
   self->changing_ = false;
 }
