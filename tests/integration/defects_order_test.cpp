@@ -155,6 +155,7 @@ TEST_F(Defects, P10_a_retried_message_keeps_its_priority) {
 
 TEST_F(Defects, P10_what_is_recovered_goes_to_the_head_in_order) {
   MQConfig one = config();
+  one.lease = 1s;  // nobody is reaped in the first third of one
   one.max_workers = 1;
   one.task_queue_size = 1;
   const auto journal = std::make_shared<Journal>();
@@ -168,7 +169,7 @@ TEST_F(Defects, P10_what_is_recovered_goes_to_the_head_in_order) {
   server().command({"ZADD", key_of("t", "consumers"), "1", "dead.1"});
   queue.register_handler("t", [journal](Context& context) -> Task<> {
     journal->add(context);
-    co_await sleep_for(100ms);  // time for the rest to be taken over
+    co_await sleep_for(300ms);  // time for the rest to be taken over
   });
   start(queue);
   ASSERT_TRUE(journal->wait_size(8));

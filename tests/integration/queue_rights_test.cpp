@@ -126,7 +126,10 @@ class Tour {
       for (std::size_t i = 0; i + 1 < entry.list().size(); i += 2) {
         if (entry[i + 1].kind == Value::Kind::string) fields[entry[i].str()] = entry[i + 1].str();
       }
-      if (fields["username"] == name_) out.insert(fields["object"]);
+      if (fields["username"] != name_) continue;
+      // The log names the subcommand, also where the whole command is missing.
+      const std::string& what = fields["object"];
+      out.insert(what.starts_with(missing_ + "|") ? missing_ : what);
     }
     return out;
   }
