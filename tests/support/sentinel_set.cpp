@@ -32,6 +32,12 @@ std::string field(const Value& value, const std::string& name) {
   return {};
 }
 
+std::size_t occurrences(const std::string& text, const std::string& what) {
+  std::size_t count = 0;
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++count;
+  return count;
+}
+
 std::string info(RedisServer& server, const std::string& name) {
   const std::string text = "\n" + server.command({"INFO", "replication"}).str();
   const std::size_t at = text.find("\n" + name + ":");
@@ -247,6 +253,10 @@ bool SentinelSet::calm(std::string& why) {
         (info(*each, "master_link_status") != "up" || info(*each, "master_port") != address)) {
       return false;
     }
+    // What is written reaches a replica after its first acknowledgement, up to 1 s after it is up.
+    const std::size_t online = occurrences(why, "state=online,offset=");
+    const std::size_t silent = occurrences(why, "state=online,offset=0,");
+    if (is_master && online - silent + 1 < up) return false;
   }
   return true;
 }
