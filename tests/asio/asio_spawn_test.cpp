@@ -86,8 +86,10 @@ TEST_F(AsioSpawn, WhatAContextThatIsStoppedWasRunningFailsWhenThatIsDestroyed) {
       }));
   start(queue);
   produce(queue, "t", 1);
-  const auto guard = net::make_work_guard(*own);
-  while (!began) own->run_for(10ms);
+  {
+    const auto guard = net::make_work_guard(*own);
+    while (!began) own->run_for(10ms);
+  }
   own.reset();
   ASSERT_TRUE(reaches("t", "dead", 1));
 }
