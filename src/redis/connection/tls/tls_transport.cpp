@@ -30,8 +30,8 @@ constexpr std::size_t most_of_a_record = std::size_t{16} << 10;
 constexpr std::size_t encrypted_at_once = std::size_t{64} << 10;
 
 /// What all TLS connections of a client share. Loop thread only.
-struct Shared {
-  Shared(runtime::EventLoop& the_loop, const TlsOptions& options)
+struct TlsState {
+  TlsState(runtime::EventLoop& the_loop, const TlsOptions& options)
       : loop(the_loop), context(options) {}
 
   /// Context and a session for a connection to `server`; TlsError.
@@ -53,7 +53,7 @@ struct Shared {
 
 class TlsTransport final : public Transport, private TransportEvents {
  public:
-  TlsTransport(std::shared_ptr<Shared> shared, TransportEvents& owner,
+  TlsTransport(std::shared_ptr<TlsState> shared, TransportEvents& owner,
                const Seams::TransportFactory& plain)
       : shared_(std::move(shared)),
         owner_(&owner),
@@ -81,7 +81,7 @@ class TlsTransport final : public Transport, private TransportEvents {
   void distrusted(const std::string& why) noexcept;
   void later(std::string why);
 
-  const std::shared_ptr<Shared> shared_;
+  const std::shared_ptr<TlsState> shared_;
   TransportEvents* owner_;  // nullptr once closed, or told of the end
   const TlsSessions::Owner number_;
   std::unique_ptr<Transport> below_;
@@ -281,7 +281,7 @@ void TlsTransport::close() {
 
 Seams::TransportFactory over_tls(runtime::EventLoop& loop, const TlsOptions& options,
                                  Seams::TransportFactory plain) {
-  auto shared = std::make_shared<Shared>(loop, options);
+  auto shared = std::make_shared<TlsState>(loop, options);
   return [shared = std::move(shared), plain = std::move(plain)](TransportEvents& owner) {
     return std::make_unique<TlsTransport>(shared, owner, plain);
   };
