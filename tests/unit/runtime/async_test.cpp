@@ -236,15 +236,18 @@ TEST_F(Async, AStoppableWaitEndsWithItsTask) {
 
 TEST_F(Async, AStoppableWaitEndsWhenItsTokenFiresAndTheTaskGoesOn) {
   Event go(loop());
+  std::atomic<bool> began{false};
   std::atomic<int> ended{0};
-  const auto work = [](Event* event, std::atomic<int>* count) -> Task<int> {
+  const auto work = [](Event* event, std::atomic<bool>* flag,
+                       std::atomic<int>* count) -> Task<int> {
+    *flag = true;
     co_await event->wait();
     co_return ++*count;
   };
   std::stop_source source;
   auto future =
-      to_future(runtime::on_loop(loop(), stoppable(work(&go, &ended), source.get_token())));
-  EXPECT_EQ(future.wait_for(1ms), std::future_status::timeout);
+      to_future(runtime::on_loop(loop(), stoppable(work(&go, &began, &ended), source.get_token())));
+  ASSERT_TRUE(wait_for(30s, [&] { return began.load(); }));
   source.request_stop();
   EXPECT_THROW(future.get(), Stopped);
   EXPECT_EQ(ended, 0);

@@ -180,17 +180,19 @@ TEST_F(HostLoop, WhatStillWaitsAtItsEndGetsShutdownError) {
 
 TEST_F(HostLoop, ABlockingCallHasItsTimeAtTheEndAndTheLoopIsNotHeldUpByIt) {
   std::atomic<bool> returned{false};
-  begin([](std::atomic<bool>* flag) -> Task<> {
-    auto call = run_blocking([flag] {
-      std::this_thread::sleep_for(50ms);
-      *flag = true;
+  // The Runtime ends while the call runs.
+  const std::function<void()> slow = [this, &returned] {
+    runtime_->event_loop().post([this] {
+      runtime_.reset();
+      EXPECT_FALSE(ended_);
     });
+    std::this_thread::sleep_for(50ms);
+    returned = true;
+  };
+  begin([](const std::function<void()>* work) -> Task<> {
+    auto call = run_blocking([work] { (*work)(); });
     co_await std::move(call);
-  }(&returned));
-  runtime_->event_loop().post([this] {
-    runtime_.reset();
-    EXPECT_FALSE(ended_);
-  });
+  }(&slow));
   run_to_end();
   EXPECT_TRUE(returned);
 }
