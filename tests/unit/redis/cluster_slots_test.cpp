@@ -98,12 +98,15 @@ TEST(ClusterSlots, RangesAndAddressesThatMakeNoSenseAreLeftOut) {
 }
 
 TEST(ClusterSlots, AnotherShapeIsAProtocolError) {
-  EXPECT_THROW(read_cluster_slots(text("no"), asked), ProtocolError);
-  EXPECT_THROW(read_cluster_slots(list(text("no")), asked), ProtocolError);
-  EXPECT_THROW(read_cluster_slots(list(list(text("a"), text("b"))), asked), ProtocolError);
-  EXPECT_THROW(read_cluster_slots(list(range(0, 1, text("no"))), asked), ProtocolError);
-  EXPECT_THROW(read_cluster_slots(list(range(0, 1, list(text("h"), text("x")))), asked),
+  EXPECT_THROW(static_cast<void>(read_cluster_slots(text("no"), asked)), ProtocolError);
+  EXPECT_THROW(static_cast<void>(read_cluster_slots(list(text("no")), asked)), ProtocolError);
+  EXPECT_THROW(static_cast<void>(read_cluster_slots(list(list(text("a"), text("b"))), asked)),
                ProtocolError);
+  EXPECT_THROW(static_cast<void>(read_cluster_slots(list(range(0, 1, text("no"))), asked)),
+               ProtocolError);
+  EXPECT_THROW(
+      static_cast<void>(read_cluster_slots(list(range(0, 1, list(text("h"), text("x")))), asked)),
+      ProtocolError);
 }
 
 TEST(Redirects, AreReadWithTheirSlotAndAddress) {
