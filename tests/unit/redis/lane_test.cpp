@@ -210,7 +210,7 @@ TEST(ScriptedLane, AReplyThatIsLostIsAnUnknownOutcomeAtTheDeadline) {
     return command.back() == "text-2" ? "" : bulk(command.back());
   };
   Scripted world(server);
-  const std::vector<End> ends = echo_many(world.redis, 3, 50ms);
+  const std::vector<End> ends = echo_many(world.redis, 3, 200ms);
   EXPECT_EQ(ends[0].reply, "text-0");
   EXPECT_EQ(ends[1].reply, "text-1");
   EXPECT_EQ(ends[2].error, "unknown");
@@ -222,7 +222,7 @@ TEST(ScriptedLane, ASilentServerIsLeftAndAFreshConnectionMade) {
   ClientOptions options = scripted_options();
   options.connection.stall_timeout = 20ms;
   Scripted world(server, options);
-  EXPECT_EQ(echo_many(world.redis, 1, 20ms)[0].error, "unknown");
+  EXPECT_EQ(echo_many(world.redis, 1, 200ms)[0].error, "unknown");
   const auto anew = [&] {
     int connections = 0;
     world.redis.on_loop([&] {
