@@ -4,6 +4,7 @@
 #include <exception>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -16,6 +17,7 @@
 #include "mx_rmq/message.hpp"
 #include "mx_rmq/retry_policy.hpp"
 #include "mx_rmq/task.hpp"
+#include "mx_rmq/tracing.hpp"
 
 /// @file
 /// Handlers: what a program registers to have its messages handled.
@@ -64,6 +66,10 @@
 ///   fires. If it then returns or throws Reject very soon, that counts. Otherwise the run is no
 ///   attempt, and the message goes to another worker.
 namespace mx_rmq {
+
+namespace queue {
+class TracedRun;
+}  // namespace queue
 
 /// Thrown by a handler: this message can never succeed. It becomes a dead letter at once.
 class Reject : public std::exception {
@@ -157,6 +163,12 @@ class Context {
   [[nodiscard]] const std::string& id() const noexcept;
   /// The message's topic.
   [[nodiscard]] const std::string& topic() const noexcept;
+  /// What its producer said beside the payload (ProduceOptions::header).
+  [[nodiscard]] const std::map<std::string, std::string>& headers() const noexcept;
+  /// Where in which trace this run is, if the queue has a tracer: for what the handler calls. A
+  /// message that it produces is part of the trace if it takes the context along:
+  /// `ProduceOptions{}.header("traceparent", context.trace_context().traceparent)`.
+  [[nodiscard]] const TraceContext& trace_context() const noexcept { return trace_context_; }
   /// Which attempt this is, from 1. Only runs that failed are counted here. Runs that ended with
   /// their worker (a crash, a lost lease) are counted in message().meta.recoveries, and runs that a
   /// stop of the queue cut short in message().meta.interruptions.
@@ -194,7 +206,11 @@ class Context {
   }
 
  private:
+  friend queue::TracedRun;
+  void set_trace_context(TraceContext context) { trace_context_ = std::move(context); }
+
   std::unique_ptr<detail::ContextImpl> impl_;
+  TraceContext trace_context_;
 };
 
 /// How the messages of one handler are treated: `HandlerOptions{}.timeout(30s).max_concurrency(4)`.

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -89,6 +90,9 @@ class Message {
   std::string topic;
   /// What was produced. Nothing is lost: 64-bit integers, empty arrays and NUL in strings survive.
   nlohmann::json payload;
+  /// What its producer said beside the payload (ProduceOptions::header): they stay with it over
+  /// retries, in the dead letters and when it is requeued.
+  std::map<std::string, std::string> headers;
   /// Which of the waiting messages start first.
   MessagePriority priority = MessagePriority::normal;
   /// When it was produced: milliseconds since 1970 UTC, by the server's clock.
@@ -172,6 +176,13 @@ class ProduceOptions {
   /// changes nothing and returns the id (but see throw_if_duplicate). Default: a UUID of version 7,
   /// which is not compared with anything.
   ProduceOptions& message_id(std::string id);
+  /// Says something about the message beside its payload: where it comes from, in which form it is,
+  /// which request it belongs to. It stays with the message over retries, in the dead letters and
+  /// when it is requeued, and handlers read it by Context::headers(). Setting a name again replaces
+  /// its value. A name has 1 to 128 characters out of `A-Z a-z 0-9 . _ : / -`, a value is UTF-8; at
+  /// most 64 headers, which have 8 KiB with their names. `traceparent` and `tracestate` are those
+  /// of W3C Trace Context.
+  ProduceOptions& header(std::string name, std::string value);
   /// Whether produce() throws Duplicate, instead of returning the id, if a message with the chosen
   /// id is there already. Needs a message_id. Default: no.
   ProduceOptions& throw_if_duplicate(bool whether = true);
@@ -196,6 +207,10 @@ class ProduceOptions {
   [[nodiscard]] const std::optional<std::string>& message_id() const noexcept {
     return message_id_;
   }
+  /// The headers that were set.
+  [[nodiscard]] const std::map<std::string, std::string>& headers() const noexcept {
+    return headers_;
+  }
   /// Whether throw_if_duplicate() was asked for.
   [[nodiscard]] bool throws_if_duplicate() const noexcept { return throw_if_duplicate_; }
 
@@ -205,6 +220,7 @@ class ProduceOptions {
   std::optional<MessagePriority> priority_;
   std::optional<std::chrono::milliseconds> ttl_;
   std::optional<std::string> message_id_;
+  std::map<std::string, std::string> headers_;
   bool throw_if_duplicate_ = false;
 };
 

@@ -16,8 +16,10 @@
 #include "mx_rmq/handler.hpp"
 #include "mx_rmq/message.hpp"
 #include "mx_rmq/metrics.hpp"
+#include "mx_rmq/middleware.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq/task.hpp"
+#include "mx_rmq/tracing.hpp"
 
 namespace mx_rmq {
 
@@ -117,6 +119,19 @@ class RedisMessageQueue {
   void register_handler(std::string topic, H handler, HandlerOptions options = HandlerOptions()) {
     add_handler(std::move(topic), detail::erase_handler<T>(std::move(handler)), std::move(options));
   }
+
+  /// Has `middleware` run around every handler of this queue, those too that are registered
+  /// already; middleware.hpp says how. What is added first is the outermost. Throws
+  /// std::invalid_argument for a null function, and std::logic_error once the queue consumes.
+  void use(Middleware middleware);
+  /// Has `middleware` see each message from now on before it is checked and sent; several do so in
+  /// the order in which they were added. Throws std::invalid_argument for a null function.
+  void use_produce(ProduceMiddleware middleware);
+  /// Makes spans of what is produced from now on and of the runs of handlers; tracing.hpp says how.
+  /// Without a tracer (the default, and a null pointer) nothing is done for it. The spans of a
+  /// batch that throws have all failed by what it throws. Throws std::logic_error once the queue
+  /// consumes.
+  void set_tracer(std::shared_ptr<Tracer> tracer, ProcessSpans spans = ProcessSpans::linked);
 
   /// Connects, and makes sure that Redis answers. It need not be called: whatever comes first
   /// connects by itself. Throws as the class comment says, within MQConfig::connect_timeout. With

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "api/message_headers.hpp"
 #include "api/retry_policy.hpp"
 #include "mx_rmq/config.hpp"
 #include "runtime/text.hpp"
@@ -81,6 +82,7 @@ void validate_produce_options(const ProduceOptions& options) {
   if (options.priority() && *options.priority() > MessagePriority::high)
     refuse_argument("priority", "it is none of low, normal, high");
   if (options.message_id()) validate_message_id(*options.message_id());
+  if (!options.headers().empty()) validate_headers(options.headers());
   if (options.throws_if_duplicate() && !options.message_id())
     refuse_argument("throw_if_duplicate",
                     "it needs a message_id; a generated one is never a duplicate");

@@ -37,7 +37,7 @@ void validate_message_id(std::string_view id);
 /// to 512 bytes.
 void validate_dead_letter_id(std::string_view id);
 
-/// delay and at, their ranges, ttl, priority, id.
+/// delay and at, their ranges, ttl, priority, id, headers.
 void validate_produce_options(const ProduceOptions& options);
 
 /// Ranges; and that there is a delay if there are retries, with the configuration's values where

@@ -34,6 +34,9 @@ Context::~Context() = default;
 const Message& Context::message() const noexcept { return impl_->message(); }
 const std::string& Context::id() const noexcept { return impl_->message().id; }
 const std::string& Context::topic() const noexcept { return impl_->message().topic; }
+const std::map<std::string, std::string>& Context::headers() const noexcept {
+  return impl_->message().headers;
+}
 int Context::attempt() const noexcept { return impl_->attempt(); }
 int Context::max_attempts() const noexcept { return impl_->max_attempts(); }
 

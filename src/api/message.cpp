@@ -90,6 +90,11 @@ ProduceOptions& ProduceOptions::message_id(std::string id) {
   return *this;
 }
 
+ProduceOptions& ProduceOptions::header(std::string name, std::string value) {
+  headers_[std::move(name)] = std::move(value);
+  return *this;
+}
+
 ProduceOptions& ProduceOptions::throw_if_duplicate(bool whether) {
   throw_if_duplicate_ = whether;
   return *this;

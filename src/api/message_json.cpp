@@ -1,5 +1,6 @@
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -71,6 +72,16 @@ class Reader {
     if (!value->is_array()) refuse(name, "it is no array");
     target.clear();
     for (const json& each : *value) target.emplace_back(integer<std::int64_t>(name, each));
+  }
+
+  void texts(const char* name, std::map<std::string, std::string>& target) const {
+    const json* value = find(name);
+    if (value == nullptr) return;
+    if (!value->is_object()) refuse(name, "it is no JSON object");
+    for (const auto& [key, each] : value->get_ref<const json::object_t&>()) {
+      if (!each.is_string()) refuse(name, "not all of its members are strings");
+      target[key] = each.get_ref<const std::string&>();
+    }
   }
 
   template <class F>
@@ -164,6 +175,7 @@ void to_json(json& out, const Message& message) {
   out["version"] = message.version;
   out["topic"] = message.topic;
   out["payload"] = message.payload;
+  out["headers"] = message.headers;
   out["priority"] = message.priority;
   out["created_at"] = message.created_at;
   out["meta"] = message.meta;
@@ -176,6 +188,7 @@ void from_json(const json& in, Message& message) {
   out.version = read.text("version");
   out.topic = read.text("topic");
   out.payload = read.required("payload");
+  read.texts("headers", out.headers);
   out.priority = read.named("priority", message_priority_from_string);
   out.created_at = read.integer<std::int64_t>("created_at", read.required("created_at"));
   if (const json* meta = read.find("meta")) out.meta = meta->get<MessageMeta>();

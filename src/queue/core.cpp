@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cassert>
 #include <exception>
+#include <stdexcept>
 #include <utility>
 
 #include "api/checks.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "queue/client_options.hpp"
+#include "queue/run_hooks.hpp"
 #include "redis/wire/call_end.hpp"
 #include "runtime/blocking_pool.hpp"
 #include "runtime/log.hpp"
@@ -84,7 +86,8 @@ void QueueCore::adopt_handlers() {
       if (adopted_.insert(topic).second) fresh.emplace_back(topic, handler);
   }
   for (auto& [topic, handler] : fresh) {
-    engine_->add(topic, std::move(handler.handler), handler.options);
+    auto hooked = queue::with_hooks(std::move(handler.handler), hooks_.get());
+    engine_->add(topic, std::move(hooked), handler.options);
     if (access_.is_forbidden()) continue;
     const queue::TopicPorts::Use port = access_.port(topic);
     access_.note(topic, *port);
@@ -96,6 +99,12 @@ std::vector<std::string> QueueCore::topics() const {
   std::vector<std::string> names;
   for (const auto& [topic, handler] : handlers_) names.push_back(topic);
   return names;
+}
+
+void QueueCore::expect_not_consuming(const char* call) const {
+  if (running())
+    throw std::logic_error(std::string(call) +
+                           ": the queue consumes already; call it before start()");
 }
 
 QueueStatus QueueCore::status() const {

@@ -13,6 +13,7 @@
 
 #include "mx_rmq/queue.hpp"
 #include "queue/access.hpp"
+#include "queue/hooks.hpp"
 #include "queue/redis_wait.hpp"
 #include "queue/seams.hpp"
 #include "redis/topology/client.hpp"
@@ -39,6 +40,9 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   [[nodiscard]] const MQConfig& config() const noexcept { return config_; }
   void add_handler(std::string topic, ErasedHandler handler, HandlerOptions options);
   [[nodiscard]] std::vector<std::string> topics() const;
+  [[nodiscard]] queue::HookList& hooks() noexcept { return hooks_; }
+  /// Throws std::logic_error, beginning with `call`, once it consumes.
+  void expect_not_consuming(const char* call) const;
   [[nodiscard]] QueueStatus status() const;
   [[nodiscard]] bool running() const noexcept { return running_.load(); }
 
@@ -129,6 +133,7 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   runtime::Event stopped_;
 
   // Any thread.
+  queue::HookList hooks_;
   mutable std::mutex mutex_;
   std::map<std::string, Handler> handlers_;
   std::atomic<bool> running_{false};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/checks.hpp"
+#include "api/message_headers.hpp"
 #include "api/payload.hpp"
 #include "broker/data/envelope.hpp"
 #include "broker/data/history.hpp"
@@ -72,6 +73,7 @@ DeadLetter dead_letter_of(const std::string& topic, broker::DeadLetterRecord rec
   if (letter.last_error.empty()) letter.last_error = default_error(letter.reason, *view);
   if (!letter.last_error.empty()) meta.last_error = letter.last_error;
   try {
+    message.headers = api::decode_headers(view->headers);
     message.payload = api::decode_payload(view->payload);
   } catch (const detail::PayloadDecodeError&) {
     message.payload = nullptr;  // `raw` has it

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/checks.hpp"
+#include "api/message_headers.hpp"
 #include "api/payload.hpp"
 #include "api/uuid7.hpp"
 #include "mx_rmq/async.hpp"
@@ -17,6 +18,7 @@
 #include "queue/health.hpp"
 #include "queue/produce_calls.hpp"
 #include "queue/topic_calls.hpp"
+#include "queue/traces.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/log.hpp"
 
@@ -41,6 +43,7 @@ broker::OutgoingEnvelope make_envelope(const MQConfig& config, const std::string
   envelope.chosen = options.message_id().has_value();
   envelope.refuse_duplicate = options.throws_if_duplicate();
   envelope.id = envelope.chosen ? *options.message_id() : api::make_uuid7();
+  if (!options.headers().empty()) envelope.headers = api::encode_headers(options.headers());
   envelope.payload = api::encode_payload(payload, config.max_payload_bytes);
   return envelope;
 }
@@ -49,6 +52,81 @@ std::shared_ptr<detail::QueueCore> make_core(MQConfig config, std::shared_ptr<Ru
   if (!runtime) throw std::invalid_argument("runtime: it is null");
   config.validate();
   return std::make_shared<detail::QueueCore>(std::move(config), std::move(runtime));
+}
+
+Task<std::vector<std::string>> start_batch(const std::shared_ptr<detail::QueueCore>& core,
+                                           std::vector<OutgoingMessage> messages) {
+  std::vector<std::string> topics;
+  std::vector<broker::OutgoingEnvelope> envelopes;
+  topics.reserve(messages.size());
+  envelopes.reserve(messages.size());
+  for (auto& message : messages) {
+    envelopes.push_back(
+        make_envelope(core->config(), message.topic, message.payload, message.options));
+    topics.push_back(std::move(message.topic));
+  }
+  return queue::produce_batch(core, std::move(topics), std::move(envelopes));
+}
+
+void call_middleware(const queue::Hooks& hooks, OutgoingMessage& message) {
+  for (const ProduceMiddleware& each : hooks.on_produce) each(message);
+}
+
+Task<std::string> end_with(Task<std::string> call, queue::TracedSend span) {
+  try {
+    std::string id = co_await std::move(call);
+    span.sent_as(id);
+    co_return id;
+  } catch (...) {
+    span.fail();
+    throw;
+  }
+}
+
+Task<std::vector<std::string>> end_with(Task<std::vector<std::string>> call,
+                                        std::vector<queue::TracedSend> spans) {
+  try {
+    std::vector<std::string> ids = co_await std::move(call);
+    for (std::size_t i = 0; i < ids.size(); ++i) spans[i].sent_as(ids[i]);
+    co_return ids;
+  } catch (...) {
+    for (queue::TracedSend& span : spans) span.fail();
+    throw;
+  }
+}
+
+Task<std::string> produce_hooked(const std::shared_ptr<detail::QueueCore>& core,
+                                 OutgoingMessage message) {
+  const auto hooks = core->hooks().get();
+  call_middleware(*hooks, message);
+  queue::TracedSend span;
+  if (hooks->tracer != nullptr) span = queue::TracedSend(*hooks->tracer, message);
+  try {
+    auto envelope = make_envelope(core->config(), message.topic, message.payload, message.options);
+    auto call = queue::produce(core, std::move(message.topic), std::move(envelope));
+    if (hooks->tracer == nullptr) return call;
+    return end_with(std::move(call), std::move(span));
+  } catch (...) {
+    span.fail();  // it was refused
+    throw;
+  }
+}
+
+Task<std::vector<std::string>> produce_hooked(const std::shared_ptr<detail::QueueCore>& core,
+                                              std::vector<OutgoingMessage> messages) {
+  const auto hooks = core->hooks().get();
+  for (OutgoingMessage& message : messages) call_middleware(*hooks, message);
+  if (hooks->tracer == nullptr) return start_batch(core, std::move(messages));
+  std::vector<queue::TracedSend> spans;
+  spans.reserve(messages.size());
+  for (OutgoingMessage& message : messages) spans.emplace_back(*hooks->tracer, message);
+  try {
+    auto call = start_batch(core, std::move(messages));
+    return end_with(std::move(call), std::move(spans));
+  } catch (...) {
+    for (queue::TracedSend& span : spans) span.fail();
+    throw;
+  }
 }
 
 }  // namespace
@@ -73,22 +151,39 @@ RedisMessageQueue::~RedisMessageQueue() {
 
 Task<std::string> RedisMessageQueue::produce(std::string topic, nlohmann::json payload,
                                              ProduceOptions options) {
+  if (core_->hooks().concern_produce()) {
+    OutgoingMessage message(std::move(topic), std::move(payload), std::move(options));
+    return produce_hooked(core_, std::move(message));
+  }
   auto envelope = make_envelope(core_->config(), topic, payload, options);
   return queue::produce(core_, std::move(topic), std::move(envelope));
 }
 
 Task<std::vector<std::string>> RedisMessageQueue::produce_batch(
     std::vector<OutgoingMessage> messages) {
-  std::vector<std::string> topics;
-  std::vector<broker::OutgoingEnvelope> envelopes;
-  topics.reserve(messages.size());
-  envelopes.reserve(messages.size());
-  for (auto& message : messages) {
-    envelopes.push_back(
-        make_envelope(core_->config(), message.topic, message.payload, message.options));
-    topics.push_back(std::move(message.topic));
-  }
-  return queue::produce_batch(core_, std::move(topics), std::move(envelopes));
+  if (core_->hooks().concern_produce()) return produce_hooked(core_, std::move(messages));
+  return start_batch(core_, std::move(messages));
+}
+
+void RedisMessageQueue::use(Middleware middleware) {
+  if (!middleware) throw std::invalid_argument("middleware: it is null");
+  core_->expect_not_consuming("use");
+  core_->hooks().change(
+      [&](queue::Hooks& hooks) { hooks.around.push_back(std::move(middleware)); });
+}
+
+void RedisMessageQueue::use_produce(ProduceMiddleware middleware) {
+  if (!middleware) throw std::invalid_argument("middleware: it is null");
+  core_->hooks().change(
+      [&](queue::Hooks& hooks) { hooks.on_produce.push_back(std::move(middleware)); });
+}
+
+void RedisMessageQueue::set_tracer(std::shared_ptr<Tracer> tracer, ProcessSpans spans) {
+  core_->expect_not_consuming("set_tracer");
+  core_->hooks().change([&](queue::Hooks& hooks) {
+    hooks.tracer = std::move(tracer);
+    hooks.spans = spans;
+  });
 }
 
 Task<bool> RedisMessageQueue::cancel(std::string topic, std::string id) {

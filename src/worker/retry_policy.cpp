@@ -58,9 +58,10 @@ Decision by_policy(const Policy& policy, const Outcome& outcome, int attempt, do
 
 }  // namespace
 
-std::vector<milliseconds> listed_delays(const Policy& policy) {
+const std::vector<milliseconds>& listed_delays(const Policy& policy) {
+  static const std::vector<milliseconds> none;
   const bool listed = policy.retry_policy.rules().pauses == Pauses::listed;
-  return listed ? policy.retry_delays : std::vector<milliseconds>();
+  return listed ? policy.retry_delays : none;
 }
 
 Decision decide(const Policy& policy, const Outcome& outcome, const Past& past, std::int64_t now,

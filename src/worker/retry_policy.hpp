@@ -21,7 +21,7 @@ struct Policy {
 };
 
 /// What a message tells of its retry_delays: nothing if others are kept to.
-[[nodiscard]] std::vector<std::chrono::milliseconds> listed_delays(const Policy& policy);
+[[nodiscard]] const std::vector<std::chrono::milliseconds>& listed_delays(const Policy& policy);
 
 /// How a run ended.
 struct Outcome {

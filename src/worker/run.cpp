@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/message_headers.hpp"
 #include "api/payload.hpp"
 #include "broker/data/history.hpp"
 #include "broker/describe.hpp"
@@ -90,11 +91,21 @@ void Run::call(const std::function<void(Context&)>& handler, runtime::TimePoint 
   waiting.fetch_sub(1, std::memory_order_relaxed);
   if (expired) return;
   try {
-    message.payload = api::decode_payload(delivery->view->payload);
+    decode();
     handler(context);
   } catch (...) {
     error = std::current_exception();
   }
+}
+
+void Run::decode() {
+  const broker::EnvelopeView& view = *delivery->view;
+  if (view.headers.empty()) {
+    message.headers.clear();  // of an earlier run
+  } else {
+    message.headers = api::decode_headers(view.headers);
+  }
+  message.payload = api::decode_payload(view.payload);
 }
 
 void Run::clear() {

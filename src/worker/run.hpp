@@ -27,6 +27,8 @@ struct Run : std::enable_shared_from_this<Run> {
   /// Whether its handler has been called. Brings the delivery up to date, which a blocking thread
   /// cannot. Loop thread.
   bool has_begun();
+  /// Reads the headers and the payload. Throws detail::PayloadDecodeError.
+  void decode();
   /// Forgets the message, keeps the memory.
   void clear();
 
@@ -58,7 +60,7 @@ struct Run : std::enable_shared_from_this<Run> {
   }
 };
 
-/// Fills everything of the message but its payload.
+/// Fills everything of the message but what Run::decode() reads.
 void describe(Message& message, const std::string& topic, const Delivery& delivery,
               const Policy& policy);
 

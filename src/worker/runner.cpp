@@ -6,7 +6,6 @@
 #include <iterator>
 #include <utility>
 
-#include "api/payload.hpp"
 #include "mx_rmq/errors.hpp"
 #include "runtime/planted.hpp"
 
@@ -326,7 +325,7 @@ bool Runner::prepare(const std::shared_ptr<Seat>& seat, TimePoint now) {
 
 Task<> Runner::call(std::shared_ptr<Run> run, const detail::ErasedHandler* handler) {
   auto context = context_of(run);
-  run->message.payload = api::decode_payload(run->delivery->view->payload);
+  run->decode();
   return handler->coroutine(std::move(context));
 }
 

@@ -21,6 +21,7 @@ Message sample() {
   Message message;
   message.id = std::string("id\0ж", 5);
   message.topic = "orders";
+  message.headers = {{"tenant", "7"}, {"text", "a\tb"}};
   message.payload = json::parse(R"({"n":18446744073709551615,"empty":[],"s":"a\u0000b"})");
   message.priority = MessagePriority::high;
   message.created_at = 1'700'000'000'123;
@@ -122,7 +123,8 @@ TEST(MessageJson, EveryMemberSurvives) {
 
 TEST(MessageJson, HasTheNamesOfTheOriginalInSnakeCaseAndMilliseconds) {
   const json text = sample();
-  for (const char* name : {"id", "version", "topic", "payload", "priority", "created_at", "meta"})
+  for (const char* name :
+       {"id", "version", "topic", "payload", "headers", "priority", "created_at", "meta"})
     EXPECT_TRUE(text.contains(name)) << name;
   const json& meta = text["meta"];
   for (const char* name :
