@@ -43,11 +43,11 @@ Task<MetricsSnapshot> collect_metrics(std::shared_ptr<detail::QueueCore> core,
   snapshot.reconnects = core->reconnects();
   if (core->engine()) {
     worker::Runner& runner = core->engine()->runner();
-    for (const auto& source : core->engine()->sources()) {
-      const auto found = snapshot.topics.find(source->topic.name);
+    for (const auto& topic : core->engine()->topics()) {
+      const auto found = snapshot.topics.find(topic->name);
       if (found == snapshot.topics.end()) continue;
-      found->second.avg_time_ms = runner.times(*source).average_ms();
-      found->second.max_time_ms = runner.times(*source).longest_ms();
+      found->second.avg_time_ms = runner.times(*topic).average_ms();
+      found->second.max_time_ms = runner.times(*topic).longest_ms();
     }
     snapshot.messages_per_minute = runner.completed_per_minute();
     snapshot.handlers_active = static_cast<std::int64_t>(runner.active());

@@ -24,14 +24,16 @@ constexpr Duration ask_again_after = 1s;
 BlockingRuns::BlockingRuns(runtime::EventLoop& loop, Claimer& claimer)
     : loop_(loop), claimer_(claimer) {}
 
-BlockingRuns::Record::Record(Source& of, runtime::EventLoop& loop) : source(of) {
-  if (of.topic.executor) executor.emplace(loop, of.topic.executor);
+BlockingRuns::Record::Record(const Topic& of, runtime::EventLoop& loop) : topic(of) {
+  if (of.executor) executor.emplace(loop, of.executor);
 }
 
-void BlockingRuns::add(Source& source) {
-  assert(source.id == records_.size() && "sources are added in order");
-  records_.emplace_back(source, loop_);
+void BlockingRuns::add(const Topic& topic) {
+  assert(topic.id == records_.size() && "topics are added in order");
+  records_.emplace_back(topic, loop_);
 }
+
+void BlockingRuns::add(Source& source) { records_[source.topic.id].sources.push_back(&source); }
 
 Task<BlockingRuns::End> BlockingRuns::call(std::shared_ptr<Run> run) {
   runtime::OneShot<JobEnd> ended(loop_);
@@ -62,7 +64,7 @@ void BlockingRuns::take_back(Record& record, runtime::JobId job) {
 
 bool BlockingRuns::submit_run(const std::shared_ptr<Run>& run, runtime::OneShot<JobEnd>* ended) {
   Record& record = record_of(*run);
-  const Topic& topic = record.source.topic;
+  const Topic& topic = record.topic;
   // All that the job needs is its own: it may outlive the queue.
   auto job = [run, handler = topic.handler.plain, submitted = run->delivery->started,
               timeout = Duration(topic.policy.timeout),
@@ -98,16 +100,16 @@ Counted BlockingRuns::count_hung(const Run& run) {
   return record_of(run).executor ? Counted() : count_in(hung_);
 }
 
-void BlockingRuns::starve(Source& source) {
-  Record& record = records_[source.id];
+void BlockingRuns::starve(const Topic& topic) {
+  Record& record = records_[topic.id];
   if (!std::exchange(record.starved, true)) {
     if (record.executor) {
       log::warn("the executor did not run messages in time; they are given back until it does",
-                "topic", source.topic.name, "waited", source.topic.policy.timeout);
+                "topic", topic.name, "waited", topic.policy.timeout);
     } else {
       log::warn("no blocking thread came free in time; messages are given back until one does",
-                "topic", source.topic.name, "threads", loop_.blocking_pool()->max_threads(),
-                "waited", source.topic.policy.timeout);
+                "topic", topic.name, "threads", loop_.blocking_pool()->max_threads(), "waited",
+                topic.policy.timeout);
     }
   }
   ask_for_thread(record);
@@ -147,8 +149,8 @@ void BlockingRuns::thread_came(const Record& record) {
   for (auto& each : records_) {
     const bool concerned = record.executor ? &each == &record : !each.executor;
     if (!concerned || !std::exchange(each.starved, false)) continue;
-    log::info("there is a thread again for handlers that block", "topic", each.source.topic.name);
-    claimer_.want(each.source);
+    log::info("there is a thread again for handlers that block", "topic", each.topic.name);
+    for (const Source* source : each.sources) claimer_.want(*source);
   }
 }
 
@@ -162,7 +164,7 @@ std::string BlockingRuns::trouble() const {
   const std::string all_busy = "all " + std::to_string(threads) + " blocking threads are busy";
   for (const auto& record : records_) {
     if (!record.starved) continue;
-    const Topic& topic = record.source.topic;
+    const Topic& topic = record.topic;
     const std::string busy =
         record.executor ? "the executor of topic " + topic.name + " does not keep up" : all_busy;
     return busy + ": messages of topic " + topic.name + " got none within " +

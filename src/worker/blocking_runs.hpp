@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "mx_rmq/task.hpp"
 #include "runtime/blocking_pool.hpp"
@@ -23,16 +24,17 @@ namespace mx_rmq::worker {
 class Claimer;
 
 /// The runs of handlers that block: each waits for a blocking thread, or for its turn on the
-/// executor of its topic, and begins when it has it. A source of which one got none in all the time
+/// executor of its topic, and begins when it has it. A topic of which one got none in all the time
 /// that the run itself may take is *starved*: nothing of it is claimed until a job that does
 /// nothing has had its turn. Loop thread only.
 class BlockingRuns {
  public:
-  /// `claimer` is told of sources that are starved no longer.
+  /// `claimer` is told of the sources of topics that are starved no longer.
   BlockingRuns(runtime::EventLoop& loop, Claimer& claimer);
 
   /// Late callbacks do nothing once `keep` is gone.
   void start(std::weak_ptr<void> keep) { keep_ = std::move(keep); }
+  void add(const Topic& topic);
   void add(Source& source);
 
   enum class End : std::uint8_t {
@@ -45,8 +47,8 @@ class BlockingRuns {
   bool withdraw(Run& run);
 
   /// A message got no thread in time, or its executor did not take it.
-  void starve(Source& source);
-  [[nodiscard]] bool starved(const Source& source) const { return records_[source.id].starved; }
+  void starve(const Topic& topic);
+  [[nodiscard]] bool starved(const Topic& topic) const { return records_[topic.id].starved; }
 
   /// Counts the blocking thread that a run keeps which was given up, if it has one of ours.
   [[nodiscard]] Counted count_hung(const Run& run);
@@ -59,16 +61,17 @@ class BlockingRuns {
   void stop();
 
  private:
-  /// A job whose turn comes when there is a thread for starved sources.
+  /// A job whose turn comes when there is a thread for starved topics.
   struct Question {
     runtime::JobId job;
     runtime::TimerId again;  // where there was nobody to take the job
   };
   struct Record {
-    Record(Source& of, runtime::EventLoop& loop);
+    Record(const Topic& of, runtime::EventLoop& loop);
 
-    Source& source;
-    std::optional<runtime::ExecutorJobs> executor;  // of its topic, instead of the pool
+    const Topic& topic;
+    std::vector<Source*> sources;                   // of the topic
+    std::optional<runtime::ExecutorJobs> executor;  // of the topic, instead of the pool
     Question asked;                                 // of the executor
     bool starved = false;
     runtime::log::Every gate{std::chrono::seconds(5)};
@@ -78,7 +81,9 @@ class BlockingRuns {
                         runtime::BlockingPool::Done done);
   void take_back(Record& record, runtime::JobId job);
   bool submit_run(const std::shared_ptr<Run>& run, runtime::OneShot<runtime::JobEnd>* ended);
-  [[nodiscard]] Record& record_of(const Run& run) { return records_[run.delivery->source->id]; }
+  [[nodiscard]] Record& record_of(const Run& run) {
+    return records_[run.delivery->source->topic.id];
+  }
   [[nodiscard]] Question& question_of(Record& record) {
     return record.executor ? record.asked : asked_;
   }
@@ -89,7 +94,7 @@ class BlockingRuns {
   runtime::EventLoop& loop_;
   Claimer& claimer_;
   std::weak_ptr<void> keep_;
-  std::deque<Record> records_;  // by source
+  std::deque<Record> records_;  // by topic
   // The threads hold it too.
   const std::shared_ptr<std::atomic<std::int64_t>> waiting_ =
       std::make_shared<std::atomic<std::int64_t>>(0);

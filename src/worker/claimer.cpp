@@ -36,10 +36,9 @@ class Claimer::UnderWay {
       : record(of), space(room), claimer_(&claimer), counted_(std::move(counted)) {
     assert(!record.claiming && "one claim of a source is under way at a time");
     record.claiming = true;
-    record.reserved = space;
     relists_ = std::exchange(record.relists, false);
     if (relists_) ++claimer_->relisting_;
-    claimer_->reserved_ += space;
+    claimer_->reserve(record, space);
     ++claimer_->under_way_;
     claimer_->none_under_way_.reset();
   }
@@ -60,7 +59,7 @@ class Claimer::UnderWay {
     if (!counted_) return;
     counted_.reset();
     record.claiming = false;
-    claimer_->reserved_ -= std::exchange(record.reserved, 0);
+    claimer_->unreserve(record);
     if (std::exchange(relists_, false)) --claimer_->relisting_;
   }
 
@@ -87,6 +86,11 @@ Claimer::Claimer(runtime::EventLoop& loop, const MQConfig& config, Quarantine::M
 
 Claimer::~Claimer() {
   for (auto& record : records_) record.source.broker.route().remove_on_epoch(record.ready_hook);
+}
+
+void Claimer::add([[maybe_unused]] const Topic& topic) {
+  assert(topic.id == reserved_of_.size() && "topics are added in order");
+  reserved_of_.push_back(0);
 }
 
 void Claimer::add(Source& source) {
@@ -149,6 +153,18 @@ void Claimer::claim_where_silent(Duration interval) {
 
 // --- room ---
 
+void Claimer::reserve(Record& record, std::size_t space) {
+  record.reserved = space;
+  reserved_of_[record.source.topic.id] += space;
+  reserved_ += space;
+}
+
+void Claimer::unreserve(Record& record) {
+  const std::size_t space = std::exchange(record.reserved, 0);
+  reserved_of_[record.source.topic.id] -= space;
+  reserved_ -= space;
+}
+
 std::size_t Claimer::capacity() const {
   if (config_.task_queue_size == 0) return others_.runner.free_seats();
   return static_cast<std::size_t>(config_.task_queue_size);
@@ -178,21 +194,22 @@ std::size_t Claimer::kept_from(const Record& record, std::size_t free) const {
 // Room in the local queue that this source may fill; without a queue, workers that may run it.
 std::size_t Claimer::room(const Record& record) const {
   const Runner& runner = others_.runner;
-  if (runner.starved(record.source)) return 0;
+  const Topic& topic = record.source.topic;
+  if (runner.starved(topic)) return 0;
   const bool no_queue = config_.task_queue_size == 0;
   std::size_t free = free_room();
   if (no_queue) {
     const std::size_t used = runner.queued() + reserved_;
-    const std::size_t seats = runner.seats_for(record.source);
+    const std::size_t seats = runner.seats_for(topic);
     free = std::min(free, seats > used ? seats - used : 0);
   }
   const std::size_t kept = kept_from(record, free);
   free = free > kept ? free - kept : 0;
-  const std::size_t most = record.source.topic.max_concurrency;
+  const std::size_t most = topic.max_concurrency;
   if (most != 0) {
     // No more than one round of its own waits; others could use the room.
-    const std::size_t own = runner.queued(record.source) + record.reserved +
-                            (no_queue ? runner.running(record.source) : 0);
+    const std::size_t own =
+        runner.queued(topic) + reserved_of_[topic.id] + (no_queue ? runner.running(topic) : 0);
     free = std::min(free, own < most ? most - own : 0);
   }
   // Settlements that Redis does not take must not let claims go on for ever.

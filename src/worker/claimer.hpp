@@ -45,6 +45,8 @@ class Claimer {
 
   /// Claims are made from now on.
   void start() noexcept { consuming_ = true; }
+  void add(const Topic& topic);
+  /// Its topic was added before.
   void add(Source& source);
   /// There may be something to claim.
   void want(const Source& source) { want(of(source)); }
@@ -118,6 +120,8 @@ class Claimer {
   bool start(Record& record);
   bool linger(Record& record, std::size_t space);
   bool too_small();
+  void reserve(Record& record, std::size_t space);
+  void unreserve(Record& record);
   [[nodiscard]] std::size_t free_room() const;
   [[nodiscard]] std::size_t room(const Record& record) const;
   [[nodiscard]] std::size_t kept_from(const Record& record, std::size_t free) const;
@@ -139,12 +143,13 @@ class Claimer {
   LookAgain& look_again_;
   runtime::Scope& scope_;
   const Others others_;
-  std::deque<Record> records_;  // by source
-  std::deque<Record*> ring_;    // that want a claim, the one whose turn is next in front
-  std::vector<Record*> owing_;  // have been woken and owe a claim, or to pass it on
-  std::size_t alarms_ = 0;      // records whose alarm is due
-  std::size_t listed_ = 0;      // records that are
-  std::size_t reserved_ = 0;    // room that claims under way may fill
+  std::deque<Record> records_;            // by source
+  std::vector<std::size_t> reserved_of_;  // by topic: room that claims under way may fill
+  std::deque<Record*> ring_;              // that want a claim, the one whose turn is next in front
+  std::vector<Record*> owing_;            // have been woken and owe a claim, or to pass it on
+  std::size_t alarms_ = 0;                // records whose alarm is due
+  std::size_t listed_ = 0;                // records that are
+  std::size_t reserved_ = 0;              // room that claims under way may fill
   std::size_t under_way_ = 0;
   std::size_t relisting_ = 0;         // of those, only to be listed
   runtime::TimePoint answered_at_{};  // when the last claim of any source was

@@ -55,16 +55,29 @@ Engine::Engine(std::shared_ptr<Runtime> runtime, std::shared_ptr<redis::Client> 
 Engine::~Engine() = default;
 
 void Engine::add(std::string name, detail::ErasedHandler handler, const HandlerOptions& options) {
-  Topic topic;
-  topic.name = std::move(name);
-  topic.handler = std::move(handler);
-  topic.policy = policy_of(options, config_);
-  if (options.executor()) topic.executor = *options.executor();
-  topic.max_concurrency = static_cast<std::size_t>(options.max_concurrency().value_or(0));
+  auto topic = std::make_unique<Topic>();
+  topic->id = topics_.size();
+  topic->name = std::move(name);
+  topic->handler = std::move(handler);
+  topic->policy = policy_of(options, config_);
+  if (options.executor()) topic->executor = *options.executor();
+  topic->max_concurrency = static_cast<std::size_t>(options.max_concurrency().value_or(0));
+  topics_.push_back(std::move(topic));
+  if (started_) begin(*topics_.back());
+  add_source(*topics_.back(), 0);
+}
+
+void Engine::add_source(const Topic& topic, int partition) {
+  const broker::TopicKeys keys(config_.queue_prefix, topic.name, partition);
   sources_.push_back(std::make_unique<Source>(
-      sources_.size(), std::move(topic), *client_, config_, member_, look_again_,
+      sources_.size(), topic, partition, keys, *client_, config_, member_, look_again_,
       [this](const std::shared_ptr<Delivery>& delivery) { runner_.lost(delivery); }));
   if (started_) begin(*sources_.back());
+}
+
+void Engine::begin(const Topic& topic) {
+  runner_.add(topic);
+  claimer_.add(topic);
 }
 
 void Engine::begin(Source& source) {
@@ -101,6 +114,7 @@ void Engine::start() {
   join_quarantine();
   claimer_.start();
   runner_.start(shared_from_this());
+  for (const auto& topic : topics_) begin(*topic);
   for (const auto& source : sources_) begin(*source);
   monitor_.start(scope_);
 }

@@ -49,6 +49,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   /// After the client was closed.
   Task<> finish();
 
+  /// By their ids.
+  [[nodiscard]] const std::vector<std::unique_ptr<Topic>>& topics() const noexcept {
+    return topics_;
+  }
   [[nodiscard]] const std::vector<std::unique_ptr<Source>>& sources() const noexcept {
     return sources_;
   }
@@ -59,6 +63,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   [[nodiscard]] std::uint64_t leases_lost() const;
 
  private:
+  void add_source(const Topic& topic, int partition);
+  void begin(const Topic& topic);
   void begin(Source& source);
   Task<> leave_all(runtime::TimePoint deadline);
   Task<> drain_all(runtime::TimePoint deadline);
@@ -71,6 +77,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Quarantine::Member member_;
   LookAgain look_again_;
   runtime::Scope scope_;
+  std::vector<std::unique_ptr<Topic>> topics_;
   std::vector<std::unique_ptr<Source>> sources_;
   // A part may keep a reference to a later one, which it calls only after all have been made.
   Runner runner_;

@@ -49,7 +49,8 @@ std::string Monitor::source_trouble() const {
       2 * Duration(std::max(config_.expired_check_interval, config_.command_timeout));
   const auto now = loop_.now();
   for (const auto& source : sources_) {
-    const std::string topic = "topic " + source->topic.name;
+    std::string topic = "topic " + source->topic.name;
+    if (source->partition > 0) topic += ", partition " + std::to_string(source->partition);
     const std::string claims = source->consumer.claim_trouble();
     if (!claims.empty()) return topic + ": " + claims;
     const Duration quiet = now - source->consumer.last_answer();

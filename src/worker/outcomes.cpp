@@ -55,8 +55,8 @@ Outcomes::Outcomes(runtime::EventLoop& loop, const MQConfig& config)
   completed_.start(loop.now());
 }
 
-void Outcomes::add([[maybe_unused]] const Source& source) {
-  assert(source.id == records_.size() && "sources are added in order");
+void Outcomes::add([[maybe_unused]] const Topic& topic) {
+  assert(topic.id == records_.size() && "topics are added in order");
   records_.emplace_back();
 }
 
@@ -80,7 +80,7 @@ void Outcomes::settle_unreadable(const std::shared_ptr<Delivery>& delivery) {
   history.last_error = "not an envelope of this version";
   settlement.text =
       broker::dead_line("decode", broker::encode_history(history, config_.max_error_bytes));
-  log::warn(gate(source), "an envelope cannot be read; it goes to the dead letters", "topic",
+  log::warn(gate(source.topic), "an envelope cannot be read; it goes to the dead letters", "topic",
             source.topic.name, "id", settlement.member);
   if (!config_.enable_dead_letter) {
     settlement.ending = Ending::ack;
@@ -120,7 +120,7 @@ void Outcomes::make_dead(const std::shared_ptr<Delivery>& delivery, const char* 
   } else {
     settlement.ack = expired ? broker::AckKind::expired_discarded : broker::AckKind::discarded;
   }
-  log::warn(gate(source), kept ? "dead letter" : "dropped, as configured", "topic",
+  log::warn(gate(source.topic), kept ? "dead letter" : "dropped, as configured", "topic",
             source.topic.name, "id", delivery->view->id, "reason", reason, "attempts", failures);
   source.consumer.settle(std::move(settlement));
 }
@@ -130,7 +130,7 @@ void Outcomes::conclude(Run& run, const Outcome& outcome) {
   Source& source = *delivery->source;
   const TimePoint now = loop_.now();
   run.has_begun();  // for when it did
-  of(source).times.add(now - delivery->started);
+  of(source.topic).times.add(now - delivery->started);
   if (delivery->state != Delivery::State::running) return;  // lost: not ours to settle
   if (run.job && run.expired) {
     expire(delivery);
@@ -148,7 +148,7 @@ void Outcomes::conclude(Run& run, const Outcome& outcome) {
   const Decision decision =
       decide(source.topic.policy, counted, past, server_now, chance_for(source));
   if (!decision.trouble.empty())
-    log::warn(gate(source), "the retry policy's function threw; retry_delays count instead",
+    log::warn(gate(source.topic), "the retry policy's function threw; retry_delays count instead",
               "topic", source.topic.name, "id", view.id, "error", decision.trouble);
   if (decision.ending == Ending::ack || MX_RMQ_PLANTED("acknowledges_failures")) {
     completed_.add(now, 1);

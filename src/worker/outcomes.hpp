@@ -22,7 +22,7 @@ class Outcomes {
  public:
   Outcomes(runtime::EventLoop& loop, const MQConfig& config);
 
-  void add(const Source& source);
+  void add(const Topic& topic);
 
   /// Settles a message that never started if it has expired at `now` (ms, server's clock) or is no
   /// envelope. True if it did.
@@ -35,19 +35,19 @@ class Outcomes {
   void interrupt() noexcept { interrupting_ = true; }
   [[nodiscard]] bool interrupting() const noexcept { return interrupting_; }
 
-  [[nodiscard]] const RunTimes& times(const Source& source) const { return of(source).times; }
+  [[nodiscard]] const RunTimes& times(const Topic& topic) const { return of(topic).times; }
   [[nodiscard]] double completed_per_minute() { return completed_.per_minute(loop_.now()); }
   /// For log lines about what becomes of messages: handlers that always fail must not flood the
   /// log.
-  [[nodiscard]] runtime::log::Every& gate(const Source& source) { return of(source).gate; }
+  [[nodiscard]] runtime::log::Every& gate(const Topic& topic) { return of(topic).gate; }
 
  private:
   struct Record {
     RunTimes times;
     runtime::log::Every gate{std::chrono::seconds(5)};
   };
-  [[nodiscard]] Record& of(const Source& source) { return records_[source.id]; }
-  [[nodiscard]] const Record& of(const Source& source) const { return records_[source.id]; }
+  [[nodiscard]] Record& of(const Topic& topic) { return records_[topic.id]; }
+  [[nodiscard]] const Record& of(const Topic& topic) const { return records_[topic.id]; }
 
   void settle_unreadable(const std::shared_ptr<Delivery>& delivery);
   void expire(const std::shared_ptr<Delivery>& delivery);
@@ -58,7 +58,7 @@ class Outcomes {
 
   runtime::EventLoop& loop_;
   const MQConfig& config_;
-  std::deque<Record> records_;  // by source
+  std::deque<Record> records_;  // by topic
   Throughput completed_;
   bool interrupting_ = false;
 };

@@ -105,27 +105,41 @@ void Runner::start(std::shared_ptr<void> keep) {
   for (int i = 0; i < config_.max_workers; ++i) add_seat();
 }
 
-void Runner::add(Source& source) {
-  assert(source.id == records_.size() && "sources are added in order");
-  outcomes_.add(source);
-  threads_.add(source);
-  records_.push_back(Record{source});
+void Runner::add(const Topic& topic) {
+  assert(topic.id == records_.size() && "topics are added in order");
+  outcomes_.add(topic);
+  threads_.add(topic);
+  records_.push_back(Record{topic});
   ++resting_;
+}
+
+void Runner::add(Source& source) {
+  assert(source.id == queued_.size() && "sources are added in order");
+  threads_.add(source);
+  queued_.push_back(0);
 }
 
 void Runner::take_in(std::vector<std::shared_ptr<Delivery>>& deliveries, std::int64_t now) {
   bool queued = false;
   for (auto& delivery : deliveries) {
     const Source& source = *delivery->source;
-    if (closed_ || threads_.starved(source)) {
+    if (closed_ || threads_.starved(source.topic)) {
       Outcomes::release(delivery);
     } else if (!outcomes_.settle_unfit(delivery, now)) {
-      queue_.push(source.id, level_of(*delivery), std::move(delivery));
+      const std::size_t level = level_of(*delivery);
+      enqueue(std::move(delivery), level);
       queued = true;
     }
     delivery.reset();
   }
   if (queued) wake();
+}
+
+// `delivery` is taken only if nothing was thrown.
+void Runner::enqueue(std::shared_ptr<Delivery>&& delivery, std::size_t level) {
+  const Source& source = *delivery->source;
+  queue_.push(source.topic.id, level, std::move(delivery));
+  ++queued_[source.id];
 }
 
 // --- the coroutines ---
@@ -153,10 +167,10 @@ bool Runner::turn_is_over() {
 }
 
 bool Runner::may_run(std::size_t id) const {
-  const auto& [source, running] = records_[id];
-  const std::size_t most = source.topic.max_concurrency;
+  const auto& [topic, running] = records_[id];
+  const std::size_t most = topic.max_concurrency;
   if (most != 0 && running >= most) return false;
-  // The last free worker is kept while there is a source of which nothing runs, so that slow ones
+  // The last free worker is kept while there is a topic of which nothing runs, so that slow ones
   // cannot occupy them all while another one waits.
   const auto workers = static_cast<std::size_t>(config_.max_workers);
   if (workers <= 2 || running == 0 || runs_.size() + 1 < workers) return true;
@@ -169,9 +183,9 @@ std::size_t Runner::free_seats() const noexcept {
 }
 
 // The last one as in may_run().
-std::size_t Runner::seats_for(const Source& source) const {
+std::size_t Runner::seats_for(const Topic& topic) const {
   const std::size_t free = free_seats();
-  const bool runs = running(source) > 0;
+  const bool runs = running(topic) > 0;
   const bool others_rest = resting_ > (runs ? 0U : 1U);
   if (config_.max_workers <= 2 || !others_rest || free == 0) return free;
   if (free == 1) return runs ? 0 : 1;
@@ -180,12 +194,14 @@ std::size_t Runner::seats_for(const Source& source) const {
 
 std::shared_ptr<Delivery> Runner::next() {
   if (closed_) return nullptr;
-  // While the messages of a source end at once, the turn of the loop is its own: acknowledged
+  // While the messages of a topic end at once, the turn of the loop is its own: acknowledged
   // together they cost one call.
   std::optional<std::size_t> again;
   if (taken_ > 0 && records_[last_].running == 0) again = last_;
-  auto delivery = queue_.pop([this](std::size_t source) { return may_run(source); }, again);
-  if (delivery) last_ = delivery->source->id;
+  auto delivery = queue_.pop([this](std::size_t topic) { return may_run(topic); }, again);
+  if (!delivery) return nullptr;
+  last_ = delivery->source->topic.id;
+  --queued_[delivery->source->id];
   return delivery;
 }
 
@@ -244,9 +260,9 @@ void Runner::spoilt(const std::shared_ptr<Seat>& seat, Delivery& delivery,
 }
 
 void Runner::begin(const std::shared_ptr<Seat>& seat, std::shared_ptr<Delivery> delivery) {
-  Record& record = records_[delivery->source->id];
+  Record& record = records_[delivery->source->topic.id];
   if (MX_RMQ_PLANTED("starts_twice") && delivery->state == Delivery::State::queued)
-    queue_.push(delivery->source->id, 0, std::shared_ptr<Delivery>(delivery));
+    enqueue(std::shared_ptr<Delivery>(delivery), 0);
   if (seat->spare_is_free()) {
     seat->run = std::move(seat->spare);
   } else {
@@ -331,7 +347,7 @@ Task<> Runner::call(std::shared_ptr<Run> run, const detail::ErasedHandler* handl
 
 void Runner::ended(const std::shared_ptr<Seat>& seat) {
   assert(runs_[seat->place] == seat && "a run ends once");
-  if (--records_[seat->run->delivery->source->id].running == 0) ++resting_;
+  if (--records_[seat->run->delivery->source->topic.id].running == 0) ++resting_;
   seat->run->over = true;
   seat->spare = std::move(seat->run);
   runs_[seat->place] = std::move(runs_.back());
@@ -391,7 +407,7 @@ void Runner::stop_late(const std::shared_ptr<Seat>& seat) {
   }
   const Source& source = *run->delivery->source;
   const auto timeout = source.topic.policy.timeout;
-  log::warn(outcomes_.gate(source), "a handler had not ended at its deadline", "topic",
+  log::warn(outcomes_.gate(source.topic), "a handler had not ended at its deadline", "topic",
             source.topic.name, "id", run->message.id, "attempt", run->attempt, "timeout", timeout);
   const std::string text =
       "the handler had not ended after " + std::to_string(timeout.count()) + " ms";
@@ -423,21 +439,23 @@ void Runner::lost(const std::shared_ptr<Delivery>& delivery) {
 }
 
 void Runner::starve(const std::shared_ptr<Delivery>& waited) {
-  threads_.starve(*waited->source);
-  give_back(waited->source, {waited});
+  const Topic& topic = waited->source->topic;
+  threads_.starve(topic);
+  give_back(&topic, {waited});
 }
 
-// Gives back what has not started, of one source or of all, and `items`.
-void Runner::give_back(const Source* source, std::vector<std::shared_ptr<Delivery>> items) {
+// Gives back what has not started, of one topic or of all, and `items`.
+void Runner::give_back(const Topic* topic, std::vector<std::shared_ptr<Delivery>> items) {
   auto queued =
-      source != nullptr
-          ? queue_.take_if([source](const Delivery& each) { return each.source == source; })
+      topic != nullptr
+          ? queue_.take_if([topic](const Delivery& each) { return &each.source->topic == topic; })
           : queue_.take_all();
+  for (const auto& item : queued) --queued_[item->source->id];
   std::ranges::move(queued, std::back_inserter(items));
   for (const auto& seat : runs_) {
     const auto& delivery = seat->run->delivery;
-    if ((source == nullptr || delivery->source == source) && threads_.withdraw(*seat->run))
-      items.push_back(delivery);
+    const bool concerned = topic == nullptr || &delivery->source->topic == topic;
+    if (concerned && threads_.withdraw(*seat->run)) items.push_back(delivery);
   }
   // Each goes to the head of its list, so the newest first.
   std::ranges::stable_sort(items, [](const auto& a, const auto& b) { return a->tag > b->tag; });

@@ -36,24 +36,25 @@ class Runner {
   /// Starts the coroutines. `keep` is held by each until it ends, zombies included: it keeps alive
   /// what they refer to.
   void start(std::shared_ptr<void> keep);
+  void add(const Topic& topic);
+  /// Its topic was added before.
   void add(Source& source);
 
   /// Messages that were claimed, at `now` (ms) of the server's clock: they wait in the local queue
   /// for a coroutine, suspects in front; what cannot run is settled or given back at once. Those
   /// that were taken in are null afterwards, also when this throws.
   void take_in(std::vector<std::shared_ptr<Delivery>>& deliveries, std::int64_t now);
-  /// How many of a source wait in the local queue, and of all.
-  [[nodiscard]] std::size_t queued(const Source& source) const { return queue_.size(source.id); }
+  /// How many of a source wait in the local queue, of a topic, and of all.
+  [[nodiscard]] std::size_t queued(const Source& source) const { return queued_[source.id]; }
+  [[nodiscard]] std::size_t queued(const Topic& topic) const { return queue_.size(topic.id); }
   [[nodiscard]] std::size_t queued() const noexcept { return queue_.size(); }
-  /// How many of a source run.
-  [[nodiscard]] std::size_t running(const Source& source) const {
-    return records_[source.id].running;
-  }
-  /// Coroutines that have nothing to run; and those among them that this source may have.
+  /// How many of a topic run.
+  [[nodiscard]] std::size_t running(const Topic& topic) const { return records_[topic.id].running; }
+  /// Coroutines that have nothing to run; and those among them that this topic may have.
   [[nodiscard]] std::size_t free_seats() const noexcept;
-  [[nodiscard]] std::size_t seats_for(const Source& source) const;
+  [[nodiscard]] std::size_t seats_for(const Topic& topic) const;
   /// None of it is to be claimed: its handlers get no thread.
-  [[nodiscard]] bool starved(const Source& source) const { return threads_.starved(source); }
+  [[nodiscard]] bool starved(const Topic& topic) const { return threads_.starved(topic); }
 
   /// Gives back what has not started, the newest first, uncounted; what waits for a blocking thread
   /// has not.
@@ -88,15 +89,13 @@ class Runner {
   [[nodiscard]] std::size_t not_started() const noexcept;
   /// Handlers that were given up and have not ended.
   [[nodiscard]] std::int64_t zombies() const noexcept { return zombies_.load(); }
-  [[nodiscard]] const RunTimes& times(const Source& source) const {
-    return outcomes_.times(source);
-  }
+  [[nodiscard]] const RunTimes& times(const Topic& topic) const { return outcomes_.times(topic); }
   [[nodiscard]] double completed_per_minute() { return outcomes_.completed_per_minute(); }
 
  private:
   struct Seat;
   struct Record {
-    const Source& source;
+    const Topic& topic;
     std::size_t running = 0;
   };
 
@@ -119,7 +118,8 @@ class Runner {
   void stop_late(const std::shared_ptr<Seat>& seat);
   void give_up(const std::shared_ptr<Seat>& seat, Outcome outcome);
   void starve(const std::shared_ptr<Delivery>& waited);
-  void give_back(const Source* source, std::vector<std::shared_ptr<Delivery>> items);
+  void enqueue(std::shared_ptr<Delivery>&& delivery, std::size_t level);
+  void give_back(const Topic* topic, std::vector<std::shared_ptr<Delivery>> items);
 
   runtime::EventLoop& loop_;
   const MQConfig& config_;
@@ -130,8 +130,9 @@ class Runner {
   runtime::Scope scope_;
   std::weak_ptr<void> keep_;
 
-  std::deque<Record> records_;               // by source
-  std::size_t resting_ = 0;                  // sources of which nothing runs
+  std::deque<Record> records_;               // by topic
+  std::vector<std::size_t> queued_;          // of each source
+  std::size_t resting_ = 0;                  // topics of which nothing runs
   std::vector<std::shared_ptr<Seat>> idle_;  // wait for work, the last one is woken first
   std::vector<std::shared_ptr<Seat>> runs_;  // have a run that counts
   std::atomic<std::size_t> with_run_{0};     // as many, for other threads
@@ -143,7 +144,7 @@ class Runner {
   bool next_turn_ = false;  // one goes on in the loop's next turn
   std::uint64_t drain_ = 0;
   int taken_ = 0;         // in this drain
-  std::size_t last_ = 0;  // source of the last message taken
+  std::size_t last_ = 0;  // topic of the last message taken
   bool closed_ = false;
   bool finishing_ = false;
   bool hurried_ = false;

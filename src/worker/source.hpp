@@ -15,6 +15,7 @@ namespace mx_rmq::worker {
 
 /// What a queue handles under one name. Never changes.
 struct Topic {
+  std::size_t id = 0;  // from 0, without gaps
   std::string name;
   detail::ErasedHandler handler;
   Policy policy;
@@ -22,20 +23,24 @@ struct Topic {
   std::size_t max_concurrency = 0;           // 0 = none of its own
 };
 
-/// Where messages of a topic come from: its keys and scripts over one route, and this queue's
-/// consumer there. There is one a topic. What a part of the worker notes about a source it keeps in
-/// a record of its own, by the source's id. Loop thread only.
+/// Where messages of a topic come from: the keys and scripts of one of its partitions over one
+/// route, and this queue's consumer there. What a part of the worker notes about a source it keeps
+/// in a record of its own, by the source's id; what concerns all sources of a topic, by the topic's
+/// id. Loop thread only.
 struct Source {
-  Source(std::size_t number, Topic what, redis::Client& client, const MQConfig& config,
-         Quarantine::Member& member, LookAgain& look_again, Consumer::Lost lost)
+  /// `what` must outlive it.
+  Source(std::size_t number, const Topic& what, int of_partition, const broker::TopicKeys& keys,
+         redis::Client& client, const MQConfig& config, Quarantine::Member& member,
+         LookAgain& look_again, Consumer::Lost lost)
       : id(number),
-        topic(std::move(what)),
-        broker(client.route(redis::LaneRole::consume, topic.name),
-               broker::TopicKeys(config.queue_prefix, topic.name)),
+        topic(what),
+        partition(of_partition),
+        broker(client.route(redis::LaneRole::consume, keys.tag()), keys),
         consumer(*this, broker, config, member, look_again, std::move(lost)) {}
 
   const std::size_t id;  // from 0, without gaps
-  const Topic topic;
+  const Topic& topic;
+  const int partition;
   broker::TopicBroker broker;
   Consumer consumer;
 };

@@ -26,8 +26,9 @@ void WakeUps::add(Source& source) {
   events.up = [this, &record](std::uint64_t epoch) { claimer_.hears(record.source, epoch); };
   events.down = [this, &record] { claimer_.hears_nothing(record.source); };
   events.message = [this, &record](std::string_view payload) { heard(record, payload); };
-  record.subscription = client_.subscribe(
-      source.topic.name, source.broker.keys().channel(source.consumer.alias()), std::move(events));
+  const broker::TopicKeys& keys = source.broker.keys();
+  record.subscription =
+      client_.subscribe(keys.tag(), keys.channel(source.consumer.alias()), std::move(events));
 }
 
 // What is no wake-up is for a later version.
@@ -44,7 +45,7 @@ Task<> WakeUps::send_pass(Record* record, int hops) {
   // It must not wait for a connection that is not there, if there is another one.
   redis::Route& own = source.broker.route();
   redis::Route& route =
-      own.ready() ? own : client_.route(redis::LaneRole::manage, source.topic.name);
+      own.ready() ? own : client_.route(redis::LaneRole::manage, source.broker.keys().tag());
   const broker::ScriptCaller caller(route);
   const std::string name = source.consumer.name();
   broker::Pass::Args args;

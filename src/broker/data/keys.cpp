@@ -1,5 +1,7 @@
 #include "broker/data/keys.hpp"
 
+#include "broker/data/partitions.hpp"
+
 namespace mx_rmq::broker {
 
 namespace {
@@ -14,8 +16,9 @@ std::string join(std::string_view a, std::string_view b, std::string_view c = {}
 
 }  // namespace
 
-TopicKeys::TopicKeys(std::string_view prefix, std::string_view topic) : topic_(topic) {
-  base_.append(or_default(prefix)).append(":{").append(topic).append("}:");
+TopicKeys::TopicKeys(std::string_view prefix, std::string_view topic, int partition)
+    : topic_(topic), tag_(partition_tag(topic, partition)) {
+  base_.append(or_default(prefix)).append(":{").append(tag_).append("}:");
   ready_ = {base_ + "ready:high", base_ + "ready:normal", base_ + "ready:low",
             base_ + "ready:suspect"};
   delayed = base_ + "delayed";

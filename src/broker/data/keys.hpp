@@ -23,15 +23,17 @@ inline constexpr std::array<List, list_count> all_lists{List::high, List::normal
   return priority == MessagePriority::low ? List::low : List::normal;
 }
 
-/// The names of all keys of one topic. They share one hash tag, so they live in one cluster slot.
-/// Immutable once made.
+/// The names of all keys of one partition of a topic. They share one hash tag, so they live in one
+/// cluster slot. A topic that has not several partitions is its partition 0. Immutable once made.
 class TopicKeys {
  public:
   /// `prefix` without braces, empty = "mx"; `topic` is valid (the facade has checked it).
-  TopicKeys(std::string_view prefix, std::string_view topic);
+  TopicKeys(std::string_view prefix, std::string_view topic, int partition = 0);
 
   /// The topic's name, without the prefix.
   [[nodiscard]] const std::string& topic() const noexcept { return topic_; }
+  /// What stands in the braces: the topic's name, and of further partitions something behind it.
+  [[nodiscard]] const std::string& tag() const noexcept { return tag_; }
   /// The lists, in the order of List.
   [[nodiscard]] const std::array<std::string, list_count>& ready() const noexcept { return ready_; }
   [[nodiscard]] const std::string& ready(List list) const noexcept {
@@ -54,7 +56,8 @@ class TopicKeys {
 
  private:
   std::string topic_;
-  std::string base_;  // "P:{T}:"
+  std::string tag_;
+  std::string base_;  // "P:{tag}:"
   std::array<std::string, list_count> ready_;
 };
 

@@ -29,6 +29,12 @@ TEST(Slot, WhatIsNoHashTagCountsWhole) {
   EXPECT_EQ(slot_of("foo{{bar}}zap"), slot_of("{bar"));
 }
 
+TEST(Slot, OfATagCanBeReckonedCharacterByCharacter) {
+  const SlotPrefix orders("orders#1.");
+  EXPECT_EQ(orders.slot(), slot_of("orders#1."));
+  EXPECT_EQ(orders.then('0').then('1').slot(), slot_of("orders#1.01"));
+}
+
 TEST(Slot, AnyBytes) {
   EXPECT_EQ(slot_of(std::string("\0\xff\x80", 3)), slot_of(std::string("{\0\xff\x80}", 5)));
   for (int i = 0; i < 1000; ++i) {

@@ -25,12 +25,14 @@ constexpr std::array<std::uint16_t, 256> make_crc_table() {
 
 constexpr std::array<std::uint16_t, 256> crc_table = make_crc_table();
 
+std::uint16_t crc_with(std::uint16_t crc, char next) noexcept {
+  const auto index = static_cast<std::uint8_t>((crc >> 8U) ^ static_cast<std::uint8_t>(next));
+  return static_cast<std::uint16_t>((crc << 8U) ^ crc_table[index]);
+}
+
 std::uint16_t crc16(std::string_view bytes) noexcept {
   std::uint16_t crc = 0;
-  for (const char c : bytes) {
-    const auto index = static_cast<std::uint8_t>((crc >> 8U) ^ static_cast<std::uint8_t>(c));
-    crc = static_cast<std::uint16_t>((crc << 8U) ^ crc_table[index]);
-  }
+  for (const char c : bytes) crc = crc_with(crc, c);
   return crc;
 }
 
@@ -45,5 +47,9 @@ int slot_of(std::string_view key) noexcept {
   }
   return crc16(key) % slot_count;
 }
+
+SlotPrefix::SlotPrefix(std::string_view tag) noexcept : crc_(crc16(tag)) {}
+
+SlotPrefix SlotPrefix::then(char next) const noexcept { return SlotPrefix(crc_with(crc_, next)); }
 
 }  // namespace mx_rmq::redis
