@@ -222,6 +222,7 @@ TEST_F(QueueHooks, ABlockingHandlerRunsOnItsThreadWhereverMiddlewareHasGone) {
   start(queue);
   wait_done("t", 20);
   EXPECT_EQ(stat(server(), "t", "completed"), 20);
+  const std::lock_guard lock(threads->mutex);
   for (const auto& [id, were] : threads->of) {
     ASSERT_EQ(were.size(), 4U);  // begin, after sleeping, handler, after it
     EXPECT_NE(were[1], were[0]);

@@ -64,7 +64,7 @@ class RedisLoop {
     run([&call] { return call_it(&call); });
   }
   // Sends one command on a lane.
-  redis::Reply send(redis::Command command, std::chrono::milliseconds timeout = 5s,
+  redis::Reply send(redis::Command command, std::chrono::milliseconds timeout = 30s,
                     std::size_t lane = 0) {
     return run([&] { return client().lane(lane).send(command, loop().now() + timeout); });
   }

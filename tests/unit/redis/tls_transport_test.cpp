@@ -90,7 +90,7 @@ class World {
   }
 
   std::vector<End> echo_these(std::vector<std::string> texts,
-                              std::chrono::milliseconds timeout = 5s) {
+                              std::chrono::milliseconds timeout = 60s) {
     std::vector<End> ends(texts.size());
     redis->run([&] { return echo_all(redis.get(), &texts, &ends, timeout); });
     return ends;
@@ -138,6 +138,7 @@ class World {
     ClientOptions options;
     options.pool_size = 1;
     options.scripts = scripts;
+    options.connection.connect_timeout = 60s;  // a handshake byte by byte under TSan takes long
     options.connection.backoff_min = 1ms;
     options.connection.backoff_max = 4ms;
     options.connection.tls = tls;
