@@ -10,6 +10,7 @@
 /// All public names of the library.
 namespace mx_rmq {}
 
+#include "mx_rmq/admin.hpp"
 #include "mx_rmq/async.hpp"
 #include "mx_rmq/config.hpp"
 #include "mx_rmq/dead_letters.hpp"

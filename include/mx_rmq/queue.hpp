@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "mx_rmq/admin.hpp"
 #include "mx_rmq/config.hpp"
 #include "mx_rmq/dead_letters.hpp"
 #include "mx_rmq/detail/durations.hpp"
@@ -202,6 +203,8 @@ class RedisMessageQueue {
   [[nodiscard]] DeadLetterQueue dead_letters();
   /// The figures of any topics.
   [[nodiscard]] MetricsCollector metrics();
+  /// What operators and tools need besides.
+  [[nodiscard]] Admin admin();
 
  private:
   void add_handler(std::string topic, detail::ErasedHandler handler, HandlerOptions options);

@@ -220,4 +220,6 @@ DeadLetterQueue RedisMessageQueue::dead_letters() { return DeadLetterQueue(core_
 
 MetricsCollector RedisMessageQueue::metrics() { return MetricsCollector(core_); }
 
+Admin RedisMessageQueue::admin() { return Admin(core_); }
+
 }  // namespace mx_rmq

@@ -1,0 +1,203 @@
+// The program mxrmq, as people and scripts call it.
+#include <fstream>
+#include <iterator>
+
+#include "support/queue_fixture.hpp"
+#include "tools/program_path.hpp"
+
+namespace mx_rmq::test {
+namespace {
+
+struct Called {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+std::string content(const std::string& path) {
+  std::ifstream in(path);
+  return std::string((std::istreambuf_iterator<char>(in)), {});
+}
+
+std::string quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? "'\\''" : std::string(1, c);
+  return out + "'";
+}
+
+class Mxrmq : public QueueTest {
+ protected:
+  // Without a terminal, as from a script.
+  static Called call(const Strings& arguments, const std::string& input = "",
+                     Strings environment = {}) {
+    const std::string base = server().directory() + "/mxrmq";
+    std::ofstream(base + ".in") << input;
+    std::string line = quoted(mxrmq::test::program());
+    for (const std::string& each : arguments) line += " " + quoted(each);
+    line +=
+        " <" + quoted(base + ".in") + " >" + quoted(base + ".out") + " 2>" + quoted(base + ".err");
+    ChildOptions options;
+    options.arguments = {"-c", line};
+    options.environment = TestRedis::get().environment();
+    options.environment.insert(options.environment.end(), environment.begin(), environment.end());
+    ChildProcess child = ChildProcess::start("sh", options);
+    const auto exit = child.wait(2 * patience);
+    Called called;
+    if (exit && exit->exited) called.code = exit->code;
+    called.out = content(base + ".out");
+    called.err = content(base + ".err");
+    return called;
+  }
+  static json rows(Strings arguments) {
+    arguments.insert(arguments.end(), {"-o", "json"});
+    const Called called = call(arguments);
+    EXPECT_EQ(called.code, 0) << called.err;
+    return json::parse(called.out);
+  }
+  // Dead letters with these errors, one after the other; their ids.
+  static Strings make_dead(const Strings& errors) {
+    RedisMessageQueue queue(config());
+    queue.register_handler("orders",
+                           [](const json& payload) { throw Reject(payload.get<std::string>()); });
+    Strings ids;
+    start(queue);
+    for (const std::string& error : errors) {
+      ids.push_back(produce(queue, "orders", error));
+      const auto dead = static_cast<std::int64_t>(ids.size());
+      EXPECT_TRUE(wait_for(patience, [&] { return stat(server(), "orders", "dead") == dead; }));
+    }
+    stop(queue);
+    return ids;
+  }
+};
+
+TEST_F(Mxrmq, ProducesWhatThenIsSeen) {
+  const Called one = call({"produce", "orders", R"({"n": 1})", "--header", "tenant=7"});
+  EXPECT_EQ(one.code, 0) << one.err;
+  EXPECT_EQ(one.out.size(), 37U) << one.out;  // a UUID
+  const Called lines = call({"produce", "orders", "-", "--delay", "1h"}, "1\n\n\"two\"\n[3]");
+  EXPECT_EQ(lines.code, 0) << lines.err;
+  EXPECT_EQ(occurrences(lines.out, "\n"), 3U);
+  EXPECT_EQ(lines.err, "produced 3\n");
+  ASSERT_TRUE(wait_for(patience, [&] { return rows({"topics"}).size() == 1; }));
+  const json topic = rows({"topics"})[0];
+  EXPECT_EQ(topic["topic"], "orders");
+  EXPECT_EQ(topic["waiting"], 1);
+  EXPECT_EQ(topic["delayed"], 3);
+  EXPECT_EQ(rows({"topic", "orders"})["produced"], 4);
+
+  const auto journal = std::make_shared<Journal>();
+  RedisMessageQueue queue(config());
+  queue.register_handler("orders", [journal](Context& context) {
+    if (context.headers().at("tenant") == "7") journal->add(context);
+  });
+  start(queue);
+  ASSERT_TRUE(journal->wait_size(1));
+  EXPECT_EQ(journal->runs()[0].id + "\n", one.out);
+}
+
+TEST_F(Mxrmq, ALineThatIsNoJsonIsNamedAndWhatWasSentBeforeIsTold) {
+  std::string input;
+  for (int i = 0; i < 1'500; ++i) input += "1\n";
+  const Called called = call({"produce", "orders", "-"}, input + "oops\n");
+  EXPECT_EQ(called.code, 6);
+  EXPECT_NE(called.err.find("produced 1,000 before what follows"), std::string::npos) << called.err;
+  EXPECT_NE(called.err.find("stdin, line 1501: not JSON"), std::string::npos) << called.err;
+  EXPECT_EQ(stat(server(), "orders", "produced"), 1'000);
+  const Called first = call({"produce", "orders", "-"}, "oops\n");
+  EXPECT_EQ(first.code, 2);
+}
+
+TEST_F(Mxrmq, CancelsAndSaysWhatWasNotThere) {
+  const std::string id = call({"produce", "orders", "1", "--id", "seven"}).out;
+  EXPECT_EQ(id, "seven\n");
+  EXPECT_EQ(call({"produce", "orders", "1", "--id", "seven"}).code, 3 + 1);  // in use: refused
+  EXPECT_EQ(call({"cancel", "orders", "seven", "--dry-run"}).code, 0);
+  const Called some = call({"cancel", "orders", "seven", "eight", "-o", "tsv"});
+  EXPECT_EQ(some.code, 6);
+  EXPECT_EQ(some.out, "id\tcancelled\nseven\ttrue\neight\tfalse\n");
+  EXPECT_EQ(call({"cancel", "orders", "seven"}).code, 1);
+}
+
+TEST_F(Mxrmq, ShowsDeadLettersAndGroupsThemByError) {
+  const Strings ids = make_dead({"no order 17", "no order 18", "bad \x1b[2J\nline"});
+  const json list = rows({"dead", "list", "orders"});
+  ASSERT_EQ(list.size(), 3U);
+  EXPECT_EQ(list[0]["id"], ids[2]);
+  EXPECT_EQ(list[0]["error"], "bad \x1b[2J\nline");
+  EXPECT_EQ(rows({"dead", "list", "orders", "--limit", "1", "--offset", "1"})[0]["id"], ids[1]);
+  EXPECT_EQ(rows({"dead", "list", "orders", "--error", "no order*"}).size(), 2U);
+  const json groups = rows({"dead", "groups", "orders"});
+  ASSERT_EQ(groups.size(), 2U);
+  EXPECT_EQ(groups[0]["count"], 2);
+  EXPECT_EQ(groups[0]["error"], "no order N");
+  EXPECT_EQ(groups[0]["sample"], ids[1]);
+  const Called table = call({"dead", "list", "orders"});
+  EXPECT_EQ(table.out.find('\x1b'), std::string::npos)
+      << "no colour into a file, none from a message";
+  EXPECT_NE(table.out.find("bad \\x1b[2J\\nline"), std::string::npos) << table.out;
+  EXPECT_EQ(occurrences(table.out, "\n"), 4U);
+  EXPECT_EQ(rows({"dead", "show", "orders", ids[0]})["payload"], "no order 17");
+  EXPECT_EQ(call({"dead", "show", "orders", "nobody"}).code, 1);
+  const Called lines = call({"dead", "export", "orders"});
+  EXPECT_EQ(json::parse(lines.out.substr(0, lines.out.find('\n')))["message"]["id"], ids[2]);
+}
+
+TEST_F(Mxrmq, RequeuesAndRemovesWhatWasChosenAndNothingElse) {
+  const Strings ids = make_dead({"timeout 1", "timeout 2", "wrong", "timeout 3"});
+  EXPECT_EQ(call({"dead", "requeue", "orders"}).code, 2) << "it must be said which";
+  const Strings timeouts{"dead", "requeue", "orders", "--error", "timeout*"};
+  const auto with = [](Strings arguments, const Strings& more) {
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  const Called would = call(with(timeouts, {"--dry-run"}));
+  EXPECT_EQ(would.out,
+            "would requeue 3 of the dead letters of \"orders\", the oldest " + ids[0] + "\n");
+  const Called unasked = call(timeouts);
+  EXPECT_EQ(unasked.code, 4);
+  EXPECT_NE(unasked.err.find("say --yes"), std::string::npos) << unasked.err;
+  EXPECT_EQ(stat(server(), "orders", "requeued"), 0);
+  const Called done =
+      call(with(timeouts, {"--yes", "--limit", "2", "--rate", "100/s", "-o", "jsonl"}));
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(done.out, "{\"requeued\":2,\"skipped\":0,\"unknown\":0}\n");
+  EXPECT_EQ(call({"dead", "remove", "orders", ids[3], "nobody", "--yes"}).code, 6);
+  const json left = rows({"dead", "list", "orders"});
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0]["id"], ids[2]);
+  EXPECT_EQ(call({"dead", "purge", "orders"}).code, 4);
+  EXPECT_EQ(call({"dead", "purge", "orders", "--yes", "-o", "tsv"}).out, "removed\t1\n");
+}
+
+TEST_F(Mxrmq, TellsMonitorsHowItIs) {
+  make_dead({"a", "b"});
+  EXPECT_EQ(call({"check"}).code, 0);
+  const Called warning = call({"check", "--dead-warn", "1", "--dead-crit", "3"});
+  EXPECT_EQ(warning.code, 1);
+  EXPECT_EQ(warning.out, "MXRMQ WARNING - 2 dead in orders | 'orders waiting'=0 'orders dead'=2\n");
+  EXPECT_EQ(call({"check", "--dead-crit", "2"}).code, 2);
+  EXPECT_EQ(call({"check", "orders", "--min-consumers", "1"}).code, 2);
+  const Called away = call({"check", "--url", "redis://127.0.0.1:1", "--timeout", "200ms"});
+  EXPECT_EQ(away.code, 2);
+  EXPECT_NE(away.out.find("MXRMQ CRITICAL - "), std::string::npos) << away.out;
+}
+
+TEST_F(Mxrmq, SaysWhatIsWrongAndEndsWithTheCodeForIt) {
+  const Called away = call({"topics", "--url", "redis://127.0.0.1:1", "--timeout", "200ms"});
+  EXPECT_EQ(away.code, 3);
+  EXPECT_NE(away.err.find("127.0.0.1:1"), std::string::npos) << away.err;
+  EXPECT_EQ(occurrences(away.err, "\n"), 1U) << away.err;
+  EXPECT_EQ(call({"topics", "--url", "nonsense://x"}).code, 2);
+  EXPECT_EQ(call({"topic", "no such"}).code, 2);
+  EXPECT_EQ(call({"topic", "nobody"}).code, 1);
+  EXPECT_EQ(call({"frobnicate"}).code, 2);
+  EXPECT_EQ(call({"produce", "orders", "{"}).code, 2);
+  EXPECT_EQ(call({"produce", "orders", "1", "--header", "x"}).code, 2);
+  EXPECT_EQ(call({}).code, 2);
+  EXPECT_EQ(call({"--help"}).code, 0);
+  EXPECT_NE(call({"dead", "requeue", "--help"}).out.find("--rate"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace mx_rmq::test

@@ -1,0 +1,8 @@
+#pragma once
+
+namespace mxrmq::test {
+
+/// Where the program lies.
+const char* program() noexcept;
+
+}  // namespace mxrmq::test

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <functional>
+
+#include "session.hpp"
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+/// Each adds commands to the program. What they do is left in `run`, and called when all arguments
+/// were read and are right.
+namespace mxrmq {
+
+using Run = std::function<ExitCode()>;
+
+void add_topics(CLI::App& app, Session& session, Run& run);    // topics, topic
+void add_messages(CLI::App& app, Session& session, Run& run);  // produce, cancel
+void add_dead(CLI::App& app, Session& session, Run& run);      // dead ...
+void add_check(CLI::App& app, Session& session, Run& run);     // check, doctor, acl
+
+}  // namespace mxrmq

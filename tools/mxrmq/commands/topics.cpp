@@ -1,0 +1,107 @@
+// topics, topic: what there is, in numbers.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <iostream>
+#include <memory>
+#include <thread>
+
+#include "commands/commands.hpp"
+#include "terminal.hpp"
+#include "times.hpp"
+
+namespace mxrmq {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+std::vector<std::string> known_topics(Session& session) {
+  return mx_rmq::sync_wait(session.queue().admin().topics());
+}
+
+mx_rmq::MetricsSnapshot collect(Session& session, std::vector<std::string> topics) {
+  return mx_rmq::sync_wait(session.queue().metrics().collect(std::move(topics)));
+}
+
+ExitCode show_topics(Session& session) {
+  const auto snapshot = collect(session, known_topics(session));
+  Output out(session.format(), {{"topic", 40},
+                                {"waiting"},
+                                {"delayed"},
+                                {"held"},
+                                {"dead"},
+                                {"consumers"},
+                                {"produced"},
+                                {"completed"},
+                                {"retried"}});
+  for (const auto& [topic, each] : snapshot.topics)
+    out.row({topic, each.pending, each.delayed, each.processing, each.dead_letters, each.consumers,
+             each.counters.produced, each.counters.completed, each.counters.retried});
+  out.finish("No topic yet: nothing was produced with this prefix. (--prefix, --url)");
+  return ExitCode::ok;
+}
+
+// Shows it again every --watch, in the place of the last one on a terminal, until Ctrl-C.
+ExitCode repeatedly(Session& session, const std::function<ExitCode()>& show) {
+  if (session.options().watch.empty()) return show();
+  const auto pause = parse_duration("--watch", session.options().watch);
+  if (pause < std::chrono::milliseconds(100))
+    throw std::invalid_argument("--watch: 100ms or more is");
+  for (;;) {
+    if (terminal::colourful()) std::cout << "\x1b[H\x1b[2J";
+    const ExitCode code = show();
+    if (code != ExitCode::ok || !std::cout) return code;
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+ExitCode show_topic(Session& session, const std::string& topic) {
+  const auto snapshot = collect(session, {topic});
+  const mx_rmq::TopicMetrics& metrics = snapshot.topics.at(topic);
+  const mx_rmq::MessageCounters& counters = metrics.counters;
+  if (counters.produced == 0 && metrics.total() == 0 && metrics.consumers == 0) {
+    std::cerr << "mxrmq: there is no topic \"" << topic << "\" with this prefix\n";
+    return ExitCode::not_found;
+  }
+  ordered_json record;
+  record["topic"] = topic;
+  record["waiting"] = metrics.pending;
+  record["suspects"] = metrics.suspects;
+  record["delayed"] = metrics.delayed;
+  record["held"] = metrics.processing;
+  record["dead"] = metrics.dead_letters;
+  record["consumers"] = metrics.consumers;
+  record["produced"] = counters.produced;
+  record["duplicates"] = counters.duplicates;
+  record["completed"] = counters.completed;
+  record["retried"] = counters.retried;
+  record["became_dead"] = counters.dead;
+  record["expired"] = counters.expired;
+  record["cancelled"] = counters.cancelled;
+  record["recovered"] = counters.recovered;
+  record["lease_lost"] = counters.lease_lost;
+  record["requeued"] = counters.requeued;
+  record["removed"] = counters.removed;
+  record["dropped"] = counters.dropped;
+  write_record(session.format(), record);
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_topics(CLI::App& app, Session& session, Run& run) {
+  CLI::App* const all = app.add_subcommand("topics", "All topics, with what waits in each");
+  all->callback(
+      [&] { run = [&] { return repeatedly(session, [&] { return show_topics(session); }); }; });
+
+  CLI::App* const one = app.add_subcommand("topic", "One topic: what it holds, and its counters");
+  const auto topic = std::make_shared<std::string>();
+  one->add_option("TOPIC", *topic, "Its name")->required();
+  one->callback([&session, &run, topic] {
+    run = [&session, topic] {
+      return repeatedly(session, [&] { return show_topic(session, *topic); });
+    };
+  });
+}
+
+}  // namespace mxrmq
