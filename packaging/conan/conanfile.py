@@ -64,6 +64,7 @@ class MxRmq(ConanFile):
         toolchain = CMakeToolchain(self)
         for part in ("TESTS", "EXAMPLES", "BENCH"):
             toolchain.cache_variables[f"MX_RMQ_BUILD_{part}"] = False
+        toolchain.cache_variables["MX_RMQ_TOOLS"] = "OFF"
         toolchain.cache_variables["MX_RMQ_TLS"] = "ON" if self.options.tls else "OFF"
         toolchain.generate()
 

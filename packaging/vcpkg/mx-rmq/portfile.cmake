@@ -9,7 +9,8 @@ vcpkg_cmake_configure(
     ${features}
     -DMX_RMQ_BUILD_TESTS=OFF
     -DMX_RMQ_BUILD_EXAMPLES=OFF
-    -DMX_RMQ_BUILD_BENCH=OFF)
+    -DMX_RMQ_BUILD_BENCH=OFF
+    -DMX_RMQ_TOOLS=OFF)
 vcpkg_cmake_install()
 vcpkg_cmake_config_fixup(PACKAGE_NAME mx_rmq CONFIG_PATH lib/cmake/mx_rmq)
 vcpkg_fixup_pkgconfig()
