@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <coroutine>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 namespace bench {
@@ -17,6 +18,15 @@ mx_rmq::MQConfig LibraryShape::config(const std::string& url) const {
   out.max_workers = workers;
   out.batch_size = batch != 0 ? batch : std::clamp(queue_size, 100, 500);
   return out;
+}
+
+LibraryShape LibraryShape::defaults() {
+  const mx_rmq::MQConfig config;
+  LibraryShape shape;
+  shape.queue_size = config.task_queue_size;
+  shape.workers = config.max_workers;
+  shape.batch = config.batch_size;
+  return shape;
 }
 
 void Meter::reached() {
@@ -63,12 +73,16 @@ void Library::consume() {
     Meter* const handled = &handled_;
     for (const std::string& topic : shape_.topics) {
       if (shape_.blocking) {
-        queue_->register_handler(topic, [handled](const nlohmann::json&) { handled->add(); });
-      } else {
-        queue_->register_handler(topic, [handled](const nlohmann::json&) -> Task<> {
+        queue_->register_handler(topic, [handled, takes = shape_.takes](const nlohmann::json&) {
+          if (takes.count() > 0) std::this_thread::sleep_for(takes);
           handled->add();
-          co_return;
         });
+      } else {
+        queue_->register_handler(topic,
+                                 [handled, takes = shape_.takes](const nlohmann::json&) -> Task<> {
+                                   if (takes.count() > 0) co_await mx_rmq::sleep_for(takes);
+                                   handled->add();
+                                 });
       }
     }
   }

@@ -23,10 +23,13 @@ struct LibraryShape {
   int workers = 100;
   int batch = 0;  // MQConfig::batch_size; 0: the queue's size, within 100 and 500
   bool blocking = false;
+  std::chrono::milliseconds takes{0};  // a handler, asleep
   std::size_t payload_bytes = 200;
   std::vector<std::string> topics = {"bench"};
   std::string ca_file = {};  // MQConfig::tls_ca_file
 
+  // What who sets nothing gets.
+  [[nodiscard]] static LibraryShape defaults();
   [[nodiscard]] mx_rmq::MQConfig config(const std::string& url) const;
 };
 

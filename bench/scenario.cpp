@@ -16,6 +16,8 @@ std::span<const Scenario> scenarios() {
        produce},
       {"consume", "consume only, from a filled topic: coroutine handler, blocking handler",
        consume},
+      {"defaults",
+       "the default configuration beside a tuned one: handlers that do nothing, or 5 ms", defaults},
       {"idle_latency", "from a produce call to its handler when nothing else goes on",
        idle_latency},
       {"lateness", "how late delayed messages start", lateness},

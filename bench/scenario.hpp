@@ -48,6 +48,7 @@ LimitShape calibrate(Bench& bench, Section& section);
 void end_to_end(Bench& bench, Section& section);
 void produce(Bench& bench, Section& section);
 void consume(Bench& bench, Section& section);
+void defaults(Bench& bench, Section& section);
 void idle_latency(Bench& bench, Section& section);
 void lateness(Bench& bench, Section& section);
 void in_flight(Bench& bench, Section& section);

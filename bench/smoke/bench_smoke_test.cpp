@@ -130,6 +130,8 @@ TEST_P(BenchSmoke, ScenarioGivesAllFigures) {
     } else if (scenario == "idle") {
       expect_positive(row, "seconds");
       EXPECT_GE(row.at("commands_per_second"), 0);
+    } else if (scenario == "defaults") {
+      for (const char* name : {"rate", "beside_rate", "ratio"}) expect_positive(row, name);
     } else {
       expect_throughput(row, 2, redis_7);
     }
@@ -149,8 +151,8 @@ TEST_P(BenchSmoke, ScenarioGivesAllFigures) {
 }
 
 const std::string scenarios[] = {
-    "end_to_end", "produce", "consume",  "idle_latency", "lateness", "in_flight",
-    "backlog",    "topics",  "payloads", "processes",    "idle",
+    "end_to_end", "produce", "consume", "defaults", "idle_latency", "lateness",
+    "in_flight",  "backlog", "topics",  "payloads", "processes",    "idle",
 #ifdef MX_RMQ_WITH_TLS
     "tls",
 #endif

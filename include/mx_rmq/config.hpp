@@ -20,6 +20,10 @@ struct MQConfig {
   /// Every field at its default.
   MQConfig();
 
+  /// A value of task_queue_size and batch_size, their default: the library chooses, and goes on
+  /// choosing while it works. In the environment: automatic.
+  static constexpr int automatic = -1;
+
   // --- Redis ---
 
   /// Where Redis is: redis://[[user]:password@]host[:port][/db] or
@@ -106,14 +110,18 @@ struct MQConfig {
 
   /// How many handlers may run at the same time, of all topics together [1..100000].
   int max_workers = 5;
-  /// How many messages are prefetched beyond those being handled [0..100000]. No other process can
-  /// take them meanwhile; a stop gives them back. 0: a message is claimed only for a free worker.
-  int task_queue_size = 8;
+  /// How many messages are prefetched beyond those being handled [0..100000], or automatic. No
+  /// other process can take them meanwhile; a stop gives them back. 0: a message is claimed only
+  /// for a free worker. Automatic: of each topic as many as its handlers finish in a few round
+  /// trips to Redis, or in 20 ms, at most 2,048 together. So there are none where handlers take
+  /// long, and what waits behind handlers that have become slow is given back.
+  int task_queue_size = automatic;
   /// Threads for handlers that may block [1..1024]. They belong to the Runtime; a queue raises
   /// their number to this one.
   int blocking_threads = 16;
-  /// How many messages one call of a script may move at most [1..1000].
-  int batch_size = 100;
+  /// How many messages one call of a script may move at most [1..1000], or automatic: 500 for a
+  /// claim, 100 for other calls.
+  int batch_size = automatic;
   /// How many bytes of messages one claim may take at most; one message is always allowed
   /// [1..256 MiB].
   std::size_t claim_bytes = std::size_t{4} << 20;

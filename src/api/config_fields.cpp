@@ -41,6 +41,12 @@ bool valid_server_name(std::string_view text) {
   return text.size() <= 253 && std::all_of(text.begin(), text.end(), graphic);
 }
 
+constexpr std::string_view automatic = "automatic";
+
+bool is_automatic(const IntField& field, const MQConfig& config) {
+  return field.or_automatic && config.*field.member == MQConfig::automatic;
+}
+
 constexpr std::string_view a_path = "a path of at most 4096 bytes";
 
 bool valid_address_map(std::string_view text) {
@@ -128,12 +134,14 @@ constexpr auto table = std::to_array<Field>({
      "what is sent; a warning is logged."},
     {"max_workers", IntField{&MQConfig::max_workers, 1, 100'000},
      "Handlers running at the same time, of all topics together."},
-    {"task_queue_size", IntField{&MQConfig::task_queue_size, 0, 100'000},
-     "Messages prefetched beyond those being handled. 0: one is claimed only for a free worker."},
+    {"task_queue_size", IntField{&MQConfig::task_queue_size, 0, 100'000, true},
+     "Messages prefetched beyond those being handled. 0: one is claimed only for a free worker. "
+     "Automatic: as many as the handlers of a topic finish in a few round trips, so none for slow "
+     "ones."},
     {"blocking_threads", IntField{&MQConfig::blocking_threads, 1, 1024},
      "Threads for handlers that may block."},
-    {"batch_size", IntField{&MQConfig::batch_size, 1, 1000},
-     "Messages moved by one call of a script at most."},
+    {"batch_size", IntField{&MQConfig::batch_size, 1, 1000, true},
+     "Messages moved by one call of a script at most. Automatic: 500 by a claim, 100 by others."},
     {"claim_bytes", BytesField{&MQConfig::claim_bytes, 1, 256 * mebibyte},
      "Bytes of messages that one claim may take; one message is always allowed."},
     {"lease", DurationField{&MQConfig::lease, 200ms, max_lease},
@@ -193,6 +201,10 @@ std::string plain(const Field& field, const MQConfig& config) {
   return std::visit(
       Visitor{
           [&](const BoolField& f) -> std::string { return config.*f.member ? "true" : "false"; },
+          [&](const IntField& f) {
+            return is_automatic(f, config) ? std::string(automatic)
+                                           : std::to_string(config.*f.member);
+          },
           [&](const DurationField& f) { return format_duration(config.*f.member); },
           [&](const DurationsField& f) { return format_durations(config.*f.member); },
           [&](const RetryField& f) { return (config.*f.member).describe(); },
@@ -225,6 +237,10 @@ std::string allowed_by(const Field& field) {
   return std::visit(
       Visitor{
           [](const BoolField&) -> std::string { return "true or false"; },
+          [](const IntField& f) {
+            return std::to_string(f.least) + " to " + std::to_string(f.most) +
+                   (f.or_automatic ? ", or automatic" : "");
+          },
           [&](const DurationField& f) { return range(f.least, f.most); },
           [&](const DurationsField& f) {
             return "at most " + std::to_string(f.most_elements) + " durations, each " +
@@ -263,6 +279,11 @@ bool parse(const Field& field, std::string_view text, MQConfig& config) {
   return std::visit(
       Visitor{
           [&](const BoolField& f) { return set(config.*f.member, parse_bool(text)); },
+          [&](const IntField& f) {
+            if (!f.or_automatic || text != automatic) return set_number(config.*f.member);
+            config.*f.member = MQConfig::automatic;
+            return true;
+          },
           [&](const DurationField& f) { return set(config.*f.member, parse_duration(text)); },
           [&](const DurationsField& f) { return set(config.*f.member, parse_durations(text)); },
           [&](const RetryField& f) { return set(config.*f.member, parse_retry_policy(text)); },
@@ -278,6 +299,9 @@ bool parse(const Field& field, std::string_view text, MQConfig& config) {
 bool in_range(const Field& field, const MQConfig& config) {
   return std::visit(Visitor{
                         [](const BoolField&) { return true; },
+                        [&](const IntField& f) {
+                          return is_automatic(f, config) || between(f, config.*f.member);
+                        },
                         [&](const DurationField& f) {
                           return config.*f.member >= f.least && config.*f.member <= f.most;
                         },

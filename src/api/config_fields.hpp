@@ -21,6 +21,7 @@ using Milliseconds = std::chrono::milliseconds;
 struct IntField {
   int MQConfig::*member;
   std::int64_t least, most;
+  bool or_automatic = false;  ///< MQConfig::automatic is allowed too
 };
 struct CountField {
   std::int64_t MQConfig::*member;

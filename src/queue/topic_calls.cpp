@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/batch.hpp"
 #include "api/checks.hpp"
 #include "broker/topic_broker.hpp"
 #include "redis/wire/command.hpp"
@@ -23,7 +24,7 @@ Task<bool> remove_topic(broker::TopicBroker* broker, const MQConfig* config, Tim
     if (result.state == broker::Forget::State::used) co_return false;
     broker::Reap::Args args;
     args.victim = result.consumer;
-    args.most = config->batch_size;
+    args.most = api::batch_of(*config);
     args.bytes = config->claim_bytes;
     args.longest_lease = api::max_lease;
     args.dead_cap = config->max_dead_letters;

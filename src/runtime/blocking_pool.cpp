@@ -19,15 +19,39 @@
 
 namespace mx_rmq::runtime {
 
+namespace {
+
+struct WaitingJob {
+  std::uint64_t number = 0;
+  BlockingPool::Job job;
+  BlockingPool::Done done;
+  std::shared_ptr<BlockingPool::Crew> crew;
+};
+
+// By number, as a deque of jobs is kept.
+std::deque<WaitingJob>::iterator place_of(std::deque<WaitingJob>& jobs, std::uint64_t number) {
+  return std::ranges::lower_bound(jobs, number, {}, &WaitingJob::number);
+}
+
+}  // namespace
+
+// The pool's mutex guards it.
+class BlockingPool::Crew {
+ public:
+  explicit Crew(std::size_t most_of) : most(most_of) {}
+
+  std::size_t most;
+  std::size_t out = 0;  // wait for a thread, or run
+  std::deque<WaitingJob> kept_back;
+};
+
 /// What the pool and its threads share. An abandoned thread keeps it alive.
 struct BlockingPool::State : std::enable_shared_from_this<BlockingPool::State> {
-  struct Waiting {
-    std::uint64_t number = 0;
-    Job job;
-    Done done;
-  };
+  using Waiting = WaitingJob;
   struct Worker {
     std::thread thread;
+    std::uint64_t number = 0;    // of the job that runs
+    std::shared_ptr<Crew> crew;  // in which it counts
     bool busy = false;
     bool abandoned = false;  // nobody waits for its job any more
     Done done;               // of the job that runs
@@ -41,6 +65,9 @@ struct BlockingPool::State : std::enable_shared_from_this<BlockingPool::State> {
     return waiting.size() > workers.size() - running && workers.size() < max_threads;
   }
   void start_worker(const std::shared_ptr<State>& self);
+  void left(std::shared_ptr<Crew> crew);
+  void call_up(Crew& crew);
+  void get_going();
   void wake_one();
   void work(Worker& worker);
   void run(Job job) noexcept;
@@ -56,6 +83,7 @@ struct BlockingPool::State : std::enable_shared_from_this<BlockingPool::State> {
   std::condition_variable work_or_end;
   std::condition_variable job_ended;
   std::deque<Waiting> waiting;  // by number
+  std::vector<std::weak_ptr<Crew>> crews;
   std::uint64_t submitted = 0;
   std::list<Worker> workers;
   std::size_t max_threads = 0;
@@ -88,12 +116,17 @@ BlockingPool::BlockingPool(EventLoop& loop, std::size_t max_threads, std::string
 
 BlockingPool::~BlockingPool() { shutdown(std::chrono::nanoseconds::zero()); }
 
-JobId BlockingPool::submit(Job job, Done done) {
+JobId BlockingPool::submit(Job job, Done done, std::shared_ptr<Crew> crew) {
   const std::lock_guard lock(state_->mutex);
   if (state_->ending) throw ShutdownError("mx_rmq: the Runtime is ending");
   const JobId id{state_->submitted + 1};
-  state_->waiting.push_back(State::Waiting{id.value, std::move(job), std::move(done)});
+  Crew* const its = crew.get();
+  const bool kept_back = its != nullptr && its->out >= its->most;
+  std::deque<State::Waiting>& line = kept_back ? its->kept_back : state_->waiting;
+  line.push_back(State::Waiting{id.value, std::move(job), std::move(done), std::move(crew)});
   ++state_->submitted;
+  if (kept_back) return id;
+  if (its != nullptr) ++its->out;
   if (!state_->wants_worker()) {
     if (!state_->loop->on_loop_thread()) {
       state_->wake_one();
@@ -112,6 +145,7 @@ JobId BlockingPool::submit(Job job, Done done) {
   } catch (const std::system_error& error) {
     if (state_->workers.empty()) {
       state_->waiting.pop_back();
+      if (its != nullptr) --its->out;
       throw;
     }
     log::warn("no further blocking thread could be started", "why", error.what(), "threads",
@@ -121,16 +155,59 @@ JobId BlockingPool::submit(Job job, Done done) {
 }
 
 bool BlockingPool::withdraw(JobId id) {
-  Job job;  // destroyed without the lock: it is the user's code
+  State::Waiting job;  // destroyed without the lock: it is the user's code
   const std::lock_guard lock(state_->mutex);
-  const auto found =
-      std::ranges::lower_bound(state_->waiting, id.value, {}, &State::Waiting::number);
-  if (found == state_->waiting.end() || found->number != id.value) return false;
-  job = std::move(found->job);
-  Done done = std::move(found->done);
-  state_->waiting.erase(found);
-  state_->tell(std::move(done), JobEnd::withdrawn);
-  return true;
+  const auto take = [&](std::deque<State::Waiting>& line) {
+    const auto found = place_of(line, id.value);
+    if (found == line.end() || found->number != id.value) return false;
+    job = std::move(*found);
+    line.erase(found);
+    state_->tell(std::move(job.done), JobEnd::withdrawn);
+    return true;
+  };
+  if (take(state_->waiting)) {
+    state_->left(job.crew);
+    state_->get_going();
+    return true;
+  }
+  return std::ranges::any_of(state_->crews, [&](const std::weak_ptr<Crew>& each) {
+    const auto crew = each.lock();
+    return crew && take(crew->kept_back);
+  });
+}
+
+std::shared_ptr<BlockingPool::Crew> BlockingPool::make_crew(std::size_t most) {
+  auto crew = std::make_shared<Crew>(most);
+  const std::lock_guard lock(state_->mutex);
+  std::erase_if(state_->crews, [](const std::weak_ptr<Crew>& each) { return each.expired(); });
+  state_->crews.push_back(crew);
+  return crew;
+}
+
+void BlockingPool::set_most(Crew& crew, std::size_t most) {
+  const std::lock_guard lock(state_->mutex);
+  crew.most = most;
+  state_->call_up(crew);
+  state_->get_going();
+}
+
+bool BlockingPool::kept_back(JobId id) const {
+  const std::lock_guard lock(state_->mutex);
+  return std::ranges::any_of(state_->crews, [id](const std::weak_ptr<Crew>& each) {
+    const auto crew = each.lock();
+    if (!crew) return false;
+    const auto found = place_of(crew->kept_back, id.value);
+    return found != crew->kept_back.end() && found->number == id.value;
+  });
+}
+
+void BlockingPool::leave_crew(JobId id) {
+  const std::lock_guard lock(state_->mutex);
+  for (State::Worker& worker : state_->workers) {
+    if (!worker.busy || worker.number != id.value) continue;
+    state_->left(std::exchange(worker.crew, {}));
+    state_->get_going();
+  }
 }
 
 void BlockingPool::ensure_threads(std::size_t count) {
@@ -169,6 +246,14 @@ void BlockingPool::shutdown(std::chrono::nanoseconds timeout) noexcept {
     state_->tell(std::move(entry.done), JobEnd::cancelled);
   // The jobs are destroyed without the lock: they are the user's code.
   const auto cancelled = std::exchange(state_->waiting, {});
+  std::vector<std::deque<State::Waiting>> kept_back;
+  for (const std::weak_ptr<Crew>& each : state_->crews) {
+    const auto crew = each.lock();
+    if (!crew) continue;
+    for (State::Waiting& entry : crew->kept_back)
+      state_->tell(std::move(entry.done), JobEnd::cancelled);
+    kept_back.push_back(std::exchange(crew->kept_back, {}));
+  }
   state_->work_or_end.notify_all();
   if (!on_pool_thread()) {
     const auto longest = std::chrono::nanoseconds(std::chrono::hours(24 * 365));
@@ -223,6 +308,8 @@ void BlockingPool::State::work(Worker& worker) {
     if (waiting.empty()) return;
     Job job = std::move(waiting.front().job);
     worker.done = std::move(waiting.front().done);
+    worker.crew = std::move(waiting.front().crew);
+    worker.number = waiting.front().number;
     waiting.pop_front();
     worker.busy = true;
     ++running;
@@ -233,9 +320,39 @@ void BlockingPool::State::work(Worker& worker) {
     --running;
     if (worker.abandoned) return;  // the pool may be gone, and the loop with it
     worker.busy = false;
+    left(std::exchange(worker.crew, {}));
     tell(std::exchange(worker.done, {}), JobEnd::completed);
     if (ending) job_ended.notify_all();
   }
+}
+
+// With the mutex, as the next two. One of its jobs less waits for a thread, or runs.
+void BlockingPool::State::left(std::shared_ptr<Crew> crew) {
+  if (!crew) return;
+  --crew->out;
+  call_up(*crew);
+}
+
+// They take the places that they would have had: whoever waits for a thread has it in his turn.
+void BlockingPool::State::call_up(Crew& crew) {
+  while (!crew.kept_back.empty() && crew.out < crew.most) {
+    Waiting& first = crew.kept_back.front();
+    waiting.insert(place_of(waiting, first.number), std::move(first));
+    crew.kept_back.pop_front();
+    ++crew.out;
+  }
+}
+
+// There may be jobs for threads that sleep, or are not there yet.
+void BlockingPool::State::get_going() {
+  while (!ending && wants_worker()) {
+    try {
+      start_worker(shared_from_this());
+    } catch (const std::system_error&) {
+      break;  // those that are there do the work
+    }
+  }
+  wake_one();
 }
 
 void BlockingPool::State::run(Job job) noexcept {

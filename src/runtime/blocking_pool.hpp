@@ -33,6 +33,9 @@ class BlockingPool {
  public:
   using Job = std::function<void()>;
   using Done = std::function<void(JobEnd)>;
+  /// Jobs of which only so many are run at the same time: the others are kept back, and the thread
+  /// that ends one begins the next. Made by make_crew().
+  class Crew;
 
   /// `loop` is told of ended jobs and must outlive shutdown(). The threads get `name` and the
   /// signal mask `signals`.
@@ -46,7 +49,17 @@ class BlockingPool {
   /// thread, exactly once. An exception of the job is logged. A job must own what
   /// it uses, because it may be abandoned. Throws ShutdownError after shutdown() began and
   /// std::system_error if there is no thread and none can be started.
-  JobId submit(Job job, Done done = {});
+  JobId submit(Job job, Done done = {}, std::shared_ptr<Crew> crew = {});
+
+  // --- crews, any thread ---
+
+  std::shared_ptr<Crew> make_crew(std::size_t most);
+  /// So many of its jobs are run at the same time from now on.
+  void set_most(Crew& crew, std::size_t most);
+  /// True if the job waits for others of its crew.
+  bool kept_back(JobId id) const;
+  /// The job that runs, if it does, does not count in its crew any more.
+  void leave_crew(JobId id);
 
   /// Any thread. True if the job had not begun: it never will, and `done` is told. It is destroyed
   /// on the calling thread.
@@ -58,7 +71,7 @@ class BlockingPool {
   std::size_t max_threads() const;
   std::size_t threads() const;  // started so far
   std::size_t running() const;  // jobs that run now
-  std::size_t waiting() const;  // jobs that wait for a thread
+  std::size_t waiting() const;  // jobs that wait for a thread, without those kept back
 
   /// Any thread, never throws. Cancels what waits, gives what runs until `timeout`, then abandons
   /// it: its thread is left to itself. On one of the pool's own threads it waits for none.

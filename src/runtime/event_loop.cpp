@@ -24,10 +24,6 @@ constexpr Duration longest_sleep = std::chrono::seconds(5);
 
 thread_local EventLoop* current_loop = nullptr;
 
-std::uint64_t ceil_to_ms(Duration duration) {
-  return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(duration).count());
-}
-
 }  // namespace
 
 EventLoop::EventLoop(const Clock& clock) : EventLoop(clock, nullptr) {}
@@ -256,6 +252,7 @@ void EventLoop::after_poll() noexcept {
 
 void EventLoop::run_ready(TimePoint now) noexcept {
   ++drains_;
+  drain_began_ = now;
   while (const auto due = timers_.pop_due(now)) ready_.push(*due);
   // A handler that posts to itself for ever must not keep input out.
   for (std::size_t left = items_a_drain; left > 0 && !ready_.empty(); --left) {
@@ -301,7 +298,7 @@ void EventLoop::arm_timer(TimePoint now) noexcept {
   if (next == armed_for_) return;
   armed_for_ = next;
   if (!next) return handles_->stop_timer();
-  handles_->start_timer(ceil_to_ms(std::clamp(*next - now, Duration::zero(), longest_sleep)));
+  handles_->start_timer(std::clamp(*next - now, Duration::zero(), longest_sleep));
 }
 
 void EventLoop::close_if_finished(TimePoint now) noexcept {
@@ -311,7 +308,7 @@ void EventLoop::close_if_finished(TimePoint now) noexcept {
   // A program's loop goes on, and what it still has of ours with it.
   if (busy && (guest_ || !overdue)) {
     const Duration left = overdue ? longest_sleep : std::min(*finish_by_ - now, longest_sleep);
-    return handles_->start_timer(ceil_to_ms(left));
+    return handles_->start_timer(left);
   }
   {
     const std::lock_guard lock(mutex_);

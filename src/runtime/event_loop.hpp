@@ -115,6 +115,8 @@ class EventLoop {
   NextTurn next_turn() noexcept;
   /// Tells one drain of the ready list from the others.
   std::uint64_t drains() const noexcept { return drains_; }
+  /// When the present one began: about now, and costs no reading of the clock.
+  TimePoint drain_began() const noexcept { return drain_began_; }
 
   /// Runs the callback from the ready list once `due` has come: never early, as a rule at most 1 ms
   /// late. Throws ShutdownError once the loop is stopping. Timers that are pending when the loop
@@ -201,6 +203,7 @@ class EventLoop {
   ReadyList ready_;
   std::vector<std::coroutine_handle<>> later_;  // for the next turn
   std::uint64_t drains_ = 0;
+  TimePoint drain_began_{};
   TimerHeap timers_;
   std::optional<TimePoint> armed_for_;
   ShutdownListeners listeners_;

@@ -10,7 +10,7 @@
 
 namespace mx_rmq::runtime {
 
-/// The libuv side of an EventLoop: its loop and the five handles that drive it. The loop is its
+/// The libuv side of an EventLoop: its loop and the handles that drive it. The loop is its
 /// own, or a program's, on which it is a guest: then it neither runs nor frees the loop, and tells
 /// when its handles are closed. Loop thread only, except wake().
 struct EventLoop::Handles {
@@ -40,7 +40,9 @@ struct EventLoop::Handles {
   void wake() noexcept;
   /// Waiting for input returns at once while this is on.
   void keep_spinning(bool on) noexcept;
-  void start_timer(std::uint64_t milliseconds) noexcept;
+  /// Once, after that time: never before, and not a millisecond late where the system has a timer
+  /// that is finer than libuv's. It may be told twice.
+  void start_timer(Duration left) noexcept;
   void stop_timer() noexcept;
 
   /// Until close(), and all is closed.
@@ -57,6 +59,8 @@ struct EventLoop::Handles {
   bool close_loop() noexcept;
 
  private:
+  void open_fine_timer() noexcept;
+  void set_fine_timer(Duration left) noexcept;
   bool is_own(const uv_handle_t* handle) const noexcept;
   static void on_closed(uv_handle_t* handle) noexcept;
 
@@ -65,6 +69,9 @@ struct EventLoop::Handles {
   uv_loop_t* const loop_;
   uv_async_t async_{};
   uv_timer_t timer_{};
+  uv_poll_t fine_{};
+  int fine_fd_ = -1;  // a timer of the system's, in ns; there may be none
+  bool fine_on_ = false;
   uv_prepare_t prepare_{};
   uv_check_t check_{};
   uv_idle_t idle_{};

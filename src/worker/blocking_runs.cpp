@@ -30,7 +30,20 @@ BlockingRuns::Record::Record(const Topic& of, runtime::EventLoop& loop) : topic(
 
 void BlockingRuns::add(const Topic& topic) {
   assert(topic.id == records_.size() && "topics are added in order");
-  records_.emplace_back(topic, loop_);
+  Record& record = records_.emplace_back(topic, loop_);
+  if (topic.handler.blocking && !record.executor)
+    record.crew = loop_.blocking_pool()->make_crew(most_at_work_);
+}
+
+void BlockingRuns::set_most_at_work(std::size_t most) {
+  most_at_work_ = most;
+  for (auto& record : records_)
+    if (record.crew) loop_.blocking_pool()->set_most(*record.crew, most);
+}
+
+bool BlockingRuns::kept_back(const Run& run) const {
+  return run.job && keeps_back(run.delivery->source->topic) &&
+         loop_.blocking_pool()->kept_back(run.job);
 }
 
 void BlockingRuns::add(Source& source) { records_[source.topic.id].sources.push_back(&source); }
@@ -48,9 +61,10 @@ Task<BlockingRuns::End> BlockingRuns::call(std::shared_ptr<Run> run) {
 }
 
 runtime::JobId BlockingRuns::submit(Record& record, runtime::BlockingPool::Job job,
-                                    runtime::BlockingPool::Done done) {
+                                    runtime::BlockingPool::Done done,
+                                    std::shared_ptr<runtime::BlockingPool::Crew> crew) {
   if (record.executor) return record.executor->submit(std::move(job), std::move(done));
-  return loop_.blocking_pool()->submit(std::move(job), std::move(done));
+  return loop_.blocking_pool()->submit(std::move(job), std::move(done), std::move(crew));
 }
 
 void BlockingRuns::take_back(Record& record, runtime::JobId job) {
@@ -73,7 +87,8 @@ bool BlockingRuns::submit_run(const std::shared_ptr<Run>& run, runtime::OneShot<
   Counted waits(waiting_.get());
   std::string why;
   try {
-    run->job = submit(record, std::move(job), [ended](JobEnd end) { ended->complete(end); });
+    run->job = submit(
+        record, std::move(job), [ended](JobEnd end) { ended->complete(end); }, record.crew);
     static_cast<void>(waits.release());  // whoever begins or withdraws the run takes it off
     return true;
   } catch (const std::exception& error) {
@@ -97,7 +112,9 @@ bool BlockingRuns::withdraw(Run& run) {
 }
 
 Counted BlockingRuns::count_hung(const Run& run) {
-  return record_of(run).executor ? Counted() : count_in(hung_);
+  Record& record = record_of(run);
+  if (record.crew) loop_.blocking_pool()->leave_crew(run.job);
+  return record.executor ? Counted() : count_in(hung_);
 }
 
 void BlockingRuns::starve(const Topic& topic) {

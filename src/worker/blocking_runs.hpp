@@ -43,6 +43,14 @@ class BlockingRuns {
     no_thread,  // there is none for it to wait for
   };
   Task<End> call(std::shared_ptr<Run> run);
+  /// Whether runs of this topic may be more than run at the same time (`most_at_work`): the others
+  /// wait with the threads for those, instead of in the local queue.
+  [[nodiscard]] bool keeps_back(const Topic& topic) const {
+    return records_[topic.id].crew != nullptr;
+  }
+  void set_most_at_work(std::size_t most);
+  /// It waits for others of its topic.
+  [[nodiscard]] bool kept_back(const Run& run) const;
   /// True if it waited for a thread: its handler will not be called, and it ends by itself.
   bool withdraw(Run& run);
 
@@ -50,7 +58,8 @@ class BlockingRuns {
   void starve(const Topic& topic);
   [[nodiscard]] bool starved(const Topic& topic) const { return records_[topic.id].starved; }
 
-  /// Counts the blocking thread that a run keeps which was given up, if it has one of ours.
+  /// Counts the blocking thread that a run keeps which was given up, if it has one of ours. Another
+  /// one of its topic may begin in its place.
   [[nodiscard]] Counted count_hung(const Run& run);
   /// Runs that wait for a thread. Any thread.
   [[nodiscard]] std::size_t waiting() const noexcept;
@@ -70,15 +79,17 @@ class BlockingRuns {
     Record(const Topic& of, runtime::EventLoop& loop);
 
     const Topic& topic;
-    std::vector<Source*> sources;                   // of the topic
-    std::optional<runtime::ExecutorJobs> executor;  // of the topic, instead of the pool
-    Question asked;                                 // of the executor
+    std::vector<Source*> sources;                       // of the topic
+    std::optional<runtime::ExecutorJobs> executor;      // of the topic, instead of the pool
+    std::shared_ptr<runtime::BlockingPool::Crew> crew;  // in the pool
+    Question asked;                                     // of the executor
     bool starved = false;
     runtime::log::Every gate{std::chrono::seconds(5)};
   };
 
   runtime::JobId submit(Record& record, runtime::BlockingPool::Job job,
-                        runtime::BlockingPool::Done done);
+                        runtime::BlockingPool::Done done,
+                        std::shared_ptr<runtime::BlockingPool::Crew> crew = {});
   void take_back(Record& record, runtime::JobId job);
   bool submit_run(const std::shared_ptr<Run>& run, runtime::OneShot<runtime::JobEnd>* ended);
   [[nodiscard]] Record& record_of(const Run& run) {
@@ -100,6 +111,7 @@ class BlockingRuns {
       std::make_shared<std::atomic<std::int64_t>>(0);
   std::atomic<std::int64_t> hung_{0};
   Question asked_;  // of the pool
+  std::size_t most_at_work_ = 1;
   bool stopped_ = false;
 };
 

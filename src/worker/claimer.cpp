@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "api/batch.hpp"
 #include "runtime/planted.hpp"
 #include "worker/runner.hpp"
 #include "worker/suspects.hpp"
@@ -25,6 +26,11 @@ namespace {
 constexpr Duration linger_time = 2ms;
 // Between claims of a source whose consumer nobody would wake.
 constexpr Duration unheard_interval = 1s;
+// How often it is looked at whether too many messages wait here; twice in succession, and they go
+// back. So a pause of this process is not taken for slow handlers.
+constexpr Duration too_many_interval = 250ms;
+// A topic whose messages went back has no place for one without a worker for so long.
+constexpr Duration no_place_time = 10s;
 
 }  // namespace
 
@@ -89,8 +95,8 @@ Claimer::~Claimer() {
 }
 
 void Claimer::add([[maybe_unused]] const Topic& topic) {
-  assert(topic.id == reserved_of_.size() && "topics are added in order");
-  reserved_of_.push_back(0);
+  assert(topic.id == topics_.size() && "topics are added in order");
+  topics_.emplace_back(topic, config_);
 }
 
 void Claimer::add(Source& source) {
@@ -155,19 +161,21 @@ void Claimer::claim_where_silent(Duration interval) {
 
 void Claimer::reserve(Record& record, std::size_t space) {
   record.reserved = space;
-  reserved_of_[record.source.topic.id] += space;
+  topics_[record.source.topic.id].reserved += space;
   reserved_ += space;
 }
 
 void Claimer::unreserve(Record& record) {
   const std::size_t space = std::exchange(record.reserved, 0);
-  reserved_of_[record.source.topic.id] -= space;
+  topics_[record.source.topic.id].reserved -= space;
   reserved_ -= space;
 }
 
+bool Claimer::automatic() const noexcept { return config_.task_queue_size == MQConfig::automatic; }
+
 std::size_t Claimer::capacity() const {
-  if (config_.task_queue_size == 0) return others_.runner.free_seats();
-  return static_cast<std::size_t>(config_.task_queue_size);
+  if (config_.task_queue_size > 0) return static_cast<std::size_t>(config_.task_queue_size);
+  return others_.runner.free_seats() + (automatic() ? Prefetch::most_messages : 0);
 }
 
 std::size_t Claimer::free_room() const {
@@ -177,6 +185,11 @@ std::size_t Claimer::free_room() const {
 
 bool Claimer::nothing_here(const Record& record) const {
   return others_.runner.queued(record.source) + record.reserved == 0;
+}
+
+// Of a topic, waiting or on the way.
+std::size_t Claimer::here(const Topic& topic) const {
+  return others_.runner.queued(topic) + topics_[topic.id].reserved;
 }
 
 // What a source must leave of the free room to others.
@@ -191,38 +204,55 @@ std::size_t Claimer::kept_from(const Record& record, std::size_t free) const {
   return std::max(free / 4, listed_ > 0 ? part / 2 : 0);
 }
 
+// Where the size of the local queue is not given: so many of a topic are to be here, for the
+// workers that may run them and, where that is left to us, for those that will be free soon.
+std::size_t Claimer::to_be_here(const Topic& topic) const {
+  const Runner& runner = others_.runner;
+  const std::size_t most = topic.max_concurrency;
+  std::size_t seats = runner.seats_for(topic);
+  if (most != 0) seats = std::min(seats, most - std::min(most, runner.running(topic)));
+  const std::size_t others = runner.queued() + reserved_ - here(topic);
+  std::size_t wanted = seats - std::min(seats, others);
+  if (!automatic()) return wanted;
+  const Prefetch& prefetch = topics_[topic.id].prefetch;
+  wanted += prefetch.ahead(runner.pace(topic), runner.queued_bytes(), loop_.now());
+  return wanted == 0 && has_a_place(topic) ? 1 : wanted;
+}
+
+// Where others have prefetched, workers are free for moments only, and go on with what is here: who
+// is to have its turn among them needs a message here.
+bool Claimer::has_a_place(const Topic& topic) const {
+  const Runner& runner = others_.runner;
+  if (runner.queued() - runner.queued(topic) <= runner.free_seats()) return false;
+  return runner.running(topic) == 0 || loop_.now() >= topics_[topic.id].place_from;
+}
+
 // Room in the local queue that this source may fill; without a queue, workers that may run it.
 std::size_t Claimer::room(const Record& record) const {
-  const Runner& runner = others_.runner;
   const Topic& topic = record.source.topic;
-  if (runner.starved(topic)) return 0;
-  const bool no_queue = config_.task_queue_size == 0;
+  if (others_.runner.starved(topic)) return 0;
   std::size_t free = free_room();
-  if (no_queue) {
-    const std::size_t used = runner.queued() + reserved_;
-    const std::size_t seats = runner.seats_for(topic);
-    free = std::min(free, seats > used ? seats - used : 0);
-  }
   const std::size_t kept = kept_from(record, free);
   free = free > kept ? free - kept : 0;
-  const std::size_t most = topic.max_concurrency;
-  if (most != 0) {
-    // No more than one round of its own waits; others could use the room.
-    const std::size_t own =
-        runner.queued(topic) + reserved_of_[topic.id] + (no_queue ? runner.running(topic) : 0);
-    free = std::min(free, own < most ? most - own : 0);
+  const std::size_t own = here(topic);
+  if (config_.task_queue_size <= 0) {
+    const std::size_t wanted = to_be_here(topic);
+    free = std::min(free, wanted > own ? wanted - own : 0);
   }
+  const std::size_t most = topic.max_concurrency;
+  // No more than one round of its own waits; others could use the room.
+  if (most != 0) free = std::min(free, own < most ? most - own : 0);
   // Settlements that Redis does not take must not let claims go on for ever.
-  const std::size_t bound =
-      4 * static_cast<std::size_t>(config_.task_queue_size + config_.max_workers) + 1000;
+  const std::size_t bound = 4 * (capacity() + static_cast<std::size_t>(config_.max_workers)) + 1000;
   if (record.source.consumer.unsettled() >= bound) return 0;
-  return std::min(free, static_cast<std::size_t>(config_.batch_size));
+  return std::min(free, static_cast<std::size_t>(api::claim_batch_of(config_)));
 }
 
 // With many sources, each would otherwise claim the little that the last run, or the claims under
 // way, have left.
 bool Claimer::too_small() {
-  const std::size_t worth = std::min(static_cast<std::size_t>(config_.batch_size), capacity() / 8);
+  const std::size_t worth =
+      std::min(static_cast<std::size_t>(api::claim_batch_of(config_)), capacity() / 8);
   if (free_room() >= worth) return false;
   if (reserved_ > 0) return true;  // seldom needed whole, and the answers come soon
   const TimePoint due = answered_at_ + linger_time;
@@ -319,11 +349,12 @@ Task<> Claimer::claim(UnderWay under_way) {
   Consumer::Claimed what;
   Listing::Asked asked;
   change_listing(record, [&asked](Listing& listing) { asked = listing.ask(); });
+  const TimePoint sent = loop_.now();
   std::exception_ptr error;
   try {
     what = co_await consumer.claim(static_cast<int>(under_way.space), asked);
     under_way.answered();
-    claimed(record, asked, what);
+    claimed(record, asked, sent, what);
   } catch (...) {
     error = std::current_exception();
   }
@@ -348,7 +379,8 @@ Task<> Claimer::claim(UnderWay under_way) {
 }
 
 // It was answered.
-void Claimer::claimed(Record& record, const Listing::Asked& asked, Consumer::Claimed& what) {
+void Claimer::claimed(Record& record, const Listing::Asked& asked, TimePoint sent,
+                      Consumer::Claimed& what) {
   if (what.state == Consumer::Claimed::State::unavailable) return;
   if (what.state == Consumer::Claimed::State::lost) {
     want(record);
@@ -361,14 +393,18 @@ void Claimer::claimed(Record& record, const Listing::Asked& asked, Consumer::Cla
   // Room that is kept for messages that do not come is kept from other sources.
   const std::size_t got = what.deliveries.size();
   record.taken += got;
+  std::size_t bytes = 0;
+  for (const auto& delivery : what.deliveries) bytes += delivery->bytes.size();
+  topics_[record.source.topic.id].prefetch.answered(record.answered_at - sent, got, bytes);
   record.expected = result.more
-                        ? static_cast<std::size_t>(config_.batch_size)
+                        ? static_cast<std::size_t>(api::claim_batch_of(config_))
                         : std::max({Record::expected_at_first, record.expected / 2, 2 * got});
   next_claim(record, asked, result);
   set_alarm(record, result.alarm);
   others_.suspects.told(record.source, result.suspects);
   if (!result.lapsed.empty()) others_.sweeper.lapsed(record.source, result.lapsed);
   others_.runner.take_in(what.deliveries, result.now);
+  give_back_later();
 }
 
 // Whether there is to be one: if we are not listed, nobody wakes us.
@@ -381,6 +417,32 @@ void Claimer::next_claim(Record& record, const Listing::Asked& asked,
     want(record);
   } else if (!record.listing.listed()) {
     ask_later(record);
+  }
+}
+
+// --- what waits long ---
+
+void Claimer::give_back_later() {
+  if (!automatic() || too_many_ || !consuming_ || others_.runner.queued() == 0) return;
+  too_many_ = loop_.call_at(loop_.now() + too_many_interval, [this] {
+    too_many_ = {};
+    give_back_what_waits_long();
+    give_back_later();
+  });
+}
+
+// Handlers that were quick when they had many messages claimed, and are not any more: others may be
+// idle.
+void Claimer::give_back_what_waits_long() {
+  const TimePoint now = loop_.now();
+  Runner& runner = others_.runner;
+  for (auto& record : topics_) {
+    const Pace& pace = runner.pace(record.topic);
+    const bool before = std::exchange(
+        record.too_many, record.prefetch.too_many(runner.queued(record.topic), pace, now));
+    if (!before || !record.too_many) continue;
+    record.place_from = now + no_place_time;
+    runner.give_back_behind(record.topic, record.prefetch.ahead(pace, runner.queued_bytes(), now));
   }
 }
 
@@ -473,7 +535,8 @@ void Claimer::pass_on() {
 void Claimer::close() {
   consuming_ = false;
   if (later_) loop_.cancel(later_);
-  later_ = {};
+  if (too_many_) loop_.cancel(too_many_);
+  later_ = too_many_ = {};
   for (auto& record : records_) {
     if (record.alarm) loop_.cancel(record.alarm);
     if (record.retry) loop_.cancel(record.retry);

@@ -14,6 +14,7 @@
 #include "runtime/scope.hpp"
 #include "worker/listing.hpp"
 #include "worker/look_again.hpp"
+#include "worker/prefetch.hpp"
 #include "worker/quarantine.hpp"
 #include "worker/source.hpp"
 
@@ -99,6 +100,16 @@ class Claimer {
     runtime::Backoff pause{std::chrono::milliseconds(10), std::chrono::seconds(1)};
     bool failed = false;  // the last claim did: the pause is not cut short
   };
+  /// What it knows of a topic.
+  struct OfTopic {
+    OfTopic(const Topic& of, const MQConfig& config) : topic(of), prefetch(config.lease) {}
+
+    const Topic& topic;
+    std::size_t reserved = 0;  // room that claims under way may fill
+    Prefetch prefetch;
+    bool too_many = false;            // of it waited when that was last looked at
+    runtime::TimePoint place_from{};  // before it, it has a place only if nothing of it runs
+  };
   /// Whose turn comes before whose.
   enum class Rank : std::uint8_t {
     woken,         // and nothing of it is here
@@ -125,11 +136,18 @@ class Claimer {
   [[nodiscard]] std::size_t free_room() const;
   [[nodiscard]] std::size_t room(const Record& record) const;
   [[nodiscard]] std::size_t kept_from(const Record& record, std::size_t free) const;
+  [[nodiscard]] std::size_t here(const Topic& topic) const;
+  [[nodiscard]] std::size_t to_be_here(const Topic& topic) const;
+  [[nodiscard]] bool has_a_place(const Topic& topic) const;
+  [[nodiscard]] bool automatic() const noexcept;
   [[nodiscard]] bool nothing_here(const Record& record) const;
   [[nodiscard]] Rank rank_of(const Record& record) const;
   [[nodiscard]] std::size_t capacity() const;
   Task<> claim(UnderWay under_way);
-  void claimed(Record& record, const Listing::Asked& asked, Consumer::Claimed& what);
+  void claimed(Record& record, const Listing::Asked& asked, runtime::TimePoint sent,
+               Consumer::Claimed& what);
+  void give_back_later();
+  void give_back_what_waits_long();
   void next_claim(Record& record, const Listing::Asked& asked, const broker::Claim::Reply& result);
   void ask_later(Record& record);
   void pass_on();
@@ -143,17 +161,18 @@ class Claimer {
   LookAgain& look_again_;
   runtime::Scope& scope_;
   const Others others_;
-  std::deque<Record> records_;            // by source
-  std::vector<std::size_t> reserved_of_;  // by topic: room that claims under way may fill
-  std::deque<Record*> ring_;              // that want a claim, the one whose turn is next in front
-  std::vector<Record*> owing_;            // have been woken and owe a claim, or to pass it on
-  std::size_t alarms_ = 0;                // records whose alarm is due
-  std::size_t listed_ = 0;                // records that are
-  std::size_t reserved_ = 0;              // room that claims under way may fill
+  std::deque<Record> records_;  // by source
+  std::deque<OfTopic> topics_;
+  std::deque<Record*> ring_;    // that want a claim, the one whose turn is next in front
+  std::vector<Record*> owing_;  // have been woken and owe a claim, or to pass it on
+  std::size_t alarms_ = 0;      // records whose alarm is due
+  std::size_t listed_ = 0;      // records that are
+  std::size_t reserved_ = 0;    // room that claims under way may fill
   std::size_t under_way_ = 0;
   std::size_t relisting_ = 0;         // of those, only to be listed
   runtime::TimePoint answered_at_{};  // when the last claim of any source was
   runtime::TimerId later_;            // until then small claims are not made
+  runtime::TimerId too_many_;         // whether too many wait is looked at then
   runtime::Event none_under_way_;
   bool consuming_ = false;
 };

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "api/batch.hpp"
 #include "broker/data/random_id.hpp"
 #include "redis/wire/call_end.hpp"
 #include "runtime/backoff.hpp"
@@ -48,7 +49,7 @@ Consumer::Consumer(Source& source, broker::TopicBroker& broker, const MQConfig& 
       command_timeout_(std::min<Duration>(config.command_timeout, Duration(config.lease) / 3)),
       lease_(broker::random_id(route_.rng()), config.lease),
       settler_(lease_),
-      size_(ClaimSize::Size{config.batch_size, config.claim_bytes}),
+      size_(ClaimSize::Size{api::claim_batch_of(config), config.claim_bytes}),
       holding_(member),
       open_(loop_),
       kick_(loop_),
@@ -204,7 +205,7 @@ Task<broker::Claim::Reply> Consumer::send_claim(const Asked& asked) {
   args.number = asked.number;
   args.most = asked.size.messages;
   args.lease = config_.lease;
-  args.promote = config_.batch_size;
+  args.promote = api::batch_of(config_);
   args.fresh = asked.fresh;
   args.bytes = asked.size.bytes;
   args.slice = slice_;

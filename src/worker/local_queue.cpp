@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "worker/delivery.hpp"
+
 namespace mx_rmq::worker {
 
 void LocalQueue::push(TopicId topic, std::size_t level, Item&& item) {
@@ -13,6 +15,7 @@ void LocalQueue::push(TopicId topic, std::size_t level, Item&& item) {
   Lines& lines = topics_[topic];
   auto& line = lines.levels[level];
   auto& turns = turns_[level];
+  const std::size_t bytes = item->bytes.size();
   if (line.empty()) turns.push_back(topic);
   try {
     line.push_back(std::move(item));
@@ -21,6 +24,7 @@ void LocalQueue::push(TopicId topic, std::size_t level, Item&& item) {
     throw;
   }
   ++lines.size;
+  bytes_ += bytes;
   size_is(size() + 1);
 }
 
@@ -48,6 +52,7 @@ LocalQueue::Item LocalQueue::take(std::size_t level, std::deque<TopicId>::iterat
   Item item = std::move(line.front());
   line.pop_front();
   --lines.size;
+  bytes_ -= item->bytes.size();
   size_is(size() - 1);
   if (turns.size() > 1 || line.empty()) {
     turns.erase(turn);
@@ -73,6 +78,7 @@ std::vector<LocalQueue::Item> LocalQueue::take_if(
       std::deque<Item> kept;
       for (auto& item : line) {
         if (which(*item)) {
+          bytes_ -= item->bytes.size();
           taken.push_back(std::move(item));
         } else {
           kept.push_back(std::move(item));

@@ -40,6 +40,8 @@ class LocalQueue {
   /// Any thread.
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::size_t size(TopicId topic) const;
+  /// Of their envelopes.
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
  private:
   [[nodiscard]] Item take(std::size_t level, std::deque<TopicId>::iterator turn);
@@ -54,6 +56,7 @@ class LocalQueue {
   // Topics of which a level has something, the one whose turn is next in front.
   std::array<std::deque<TopicId>, level_count> turns_;
   std::atomic<std::size_t> size_{0};
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace mx_rmq::worker

@@ -21,6 +21,9 @@ namespace {
 // So many messages are begun before what they have led to leaves, so that Redis works on that while
 // the next ones are handled.
 constexpr int most_in_a_turn = 128;
+// As many as are begun within such a time stand by, and so many at most.
+constexpr Duration stand_by_time = 5ms;
+constexpr std::size_t most_standing_by = 128;
 
 // A run that ends this soon after its stop token fired still counts with its own outcome.
 Duration grace(std::chrono::milliseconds timeout) {
@@ -109,8 +112,10 @@ void Runner::add(const Topic& topic) {
   assert(topic.id == records_.size() && "topics are added in order");
   outcomes_.add(topic);
   threads_.add(topic);
-  records_.push_back(Record{topic});
+  records_.emplace_back(topic, static_cast<std::size_t>(config_.max_workers));
   ++resting_;
+  threads_.set_most_at_work(most_at_work());
+  for (Record& record : records_) count_running(record, record.running);
 }
 
 void Runner::add(Source& source) {
@@ -120,7 +125,7 @@ void Runner::add(Source& source) {
 }
 
 void Runner::take_in(std::vector<std::shared_ptr<Delivery>>& deliveries, std::int64_t now) {
-  bool queued = false;
+  Record* into = nullptr;
   for (auto& delivery : deliveries) {
     const Source& source = *delivery->source;
     if (closed_ || threads_.starved(source.topic)) {
@@ -128,11 +133,13 @@ void Runner::take_in(std::vector<std::shared_ptr<Delivery>>& deliveries, std::in
     } else if (!outcomes_.settle_unfit(delivery, now)) {
       const std::size_t level = level_of(*delivery);
       enqueue(std::move(delivery), level);
-      queued = true;
+      into = &records_[source.topic.id];  // the same for all: one claim's
     }
     delivery.reset();
   }
-  if (queued) wake();
+  if (into == nullptr) return;
+  into->pace.works(loop_.now());
+  wake();
 }
 
 // `delivery` is taken only if nothing was thrown.
@@ -152,7 +159,12 @@ void Runner::add_seat() {
 
 // There are messages that may run: one coroutine looks, and has others look if there are more.
 void Runner::wake() {
-  if (idle_.empty() || woken_ > 0 || next_turn_) return;
+  if (woken_ > 0 || next_turn_) return;
+  if (idle_.empty()) {
+    if (last_ < records_.size() && seats_ == runs_.size() && may_stand_by(records_[last_]))
+      add_seat();
+    return;
+  }
   ++woken_;
   idle_.back()->wake.set();
   idle_.pop_back();
@@ -167,19 +179,54 @@ bool Runner::turn_is_over() {
 }
 
 bool Runner::may_run(std::size_t id) const {
-  const auto& [topic, running] = records_[id];
-  const std::size_t most = topic.max_concurrency;
-  if (most != 0 && running >= most) return false;
+  const Record& record = records_[id];
+  const std::size_t most = record.topic.max_concurrency;
+  if (most != 0 && record.running >= most) return false;
+  if (record.running >= record.most_at_work) return may_stand_by(record);
   // The last free worker is kept while there is a topic of which nothing runs, so that slow ones
   // cannot occupy them all while another one waits.
-  const auto workers = static_cast<std::size_t>(config_.max_workers);
-  if (workers <= 2 || running == 0 || runs_.size() + 1 < workers) return true;
-  return resting_ == 0;
+  const std::size_t free = free_seats();
+  if (config_.max_workers <= 2 || record.running == 0 || free > 1) return free > 0;
+  return free > 0 && resting_ == 0;
 }
 
 std::size_t Runner::free_seats() const noexcept {
   const auto workers = static_cast<std::size_t>(config_.max_workers);
-  return workers - std::min(workers, runs_.size());
+  return workers - std::min(workers, at_work());
+}
+
+// --- standing by: quick handlers that block ---
+
+// With one free worker at least for others, if there are any.
+std::size_t Runner::most_at_work() const noexcept {
+  const auto workers = static_cast<std::size_t>(config_.max_workers);
+  return records_.size() > 1 && workers > 2 ? workers - 1 : workers;
+}
+
+std::size_t Runner::standing_by(const Record& record) noexcept {
+  return record.running - std::min(record.running, record.most_at_work);
+}
+
+// A few more than the workers that a topic may have are handed to the threads, which begin one
+// when another one has ended: quick handlers need not wait for this loop in between. Not while
+// others wait, for their turn would come after these.
+bool Runner::may_stand_by(const Record& record) const {
+  const std::size_t waiting = queue_.size(record.topic.id);
+  if (waiting == 0 || waiting != queue_.size() || !threads_.keeps_back(record.topic)) return false;
+  if (record.running < record.most_at_work) return false;
+  const std::size_t now = standing_by(record);
+  return now < most_standing_by &&
+         static_cast<double>(now) < record.pace.in(stand_by_time, loop_.now());
+}
+
+void Runner::count_running(Record& record, std::size_t running) noexcept {
+  standing_by_ -= standing_by(record);
+  if (record.running == 0) --resting_;
+  record.running = running;
+  if (record.running == 0) ++resting_;
+  // When another topic has come those that are at work stay so.
+  record.most_at_work = std::max(most_at_work(), std::min(record.most_at_work, running));
+  standing_by_ += standing_by(record);
 }
 
 // The last one as in may_run().
@@ -273,7 +320,7 @@ void Runner::begin(const std::shared_ptr<Seat>& seat, std::shared_ptr<Delivery> 
   seat->place = runs_.size();
   runs_.push_back(seat);
   none_runs_.reset();
-  if (record.running++ == 0) --resting_;
+  count_running(record, record.running + 1);
   with_run_.store(runs_.size(), std::memory_order_relaxed);
 }
 
@@ -347,7 +394,10 @@ Task<> Runner::call(std::shared_ptr<Run> run, const detail::ErasedHandler* handl
 
 void Runner::ended(const std::shared_ptr<Seat>& seat) {
   assert(runs_[seat->place] == seat && "a run ends once");
-  if (--records_[seat->run->delivery->source->topic.id].running == 0) ++resting_;
+  Record& record = records_[seat->run->delivery->source->topic.id];
+  count_running(record, record.running - 1);
+  record.pace.ended(loop_.drain_began());
+  rest_if_nothing_is_here(record);
   seat->run->over = true;
   seat->spare = std::move(seat->run);
   runs_[seat->place] = std::move(runs_.back());
@@ -357,6 +407,10 @@ void Runner::ended(const std::shared_ptr<Seat>& seat) {
   if (runs_.empty()) none_runs_.set();
   wake();  // a source at its bound may go on
   look_again_.soon();
+}
+
+void Runner::rest_if_nothing_is_here(Record& record) {
+  if (record.running == 0 && queue_.size(record.topic.id) == 0) record.pace.rests(loop_.now());
 }
 
 // --- deadlines: one timer a seat, looked at again when it fires early ---
@@ -387,6 +441,12 @@ void Runner::on_deadline(const std::shared_ptr<Seat>& seat) {
     arm_deadline(seat);
   } else if (begun) {
     stop_late(seat);
+  } else if (threads_.kept_back(*run)) {
+    run->deadline.store((loop_.now() + Duration(run->delivery->source->topic.policy.timeout))
+                            .time_since_epoch()
+                            .count(),
+                        std::memory_order_relaxed);
+    arm_deadline(seat);
   } else if (threads_.withdraw(*run)) {
     // No thread came free in all the time that the run itself may take: others may have one.
     starve(run->delivery);
@@ -457,10 +517,32 @@ void Runner::give_back(const Topic* topic, std::vector<std::shared_ptr<Delivery>
     const bool concerned = topic == nullptr || &delivery->source->topic == topic;
     if (concerned && threads_.withdraw(*seat->run)) items.push_back(delivery);
   }
+  release(std::move(items));
+}
+
+void Runner::give_back_behind(const Topic& topic, std::size_t kept) {
+  std::vector<std::shared_ptr<Run>> standing;
+  for (const auto& seat : runs_)
+    if (&seat->run->delivery->source->topic == &topic && threads_.kept_back(*seat->run))
+      standing.push_back(seat->run);
+  std::ranges::stable_sort(standing, {}, [](const auto& run) { return run->delivery->tag; });
+  std::size_t seen = standing.size();
+  auto items = queue_.take_if([&topic, &seen, kept](const Delivery& each) {
+    return &each.source->topic == &topic && !each.suspect && seen++ >= kept;
+  });
+  for (const auto& item : items) --queued_[item->source->id];
+  for (std::size_t i = kept; i < standing.size(); ++i)
+    if (threads_.withdraw(*standing[i])) items.push_back(standing[i]->delivery);
+  release(std::move(items));
+}
+
+void Runner::release(std::vector<std::shared_ptr<Delivery>> items) {
   // Each goes to the head of its list, so the newest first.
   std::ranges::stable_sort(items, [](const auto& a, const auto& b) { return a->tag > b->tag; });
   for (auto& item : items) {
+    Record& record = records_[item->source->topic.id];
     if (item->state == Delivery::State::queued) Outcomes::release(std::move(item));
+    rest_if_nothing_is_here(record);
   }
 }
 

@@ -18,6 +18,7 @@
 #include "worker/local_queue.hpp"
 #include "worker/look_again.hpp"
 #include "worker/outcomes.hpp"
+#include "worker/pace.hpp"
 #include "worker/run.hpp"
 #include "worker/source.hpp"
 
@@ -44,10 +45,16 @@ class Runner {
   /// for a coroutine, suspects in front; what cannot run is settled or given back at once. Those
   /// that were taken in are null afterwards, also when this throws.
   void take_in(std::vector<std::shared_ptr<Delivery>>& deliveries, std::int64_t now);
-  /// How many of a source wait in the local queue, of a topic, and of all.
+  /// How many of a source wait in the local queue; of a topic, and of all, those that stand by too.
   [[nodiscard]] std::size_t queued(const Source& source) const { return queued_[source.id]; }
-  [[nodiscard]] std::size_t queued(const Topic& topic) const { return queue_.size(topic.id); }
-  [[nodiscard]] std::size_t queued() const noexcept { return queue_.size(); }
+  [[nodiscard]] std::size_t queued(const Topic& topic) const {
+    return queue_.size(topic.id) + standing_by(records_[topic.id]);
+  }
+  [[nodiscard]] std::size_t queued() const noexcept { return queue_.size() + standing_by_; }
+  /// The bytes of all that wait in the local queue.
+  [[nodiscard]] std::size_t queued_bytes() const noexcept { return queue_.bytes(); }
+  /// How fast a topic's messages are finished.
+  [[nodiscard]] const Pace& pace(const Topic& topic) const { return records_[topic.id].pace; }
   /// How many of a topic run.
   [[nodiscard]] std::size_t running(const Topic& topic) const { return records_[topic.id].running; }
   /// Coroutines that have nothing to run; and those among them that this topic may have.
@@ -59,6 +66,8 @@ class Runner {
   /// Gives back what has not started, the newest first, uncounted; what waits for a blocking thread
   /// has not.
   void release_unstarted() { give_back(nullptr, {}); }
+  /// Gives back what of a topic waits behind the first `kept`, uncounted.
+  void give_back_behind(const Topic& topic, std::size_t kept);
   /// A message was lost: if its run waits for a blocking thread, it is not begun. One that runs
   /// keeps its coroutine until it ends or its deadline comes; its stop token fires.
   void lost(const std::shared_ptr<Delivery>& delivery);
@@ -95,8 +104,12 @@ class Runner {
  private:
   struct Seat;
   struct Record {
+    Record(const Topic& of, std::size_t workers) : topic(of), pace(workers) {}
+
     const Topic& topic;
     std::size_t running = 0;
+    std::size_t most_at_work = 0;  // what is more stands by
+    Pace pace;
   };
 
   Task<> work(std::shared_ptr<Seat> seat, std::shared_ptr<void> keep);
@@ -104,6 +117,11 @@ class Runner {
   std::shared_ptr<Delivery> next();
   bool turn_is_over();
   bool may_run(std::size_t id) const;
+  [[nodiscard]] std::size_t at_work() const noexcept { return runs_.size() - standing_by_; }
+  [[nodiscard]] std::size_t most_at_work() const noexcept;
+  [[nodiscard]] static std::size_t standing_by(const Record& record) noexcept;
+  [[nodiscard]] bool may_stand_by(const Record& record) const;
+  void count_running(Record& record, std::size_t running) noexcept;
   void add_seat();
 
   Task<> run_one(std::shared_ptr<Seat> seat, const std::shared_ptr<Delivery>& delivery);
@@ -120,6 +138,8 @@ class Runner {
   void starve(const std::shared_ptr<Delivery>& waited);
   void enqueue(std::shared_ptr<Delivery>&& delivery, std::size_t level);
   void give_back(const Topic* topic, std::vector<std::shared_ptr<Delivery>> items);
+  void release(std::vector<std::shared_ptr<Delivery>> items);
+  void rest_if_nothing_is_here(Record& record);
 
   runtime::EventLoop& loop_;
   const MQConfig& config_;
@@ -133,6 +153,7 @@ class Runner {
   std::deque<Record> records_;               // by topic
   std::vector<std::size_t> queued_;          // of each source
   std::size_t resting_ = 0;                  // topics of which nothing runs
+  std::size_t standing_by_ = 0;              // runs that do, see may_stand_by()
   std::vector<std::shared_ptr<Seat>> idle_;  // wait for work, the last one is woken first
   std::vector<std::shared_ptr<Seat>> runs_;  // have a run that counts
   std::atomic<std::size_t> with_run_{0};     // as many, for other threads

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "api/batch.hpp"
 #include "api/checks.hpp"
 #include "runtime/log.hpp"
 #include "worker/claimer.hpp"
@@ -92,7 +93,7 @@ Task<CallEnd> Sweeper::sweep(Record* record, broker::Sweep::Reply* last) {
     broker::Sweep::Args args;
     args.consumer = name;
     args.number = ++record->sweeps;
-    args.most = config_.batch_size;
+    args.most = api::batch_of(config_);
     args.bytes = config_.claim_bytes;
     args.drop = !config_.enable_dead_letter || !config_.dead_letter_expired;
     args.longest_lease = api::max_lease;
@@ -134,7 +135,7 @@ Task<> Sweeper::reap(Record* record, std::string victim, Raised /*reaping*/) {
   while (!consumer.draining()) {
     broker::Reap::Args args;
     args.victim = victim;
-    args.most = config_.batch_size;
+    args.most = api::batch_of(config_);
     args.bytes = config_.claim_bytes;
     args.longest_lease = api::max_lease;
     args.dead_cap = config_.max_dead_letters;

@@ -81,6 +81,8 @@ Plan Plan::draw(std::uint64_t seed) {
   config.reconnect_backoff_max = ms(random, 50, 500);
   config.max_workers = static_cast<int>(random.between(plan.calm ? 2 : 1, 4));
   config.task_queue_size = static_cast<int>(random.between(1, 8));
+  if (seed % 5 < 2) config.task_queue_size = MQConfig::automatic;
+  if (seed % 5 == 2) config.task_queue_size = 0;
   config.batch_size = static_cast<int>(random.between(2, 50));
   config.claim_bytes = random.chance(20) ? 600 : std::size_t{1} << 20;
   config.lease = ms(random, 900, 4000);

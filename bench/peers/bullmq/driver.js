@@ -46,9 +46,10 @@ function meter() {
 }
 
 function startWorker(handler) {
-  const concurrency = Number(option.concurrency);
   const removed = { count: 0 }; // as the other queues do with what was handled
-  const worker = new Worker('bench', handler, { connection, concurrency, removeOnComplete: removed });
+  const told = { connection, removeOnComplete: removed };
+  if (option.concurrency) told.concurrency = Number(option.concurrency);
+  const worker = new Worker('bench', handler, told);
   worker.on('error', (error) => { throw error; });
   return worker;
 }

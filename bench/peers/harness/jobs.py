@@ -6,7 +6,8 @@ import subprocess
 
 from server import dies_with_parent
 
-JOBS = ["single", "produce", "consume", "latency", "delayed"]
+JOBS = ["single", "produce", "consume", "defaults", "latency", "delayed"]
+CONSUMING = ("consume", "defaults")
 SAMPLES = {"latency": 300, "delayed": 300}
 DELAY = "delay_ms=1000 gap_ms=5"
 
@@ -65,8 +66,8 @@ class Bench:
     def _timed(self, job, setting, messages):
         """A throughput job, with what it cost Redis."""
         before = self._server.info()
-        result = run_driver(self._driver, "produce" if job == "single" else job,
-                            self._server.url, messages, setting)
+        as_driver = {"single": "produce", "defaults": "consume"}.get(job, job)
+        result = run_driver(self._driver, as_driver, self._server.url, messages, setting)
         after = self._server.info()
 
         def grown(name):
@@ -89,14 +90,14 @@ class Bench:
         figures["bytes"] = (memory(self._server.info()) - empty) / messages
         return figures
 
-    def consume(self, setting, messages, settings):
+    def consume(self, job, messages, settings):
         """Of the backlog that the job before this one left, else of a new one."""
         if self._server.holds != (self.peer.name, messages):
             fill = "produce" if "produce" in self.peer.settings else "single"
             self._server.empty()
             run_driver(self._driver, "produce", self._server.url, messages, settings[fill])
         self._server.holds = None
-        return self._timed("consume", setting, messages)
+        return self._timed(job, settings[job], messages)
 
     def latencies(self, job, setting):
         messages = min(SAMPLES[job], self._override or SAMPLES[job])
@@ -113,8 +114,8 @@ class Bench:
         messages = messages or self.messages
         if job in SAMPLES:
             return self.latencies(job, settings[job])
-        if job == "consume":
-            return self.consume(settings[job], messages, settings)
+        if job in CONSUMING:
+            return self.consume(job, messages, settings)
         return self.produce(job, settings[job], messages)
 
     def tune(self, job, settings):

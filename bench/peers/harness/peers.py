@@ -15,6 +15,7 @@ class Peer:
 
 
 IDLE = ["concurrency=10"]
+DEFAULTS = [""]  # what who tunes nothing gets
 
 PEERS = [
     Peer("ours", "this library", 300_000, {
@@ -26,14 +27,14 @@ PEERS = [
         "consume": ["concurrency=100 prefetch=1000 batch_size=256",
                     "concurrency=100 prefetch=256 batch_size=1000",
                     "concurrency=10 prefetch=1000 batch_size=256"],
-        "latency": IDLE, "delayed": IDLE,
+        "defaults": DEFAULTS, "latency": IDLE, "delayed": IDLE,
     }),
     Peer("bullmq", "BullMQ", 40_000, {
         "produce": ["batch=500 inflight=4", "batch=100 inflight=16", "batch=1000 inflight=4"],
         "single": ["batch=1 inflight=500", "batch=1 inflight=100"],
         "consume": ["concurrency=50", "concurrency=20", "concurrency=100",
                     "concurrency=100 workers=2"],
-        "latency": IDLE, "delayed": IDLE,
+        "defaults": DEFAULTS, "latency": IDLE, "delayed": IDLE,
     }, ["handled jobs are removed (removeOnComplete), as the others do"]),
     Peer("mx-rmq-python", "Python mx-rmq", 4_000, {
         "single": ["inflight=90", "inflight=20", "inflight=5"],

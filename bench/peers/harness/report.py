@@ -13,6 +13,7 @@ ROWS = [
     ("produced a second, in batches", "produce", "rate", "{:,.0f}"),
     ("produced a second, one a call", "single", "rate", "{:,.0f}"),
     ("handled a second", "consume", "rate", "{:,.0f}"),
+    ("handled a second, by default", "defaults", "rate", "{:,.0f}"),
     ("idle, produce to handler, ms p50", "latency", "p50", "{:.2f}"),
     ("                          ms p99", "latency", "p99", "{:.2f}"),
     ("delayed by 1 s, ms late p50", "delayed", "p50", "{:.1f}"),
@@ -31,6 +32,7 @@ ROWS = [
 ]
 # What this library is to reach against a queue: (queue, ratio, at least).
 TARGETS = [("bullmq", "produced in batches", 8), ("bullmq", "handled", 8),
+           ("bullmq", "handled by default", 10),
            ("bullmq", "Redis CPU, whole cycle", 8), ("bullmq", "bytes queued", 2),
            ("mx-rmq-python", "produced one a call", 20), ("mx-rmq-python", "handled", 20)]
 
@@ -94,7 +96,7 @@ class Results:
                 found[name] = over / under
 
         for job, name in (("produce", "produced in batches"), ("single", "produced one a call"),
-                          ("consume", "handled")):
+                          ("consume", "handled"), ("defaults", "handled by default")):
             mine, other = both(job, "rate") or (None, None)
             ratio(name, mine, other)
         for name, better in (("idle p50", ("latency", "p50")), ("idle p99", ("latency", "p99"))):

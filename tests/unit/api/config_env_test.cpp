@@ -273,6 +273,19 @@ TEST(ConfigEnv, ReadsTheRealEnvironment) {
   EXPECT_EQ(MQConfig::from_env(), MQConfig());
 }
 
+TEST(ConfigEnv, WhatTheLibraryMayChooseIsAWord) {
+  const MQConfig config =
+      config_from({{"MQ_TASK_QUEUE_SIZE", "automatic"}, {"MQ_BATCH_SIZE", " automatic\n"}});
+  EXPECT_EQ(config.task_queue_size, MQConfig::automatic);
+  EXPECT_EQ(config.batch_size, MQConfig::automatic);
+  EXPECT_EQ(config_from({{"MQ_TASK_QUEUE_SIZE", "0"}}).task_queue_size, 0);
+  EXPECT_EQ(
+      env_refusal({{"MQ_BATCH_SIZE", "-1"}}),
+      "MQ_BATCH_SIZE: \"-1\" is not allowed; allowed is a whole number, 1 to 1000, or automatic");
+  EXPECT_EQ(env_refusal({{"MQ_MAX_WORKERS", "automatic"}}),
+            "MQ_MAX_WORKERS: \"automatic\" is not allowed; allowed is a whole number, 1 to 100000");
+}
+
 TEST(ConfigEnv, UnknownVariablesAreErrorsOnlyUnderThePrefix) {
   EXPECT_EQ(env_refusal({{"REDIS_ANYTHING", "x"}, {"HOME", "/"}, {"MQTT_HOST", "x"}}), "accepted");
   EXPECT_EQ(env_refusal({{"MQ_", "x"}, {"MQ_LOG_LEVEL", "1"}}), "accepted");

@@ -26,7 +26,7 @@ TEST(Config, DefaultsAreThoseOfTheContractAndValid) {
   EXPECT_EQ(config.redis_username + config.redis_password + config.queue_prefix, "");
   EXPECT_EQ(config.connection_pool_size, 20);
   EXPECT_EQ(config.max_workers, 5);
-  EXPECT_EQ(config.task_queue_size, 8);
+  EXPECT_EQ(config.task_queue_size, MQConfig::automatic);
   EXPECT_EQ(config.message_ttl, 24h);
   EXPECT_EQ(config.processing_timeout, 180s);
   EXPECT_EQ(config.max_retries, 3);
@@ -36,7 +36,7 @@ TEST(Config, DefaultsAreThoseOfTheContractAndValid) {
   EXPECT_EQ(config.monitor_interval, 30s);
   EXPECT_EQ(config.expired_check_interval, 10s);
   EXPECT_EQ(config.processing_monitor_interval, 30s);
-  EXPECT_EQ(config.batch_size, 100);
+  EXPECT_EQ(config.batch_size, MQConfig::automatic);
   EXPECT_EQ(config.lease, 30s);
   EXPECT_EQ(config.shutdown_timeout, 30s);
   EXPECT_EQ(config.connect_timeout, 5s);
@@ -82,6 +82,7 @@ TEST(ConfigDescribe, TellsEveryFieldInALine) {
   EXPECT_NE(text.find("redis_password = ***\n"), std::string::npos);
   EXPECT_NE(text.find("retry_delays = 1m,5m,30m\n"), std::string::npos);
   EXPECT_NE(text.find("retry_policy = listed\n"), std::string::npos);
+  EXPECT_NE(text.find("task_queue_size = automatic\n"), std::string::npos);
   EXPECT_NE(text.find("enable_dead_letter = true\n"), std::string::npos);
   std::istringstream lines(text);
   std::size_t count = 0;

@@ -25,7 +25,7 @@ TEST(ConfigValidate, EveryFieldIsHeldToItsRange) {
     MQConfig config;
     /// Sets the least value minus one and so on; true if there is such a value in the type.
     bool below(const api::IntField& f) {
-      config.*f.member = static_cast<int>(f.least - 1);
+      config.*f.member = f.or_automatic ? MQConfig::automatic - 1 : static_cast<int>(f.least - 1);
       return true;
     }
     bool above(const api::IntField& f) {

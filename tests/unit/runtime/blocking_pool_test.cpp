@@ -192,6 +192,132 @@ TEST_F(BlockingPoolTest, ShutdownLetsRunningJobsEndAndCancelsTheRest) {
   EXPECT_FALSE(second_ran);
 }
 
+// Jobs of one crew that run until they are let go, one by one.
+class BlockingPoolCrewTest : public BlockingPoolTest {
+ protected:
+  struct Held {
+    Gate go;
+    std::atomic<bool> running{false};
+    std::atomic<int> told{0};
+    std::atomic<JobEnd> end{JobEnd::completed};
+    runtime::JobId id;
+  };
+
+  void hold(std::size_t most, int jobs) {
+    make_runtime(6, 30s);
+    crew_ = pool().make_crew(most);
+    for (int i = 0; i < jobs; ++i) submit(crew_);
+  }
+  Held& submit(std::shared_ptr<BlockingPool::Crew> crew) {
+    const auto held = std::make_shared<Held>();
+    jobs_.push_back(held);
+    held->id = pool().submit(
+        [held] {
+          held->running = true;
+          held->go.wait();
+        },
+        [held](JobEnd end) {
+          held->end = end;
+          ++held->told;
+        },
+        std::move(crew));
+    return *held;
+  }
+  Held& job(std::size_t i) { return *jobs_[i]; }
+  bool runs(std::size_t i) {
+    return wait_for(30s, [&] { return job(i).running.load(); });
+  }
+  bool told(std::size_t i) {
+    return wait_for(30s, [&] { return job(i).told == 1; });
+  }
+  void TearDown() override {
+    for (const auto& each : jobs_) each->go.open();
+    crew_.reset();
+    BlockingPoolTest::TearDown();
+  }
+
+  std::shared_ptr<BlockingPool::Crew> crew_;
+  std::vector<std::shared_ptr<Held>> jobs_;
+};
+
+TEST_F(BlockingPoolCrewTest, SoManyRunAtTheSameTimeAndOthersPassThem) {
+  hold(2, 4);
+  submit({});
+  ASSERT_TRUE(runs(0) && runs(1) && runs(4));
+  EXPECT_TRUE(pool().kept_back(job(2).id));
+  EXPECT_TRUE(pool().kept_back(job(3).id));
+  EXPECT_FALSE(pool().kept_back(job(0).id));
+  EXPECT_FALSE(pool().kept_back(job(4).id));
+  EXPECT_EQ(pool().waiting(), 0U);
+  EXPECT_EQ(pool().threads(), 3U) << "those that are kept back need no thread";
+  job(1).go.open();
+  ASSERT_TRUE(runs(2));
+  EXPECT_FALSE(pool().kept_back(job(2).id));
+  EXPECT_TRUE(pool().kept_back(job(3).id));
+  EXPECT_FALSE(job(3).running);
+}
+
+TEST_F(BlockingPoolCrewTest, WhatIsKeptBackCanBeWithdrawn) {
+  hold(1, 3);
+  ASSERT_TRUE(runs(0));
+  EXPECT_TRUE(pool().withdraw(job(1).id));
+  ASSERT_TRUE(told(1));
+  EXPECT_EQ(job(1).end, JobEnd::withdrawn);
+  EXPECT_FALSE(pool().withdraw(job(1).id)) << "once";
+  job(0).go.open();
+  EXPECT_TRUE(runs(2));
+  EXPECT_FALSE(job(1).running);
+}
+
+TEST_F(BlockingPoolCrewTest, WhoIsWithdrawnBeforeAThreadWasFreeLeavesHisPlace) {
+  make_runtime(1, 30s);
+  crew_ = pool().make_crew(1);
+  submit({});
+  ASSERT_TRUE(runs(0));
+  submit(crew_);
+  submit(crew_);
+  EXPECT_FALSE(pool().kept_back(job(1).id)) << "it waits for a thread";
+  EXPECT_TRUE(pool().kept_back(job(2).id));
+  EXPECT_TRUE(pool().withdraw(job(1).id));
+  EXPECT_FALSE(pool().kept_back(job(2).id));
+  EXPECT_EQ(pool().waiting(), 1U);
+  job(0).go.open();
+  EXPECT_TRUE(runs(2));
+}
+
+TEST_F(BlockingPoolCrewTest, OneThatIsGivenUpMakesRoomForAnother) {
+  hold(1, 2);
+  ASSERT_TRUE(runs(0));
+  pool().leave_crew(job(0).id);
+  ASSERT_TRUE(runs(1));
+  submit(crew_);
+  EXPECT_TRUE(pool().kept_back(job(2).id));
+  job(0).go.open();
+  ASSERT_TRUE(told(0));
+  EXPECT_TRUE(pool().kept_back(job(2).id)) << "its end makes no further room";
+  pool().leave_crew(job(2).id);
+  EXPECT_TRUE(pool().kept_back(job(2).id)) << "only one that runs can leave";
+}
+
+TEST_F(BlockingPoolCrewTest, MoreMayRunFromNowOn) {
+  hold(1, 3);
+  ASSERT_TRUE(runs(0));
+  pool().set_most(*crew_, 3);
+  EXPECT_TRUE(runs(1) && runs(2));
+}
+
+TEST_F(BlockingPoolCrewTest, ShutdownCancelsWhatIsKeptBack) {
+  hold(1, 2);
+  ASSERT_TRUE(runs(0));
+  std::thread ender([this] { runtime_.reset(); });
+  EXPECT_TRUE(told(1));
+  EXPECT_EQ(job(1).end, JobEnd::cancelled);
+  job(0).go.open();
+  ender.join();
+  EXPECT_FALSE(job(1).running);
+  EXPECT_EQ(job(0).end, JobEnd::completed);
+}
+
 TEST_F(BlockingPoolTest, ShutdownAbandonsWhatDoesNotEndInTime) {
   make_runtime(2, 20ms);
   struct Shared {
