@@ -37,6 +37,28 @@ inline void tell_figure(const std::string& what, std::int64_t value) {
   std::printf("    %s: %lld\n", what.c_str(), static_cast<long long>(value));
 }
 
+// How late a thread that does nothing gets to run, at most: whether the machine is quiet enough for
+// times to mean something.
+class Lateness {
+ public:
+  Lateness()
+      : thread_([this](const std::stop_token& over) {
+          while (!over.stop_requested()) {
+            const auto until = test::WaitClock::now() + std::chrono::milliseconds(1);
+            std::this_thread::sleep_until(until);
+            const auto late = std::chrono::duration_cast<std::chrono::milliseconds>(
+                test::WaitClock::now() - until);
+            longest_ = std::max<std::int64_t>(longest_.load(), late.count());
+          }
+        }) {}
+  std::chrono::milliseconds longest() const { return std::chrono::milliseconds(longest_.load()); }
+  void forget() { longest_ = 0; }
+
+ private:
+  std::atomic<std::int64_t> longest_{0};
+  std::jthread thread_;
+};
+
 // Produces to a topic every few milliseconds, over a queue of its own, and knows the longest time
 // that one of them took.
 class SteadyProducer {
@@ -59,7 +81,17 @@ class SteadyProducer {
     sync_wait(queue_->cleanup());
   }
   std::chrono::milliseconds longest() const { return std::chrono::milliseconds(longest_.load()); }
-  void forget() { longest_ = 0; }
+  void forget() {
+    longest_ = 0;
+    lateness_.forget();
+  }
+  // That it did not notice what happened to another node.
+  void expect_undisturbed() const {
+    tell_figure("ms that a produce elsewhere took at most", longest().count());
+    tell_figure("ms that a thread was late at most", lateness_.longest().count());
+    const bool quiet = lateness_.longest() < std::chrono::milliseconds(5);
+    EXPECT_LT(longest(), std::chrono::milliseconds(quiet ? 100 : 500));
+  }
 
  private:
   void run(const std::stop_token& over) {
@@ -74,6 +106,7 @@ class SteadyProducer {
   }
 
   const std::string topic_;
+  Lateness lateness_;
   std::unique_ptr<RedisMessageQueue> queue_;
   std::atomic<std::int64_t> longest_{0};
   std::jthread thread_;

@@ -29,9 +29,8 @@ TEST(FaultsE, E1_a_master_is_killed_and_topics_of_other_nodes_do_not_notice) {
   arena.end(Fault::failover);
   tell_figure("ms until the replica was the master", election.count());
   tell_figure("ms until a message got through after that", gap.count());
-  tell_figure("ms that a produce elsewhere took at most", elsewhere.longest().count());
   EXPECT_LT(gap, 1s);
-  EXPECT_LT(elsewhere.longest(), 500ms) << "100 ms on a machine that has nothing else to do";
+  elsewhere.expect_undisturbed();
   elsewhere.stop();
   end_cluster_load(arena, 500ms);
 }

@@ -149,7 +149,7 @@ TEST_F(NightlyB, B13_ninety_nine_topics_beside_a_hot_one_do_not_starve) {
 
 TEST_F(NightlyB, B13_a_quiet_topic_waits_two_fair_turns_at_worst_beside_ten_busy_ones) {
   const QuietTopic plan;
-  auto waits = waits_beside_busy_topics(server().url(), plan);
+  auto waits = waits_beside_busy_topics(plan);
   std::ranges::sort(waits);
   const auto ms = [](WaitClock::duration time) {
     return static_cast<long>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count());

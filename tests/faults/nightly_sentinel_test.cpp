@@ -1,6 +1,9 @@
 // Group D: the failovers that take long.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <vector>
+
 #include "faults/sentinel_load.hpp"
 
 namespace mx_rmq::faults {
@@ -121,6 +124,76 @@ TEST(NightlyD, D6_a_sentinel_stands_still_while_the_master_is_killed) {
   arena.end(Fault::failover);
   arena.sentinels().sentinel(0).resume();
   end_load(arena, 200ms);
+}
+
+std::int64_t errors_given(test::RedisServer& server, const std::string& code) {
+  const std::string info = server.command({"INFO", "everything"}).str();
+  const std::string name = "errorstat_" + code + ":count=";
+  const std::size_t at = info.find(name);
+  return at == std::string::npos ? 0 : std::stoll(info.substr(at + name.size()));
+}
+
+// Each produce call has had one answer, and one only.
+void expect_one_answer_each(const std::vector<Record>& records) {
+  std::map<std::uint64_t, int> open;
+  for (const Record& record : records) {
+    if (record.op == Op::produce_begins) {
+      EXPECT_EQ(++open[record.key], 1) << record.key;
+    }
+    if (record.op == Op::produced || record.op == Op::refused || record.op == Op::unknown) {
+      EXPECT_EQ(--open[record.key], 0) << record.key;
+    }
+  }
+  for (const auto& [key, count] : open) EXPECT_EQ(count, 0) << key;
+}
+
+// What was written into the old master's socket is executed when it is a replica already.
+TEST(NightlyD, D7_READONLY_in_the_middle_of_full_pipelines) {
+  ArenaOptions options = behind_sentinels("D7 READONLY in the middle of pipelines");
+  options.producer_arguments = {"concurrency=300", "chosen=0.1"};
+  Arena arena(options);
+  begin_load(arena);
+  const std::size_t old = arena.sentinels().master();
+  const std::size_t next = 1 - old;
+  arena.begin(Fault::switchover);
+  arena.sentinels().server(old).command({"FAILOVER", "TIMEOUT", "5000"});
+  ASSERT_TRUE(test::wait_for(
+      10s, [&] { return arena.sentinels().server(next).command({"ROLE"})[0].str() == "master"; }));
+  EXPECT_LT(time_to_go_on(arena, arena.sentinels().server(next)), 1s);
+  const std::int64_t refused = errors_given(arena.sentinels().server(old), "READONLY");
+  tell("READONLY", refused);
+  EXPECT_GT(refused, 0) << "the fault did not bite";
+  arena.sentinels().await_master_other_than(old, 60s);
+  arena.follow_master();
+  arena.end(Fault::switchover);
+  const Verdict verdict = end_load(arena, 0s);
+  EXPECT_EQ(verdict.forgotten, 0);
+  EXPECT_EQ(verdict.refused + verdict.unknown, 0) << "no error reaches users";
+  expect_one_answer_each(arena.records());
+}
+
+// It has none of the scripts, and loses them once more as soon as they are there.
+TEST(NightlyD, D8_the_new_master_has_no_scripts) {
+  Arena arena(behind_sentinels("D8 the new master without scripts"));
+  begin_load(arena);
+  const std::size_t old = arena.sentinels().master();
+  test::RedisServer& promoted = arena.sentinels().server(1 - old);
+  promoted.command({"SCRIPT", "FLUSH"});
+  arena.begin(Fault::failover);
+  arena.sentinels().server(old).kill9();
+  arena.sentinels().await_master_other_than(old);
+  EXPECT_LT(time_to_go_on(arena, promoted), 1s);
+  arena.follow_master();
+  arena.end(Fault::failover);
+  arena.begin(Fault::flush_scripts);
+  promoted.command({"SCRIPT", "FLUSH"});
+  EXPECT_TRUE(test::wait_for(30s, [&] { return errors_given(promoted, "NOSCRIPT") > 0; }));
+  ASSERT_TRUE(wait_progress(arena)) << arena.output();
+  arena.end(Fault::flush_scripts);
+  tell("NOSCRIPT", errors_given(promoted, "NOSCRIPT"));
+  const Verdict verdict = end_load(arena, 200ms);
+  EXPECT_LE(verdict.forgotten, 20);
+  EXPECT_EQ(verdict.refused + verdict.unknown, 0) << "no error reaches users";
 }
 
 // In good order: the old master stops, and sends everything first. The Sentinels notice later.

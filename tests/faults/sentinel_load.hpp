@@ -3,16 +3,14 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <stdexcept>
 #include <string>
-#include <thread>
 
 #include "faults/arena.hpp"
 #include "faults/load.hpp"
+#include "faults/staying_client.hpp"
 
 namespace mx_rmq::faults {
 
@@ -21,47 +19,6 @@ inline ArenaOptions behind_sentinels(const std::string& name) {
   options.sentinels.emplace();
   return options;
 }
-
-// Writes to one server as long as that takes it, and counts what was acknowledged: what a client
-// that does not follow a failover loses.
-class StayingClient {
- public:
-  explicit StayingClient(test::RedisServer& server)
-      : client_(test::RedisClient::tcp(server.port())), thread_([this] { run(); }) {}
-  ~StayingClient() { stop(); }
-  StayingClient(const StayingClient&) = delete;
-  StayingClient& operator=(const StayingClient&) = delete;
-
-  void stop() {
-    stopping_ = true;
-    if (thread_.joinable()) thread_.join();
-  }
-  std::int64_t acknowledged() const { return acknowledged_; }
-  // What of it `server` does not have; after stop().
-  std::int64_t lost_at(test::RedisServer& server) {
-    return acknowledged_ - server.command({"LLEN", "staying"}).num();
-  }
-
- private:
-  void run() {
-    while (!stopping_) {
-      try {
-        if (client_.try_command({"RPUSH", "staying", "x"}, std::chrono::seconds(30)).is_error()) {
-          return;  // it is a replica by now
-        }
-        ++acknowledged_;
-      } catch (const std::runtime_error&) {
-        return;  // it has ended the connection
-      }
-      std::this_thread::sleep_for(std::chrono::microseconds(200));  // the rate of the load
-    }
-  }
-
-  test::RedisClient client_;
-  std::atomic<bool> stopping_{false};
-  std::atomic<std::int64_t> acknowledged_{0};
-  std::thread thread_;
-};
 
 // After a server was promoted: how long until messages are produced and handled there.
 inline std::chrono::milliseconds time_to_go_on(Arena& arena, test::RedisServer& promoted) {

@@ -23,9 +23,12 @@ class QueueClaims : public QueueTest {
     });
   }
 
+  void SetUp() override {
+    MX_RMQ_SKIP_WHERE_SERVERS_ARE_MANY();
+    QueueTest::SetUp();
+  }
   MQConfig alone() {
-    MQConfig made = config();
-    made.redis_url = proxy_.url();
+    MQConfig made = quick_config(proxy_.url());
     made.expired_check_interval = 10min;
     made.processing_monitor_interval = 10min;
     made.task_queue_size = 1000;

@@ -15,7 +15,7 @@ TEST_F(QueueFairness, AQuietTopicHasItsTurnBesideTenBusyOnes) {
   plan.queues = 2;
   plan.messages = 10;
   plan.handler = 100ms;
-  const auto waits = waits_beside_busy_topics(server().url(), plan);
+  const auto waits = waits_beside_busy_topics(plan);
   const auto worst =
       std::chrono::duration_cast<std::chrono::milliseconds>(*std::ranges::max_element(waits));
   std::printf("    at worst %lld ms, a fair turn is %lld ms\n",

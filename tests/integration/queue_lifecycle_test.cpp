@@ -275,8 +275,7 @@ TEST_F(QueueLifecycle, StoppingWhileRedisIsAwayIsBounded) {
 }
 
 TEST_F(QueueLifecycle, StartingWithoutRedisIsAnErrorAndNothingRuns) {
-  MQConfig nowhere = config();
-  nowhere.redis_url = "unix://" + server().directory() + "/nobody.sock";
+  MQConfig nowhere = quick_config("unix://" + server().directory() + "/nobody.sock");
   nowhere.connect_timeout = 300ms;
   nowhere.produce_timeout = 300ms;
   RedisMessageQueue queue(nowhere);
@@ -292,8 +291,7 @@ TEST_F(QueueLifecycle, StartingWithoutRedisIsAnErrorAndNothingRuns) {
 void own_handler(int) {}
 
 TEST_F(QueueLifecycle, ASignalWhileRedisIsNotThereEndsRunWithoutAnError) {
-  MQConfig nowhere = config();
-  nowhere.redis_url = "unix://" + server().directory() + "/nobody.sock";
+  MQConfig nowhere = quick_config("unix://" + server().directory() + "/nobody.sock");
   nowhere.connect_timeout = 3s;  // time for the signal
   RedisMessageQueue queue(nowhere);
   queue.register_handler("t", [](const json&) -> Task<> { co_return; });

@@ -332,5 +332,45 @@ TEST(QueueRights, WithoutSubscribeAWorkerLooksOnceASecondAndHealthSaysSo) {
   sync_wait(queue.cleanup());
 }
 
+// One more right than the line has; without it each message is at the master, and that is said.
+TEST(QueueRights, WaitingForReplicasNeedsWaitBesides) {
+  RedisOptions options;
+  options.tcp = true;
+  options.config = {"repl-diskless-sync-delay 0", "repl-ping-replica-period 1"};
+  RedisServer server(options);
+  options.config.push_back("replicaof 127.0.0.1 " + std::to_string(server.port()));
+  RedisServer replica(options);
+  ASSERT_TRUE(wait_for(patience, [&] {
+    // What is written reaches it after its first acknowledgement.
+    const std::string info = server.command({"INFO", "replication"}).str();
+    const auto at = info.find("state=online,offset=");
+    return at != std::string::npos && info[at + 20] != '0';
+  }));
+  Strings line{"ACL", "SETUSER", "careful", "reset", "on", ">secret", "~mx:*", "resetchannels"};
+  line.insert(line.end(), {"&mx:*", "-@all"});
+  for (const std::string& right : documented_rights()) line.push_back(right);
+  server.command(line);
+  MQConfig config = quick_config(server.url());
+  config.redis_username = "careful";
+  config.redis_password = "secret";
+  config.wait_replicas = 1;
+  config.wait_replicas_timeout = 20s;
+  config.produce_timeout = 60s;
+  RedisMessageQueue queue(config);
+  std::string told;
+  try {
+    sync_wait(queue.produce("t", 1));
+  } catch (const NotReplicated& error) {
+    told = error.what();
+  }
+  EXPECT_NE(told.find("Redis refused WAIT: NOPERM"), std::string::npos) << told;
+  const std::string list = key_of("t", "ready:normal");
+  EXPECT_EQ(server.command({"LLEN", list}).num(), 1) << "it is there";
+  server.command({"ACL", "SETUSER", "careful", "+wait"});
+  EXPECT_EQ(thrown_by([&] { sync_wait(queue.produce("t", 2)); }), "");
+  EXPECT_EQ(replica.command({"LLEN", list}).num(), 2);
+  sync_wait(queue.cleanup());
+}
+
 }  // namespace
 }  // namespace mx_rmq::test

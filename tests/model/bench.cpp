@@ -16,8 +16,11 @@ constexpr const char* dump_script =
 
 }  // namespace
 
-ScriptServer::ScriptServer(RedisOptions options)
-    : server_(std::move(options)), client_(server_.connect()), listener_(server_.connect()) {
+ScriptServer::ScriptServer(RedisOptions options, Channels channels)
+    : server_(std::move(options)),
+      sharded_(channels == Channels::sharded),
+      client_(server_.connect()),
+      listener_(server_.connect()) {
   load();
 }
 
@@ -36,16 +39,13 @@ void ScriptServer::reconnect() {
 Value ScriptServer::run(const ScriptOp& op, int fail_at) {
   const std::string& name = op.call.script;
   if (name == "listen" || name == "unlisten") {
-    const std::string channel = key(op.call.topic, "to:" + op.call.who);
-    listener_.send({name == "listen" ? "SUBSCRIBE" : "UNSUBSCRIBE", channel});
-    hear_until(name == "listen" ? "subscribe" : "unsubscribe");
-    if (name == "listen") channels_.insert(channel);
-    if (name == "unlisten") channels_.erase(channel);
+    listen(name == "listen", key(op.call.topic, "to:" + op.call.who));
     return number(1);
   }
   const bool script = is_script(name);
-  Value reply = client_.try_command(
-      command_of(op.call, script ? scripts_->sha(op.call.script) : "", op.now_us, fail_at));
+  Value reply =
+      client_.try_command(command_of(op.call, script ? scripts_->sha(op.call.script) : "",
+                                     op.now_us, fail_at, sharded_ ? "SPUBLISH" : "PUBLISH"));
   if (op.call.script == "stats" && reply.kind == Value::Kind::array) {
     // The order of a hash is not promised.
     std::map<std::string, Value> fields;
@@ -60,12 +60,20 @@ Value ScriptServer::run(const ScriptOp& op, int fail_at) {
   return reply;
 }
 
+void ScriptServer::listen(bool on, const std::string& channel) {
+  const std::string kind = std::string(sharded_ ? "s" : "") + (on ? "subscribe" : "unsubscribe");
+  listener_.send({kind, channel});
+  hear_until(kind);
+  if (on) channels_.insert(channel);
+  if (!on) channels_.erase(channel);
+}
+
 void ScriptServer::hear_until(const std::string& kind) {
   for (;;) {
     const Value push = listener_.receive();
     if (push.kind != Value::Kind::array) return;  // PONG, where nothing is subscribed
     if (push[0].str() == kind) return;
-    if (push[0].str() != "message") continue;
+    if (push[0].str() != "message" && push[0].str() != "smessage") continue;
     const std::string& channel = push[1].str();
     const auto tag = channel.find('{') + 1;
     const auto end = channel.find("}:to:");
@@ -81,11 +89,7 @@ const std::map<std::string, std::vector<std::string>>& ScriptServer::heard() {
 
 void ScriptServer::flush() {
   client_.command({"FLUSHALL"});
-  while (!channels_.empty()) {
-    listener_.send({"UNSUBSCRIBE", *channels_.begin()});
-    hear_until("unsubscribe");
-    channels_.erase(channels_.begin());
-  }
+  while (!channels_.empty()) listen(false, std::string(*channels_.begin()));
   heard_.clear();
 }
 

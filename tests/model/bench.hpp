@@ -1,6 +1,7 @@
 // A private server with the scripts on it, and the model beside it.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,7 +19,10 @@ namespace mx_rmq::test {
 // Runs operations on a real server with the time they name. One thread.
 class ScriptServer {
  public:
-  explicit ScriptServer(RedisOptions options = {});
+  // How those who are idle are told: over plain channels, or over those of a Cluster.
+  enum class Channels : std::uint8_t { plain, sharded };
+
+  explicit ScriptServer(RedisOptions options = {}, Channels channels = Channels::plain);
 
   RedisClient& client() { return client_; }
   RedisServer& server() { return server_; }
@@ -36,6 +40,7 @@ class ScriptServer {
 
  private:
   RedisServer server_;
+  const bool sharded_;
   RedisClient client_;
   std::string dump_sha_;
   std::optional<LoadedScripts> scripts_;
@@ -43,6 +48,7 @@ class ScriptServer {
   std::set<std::string> channels_;
   std::map<std::string, std::vector<std::string>> heard_;
 
+  void listen(bool on, const std::string& channel);
   // Up to a reply of this kind.
   void hear_until(const std::string& kind);
 };

@@ -106,13 +106,13 @@ std::vector<std::string> keys_of(const Call& call) {
 }
 
 std::vector<std::string> command_of(const Call& call, const std::string& sha, std::int64_t now_us,
-                                    int fail_at) {
+                                    int fail_at, const char* publish) {
   if (call.script == "expire") return {"DEL", key(call.topic, "producer:" + call.who)};
   const std::vector<std::string> keys = keys_of(call);
   std::vector<std::string> out{"EVALSHA", sha, std::to_string(keys.size())};
   out.insert(out.end(), keys.begin(), keys.end());
   out.insert(out.end(), call.argv.begin(), call.argv.end());
-  if (wakes(call.script)) out.push_back("PUBLISH");
+  if (wakes(call.script)) out.push_back(publish);
   if (now_us >= 0) {
     out.push_back(std::to_string(now_us));
     out.push_back(std::to_string(fail_at));

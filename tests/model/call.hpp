@@ -37,7 +37,8 @@ std::vector<std::string> keys_of(const Call& call);
 // EVALSHA sha numkeys keys argv, the command that publishes for one that wakes, and the two
 // arguments of an instrumented script if `now_us` >= 0.
 std::vector<std::string> command_of(const Call& call, const std::string& sha,
-                                    std::int64_t now_us = -1, int fail_at = 0);
+                                    std::int64_t now_us = -1, int fail_at = 0,
+                                    const char* publish = "PUBLISH");
 // For messages: bytes that are no text are escaped.
 std::string show(const std::string& bytes);
 std::string show(const ScriptOp& op);

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "fixtures.hpp"
+#include "lockstep.hpp"
 #include "support/wait.hpp"
 
 namespace mx_rmq::test {
@@ -131,6 +132,25 @@ TEST(ScriptCluster, NamesNoKeyAgainThatItHasEmptiedWhileTheSlotMoves) {
     ran.insert(op.call.script);
   }
   EXPECT_GE(ran.size(), script_sources().size() - 2);
+}
+
+// Who is idle is told over SPUBLISH as over PUBLISH, and who does not hear is found out.
+TEST(ScriptCluster, TellsOverShardedChannelsWhomTheModelTells) {
+  ScriptServer server(cluster_node(), ScriptServer::Channels::sharded);
+  if (server.client().try_command({"SPUBLISH", "c", "x"}).text.starts_with("ERR unknown command")) {
+    GTEST_SKIP() << "sharded channels came with Redis 7";
+  }
+  server.client().command({"CLUSTER", "ADDSLOTSRANGE", "0", "16383"});
+  ASSERT_TRUE(wait_for(std::chrono::seconds(20), [&] { return cluster_is_ok(server.client()); }));
+  std::size_t told = 0;
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    Tally tally;
+    const auto differs = run_lockstep(server, seed, optimized ? 2000 : 300, 100, &tally);
+    ASSERT_FALSE(differs) << "seed " << seed << ", operation " << differs->at << "\n"
+                          << differs->what;
+    for (const auto& [topic, words] : server.heard()) told += words.size();
+  }
+  EXPECT_GT(told, 5U) << "nobody was told anything";
 }
 
 }  // namespace

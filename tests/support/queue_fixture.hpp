@@ -152,6 +152,11 @@ class QueueTest : public ::testing::Test {
   static void stop(RedisMessageQueue& queue) { sync_wait(queue.stop()); }
 };
 
+// For a test that goes to one server, past whatever kind of Redis the others work on.
+#define MX_RMQ_SKIP_WHERE_SERVERS_ARE_MANY() \
+  if (TestRedis::get().nodes() > 1)          \
+  GTEST_SKIP() << "what this test does to the way to its server cannot be done to many"
+
 // tests/programs/queue_worker.cpp as a process: a worker on one topic, configured by MQ_*.
 inline ChildProcess start_worker(RedisServer& server, const std::string& topic,
                                  const std::string& name, Strings environment = {},

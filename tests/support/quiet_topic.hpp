@@ -25,10 +25,9 @@ struct QuietTopic {
 };
 
 // From each produce call to the start of its handler. The queues have the default configuration.
-inline std::vector<WaitClock::duration> waits_beside_busy_topics(const std::string& url,
-                                                                 const QuietTopic& plan) {
+inline std::vector<WaitClock::duration> waits_beside_busy_topics(const QuietTopic& plan) {
   MQConfig config;
-  config.redis_url = url;
+  TestRedis::get().lead(config);
   config.shutdown_timeout = 1s;
   const auto began = std::make_shared<std::atomic<int>>(0);
   const auto at = std::make_shared<std::atomic<WaitClock::rep>>(0);

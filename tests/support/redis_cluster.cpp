@@ -25,6 +25,10 @@ RedisOptions node_options(const ClusterOptions& options) {
   // Tests move slots about; who has none left is to stay a master.
   node.config.push_back("cluster-migration-barrier 10");
   node.config.push_back("repl-diskless-sync-delay 0");
+  if (node.tls) {
+    node.config.push_back("tls-cluster yes");
+    node.config.push_back("tls-replication yes");
+  }
   return node;
 }
 
@@ -103,7 +107,7 @@ void RedisCluster::wait_until_ok(std::chrono::milliseconds timeout) {
 }
 
 std::string RedisCluster::url() const {
-  std::string url = "redis+cluster://";
+  std::string url = options_.node.tls ? "rediss+cluster://" : "redis+cluster://";
   for (const auto& node : nodes_) {
     if (!url.ends_with('/')) url += ",";
     url += "127.0.0.1:" + std::to_string(node->port());
@@ -130,6 +134,13 @@ int RedisCluster::slot(const std::string& key) {
     crc &= 0xFFFFU;
   }
   return static_cast<int>(crc % all_slots);
+}
+
+std::size_t RedisCluster::first_owner(const std::string& key) const {
+  const auto masters = static_cast<int>(options_.masters);
+  int master = 0;
+  while (slot(key) >= all_slots * (master + 1) / masters) ++master;
+  return static_cast<std::size_t>(master);
 }
 
 std::size_t RedisCluster::owner(const std::string& key) {
@@ -252,12 +263,18 @@ void RedisCluster::fail_over_to(std::size_t replica) {
     }
     return false;
   });
-  if (!known) give_up("a replica's master does not know it");
+  if (!known) {
+    give_up("a replica's master does not know it; the replica says\n" +
+            nodes_.at(replica)->command({"INFO", "replication"}).str() +
+            nodes_.at(replica)->command({"CLUSTER", "NODES"}).str());
+  }
   // Asked once: asking again lets the master write on while the replica is being elected.
   nodes_.at(replica)->command({"CLUSTER", "FAILOVER"});
   const bool done = wait_for(std::chrono::seconds(10), [&] {
     const std::string info = nodes_.at(replica)->command({"INFO", "replication"}).str();
-    return info.find("role:master") != std::string::npos;
+    // With its old master for a replica: it has heard of it, and agrees.
+    return info.find("role:master") != std::string::npos &&
+           info.find("slave0:") != std::string::npos;
   });
   if (!done) give_up("the replica did not take over; its log:\n" + nodes_.at(replica)->log());
 }

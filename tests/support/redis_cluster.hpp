@@ -29,11 +29,14 @@ class RedisCluster {
   RedisCluster(const RedisCluster&) = delete;
   RedisCluster& operator=(const RedisCluster&) = delete;
 
-  // For MQConfig::redis_url: redis+cluster:// with every node, or redis:// with one of them.
+  // For MQConfig::redis_url: redis+cluster:// with every node, or redis:// with one of them; with
+  // RedisOptions::tls rediss.
   std::string url() const;
   std::string node_url(std::size_t node) const { return nodes_.at(node)->tcp_url(); }
 
   std::size_t size() const noexcept { return nodes_.size(); }
+  // Of nodes that serve slots at first: numbers 0 to this.
+  std::size_t masters() const noexcept { return options_.masters; }
   RedisServer& node(std::size_t number) { return *nodes_.at(number); }
   // As the node's own; who asks for an owner meanwhile passes it over. Of one thread.
   void kill9(std::size_t node);
@@ -44,6 +47,8 @@ class RedisCluster {
   void heal();
   bool is_up(std::size_t node) const { return up_.at(node)->load(); }
 
+  // The node that was given the slot of `key` at first. Any thread.
+  std::size_t first_owner(const std::string& key) const;
   // The node that serves the slot of `key` now, by its own word. Any thread.
   std::size_t owner(const std::string& key);
   static int slot(const std::string& key);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -63,6 +64,9 @@ class RedisServer {
   Value command(const std::vector<std::string>& arguments);
   // The same, with the error reply returned.
   Value try_command(const std::vector<std::string>& arguments);
+  // From now on the two above are answered by this, which may stand for more than this server.
+  // Before anybody else uses it.
+  void commands_go_to(std::function<Value(const std::vector<std::string>&)> whom);
   // A connection for the caller, signed in.
   RedisClient connect() const;
 
@@ -78,6 +82,7 @@ class RedisServer {
   ChildProcess process_;
   std::mutex client_mutex_;
   std::unique_ptr<RedisClient> client_;
+  std::function<Value(const std::vector<std::string>&)> whom_;
 };
 
 }  // namespace mx_rmq::test

@@ -60,7 +60,9 @@ bool is_up(RedisServer& server) {
 
 SentinelProcess::SentinelProcess(std::string directory, std::string password,
                                  const std::function<std::string(int)>& conf)
-    : file_(directory + "/sentinel.conf"), password_(std::move(password)) {
+    : file_(directory + "/sentinel.conf"),
+      password_(std::move(password)),
+      socket_(directory + "/sentinel.sock") {
   for (int attempt = 0; attempt < 20; ++attempt) {
     port_ = free_port();
     std::ofstream(file_) << conf(port_);
@@ -86,7 +88,7 @@ void SentinelProcess::restart() {
 }
 
 Value SentinelProcess::ask(const std::vector<std::string>& arguments) const {
-  RedisClient client = RedisClient::tcp(port_);
+  RedisClient client = RedisClient::unix_socket(socket_);
   if (!password_.empty()) client.command({"AUTH", password_});
   return client.try_command(arguments, 2s);
 }
@@ -107,12 +109,14 @@ SentinelSet::SentinelSet(SentinelOptions options) : options_(std::move(options))
   directory_ = directory;
   RedisOptions plain;
   plain.tcp = true;
+  plain.tls = options_.tls;
   plain.password = options_.password;
   plain.users = options_.users;
   plain.config = options_.server_config;
   plain.config.push_back("repl-diskless-sync-delay 0");
   plain.config.push_back("repl-ping-replica-period 1");
   if (!options_.password.empty()) plain.config.push_back("masterauth " + options_.password);
+  if (options_.tls) plain.config.push_back("tls-replication yes");
   servers_.push_back(std::make_unique<RedisServer>(plain));
   plain.config.push_back("replicaof 127.0.0.1 " + std::to_string(servers_[0]->port()));
   for (std::size_t i = 0; i < options_.replicas; ++i) {
@@ -133,7 +137,9 @@ SentinelSet::SentinelSet(SentinelOptions options) : options_(std::move(options))
     sentinels_.push_back(
         std::make_unique<SentinelProcess>(own, options_.sentinel_password, [&](int port) {
           const std::string about = "\nsentinel ";
-          std::string conf = "port " + std::to_string(port) + "\nbind 127.0.0.1\ndir " + own + "\n";
+          std::string conf = options_.tls ? "port 0\ntls-replication yes\ntls-" : "";
+          conf += "port " + std::to_string(port) + "\nbind 127.0.0.1\ndir " + own +
+                  "\nunixsocket " + own + "/sentinel.sock\n";
           for (const std::string& line : options_.sentinel_config) conf += line + "\n";
           for (const std::string& line : options_.sentinel_users) conf += "user " + line + "\n";
           if (!options_.sentinel_password.empty()) {
@@ -159,7 +165,7 @@ SentinelSet::~SentinelSet() {
 }
 
 std::string SentinelSet::url(const std::string& sign_in) const {
-  std::string out = "redis+sentinel://";
+  std::string out = options_.tls ? "rediss+sentinel://" : "redis+sentinel://";
   if (!sign_in.empty()) {
     out += sign_in;
   } else if (!options_.password.empty()) {

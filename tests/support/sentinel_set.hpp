@@ -25,6 +25,7 @@ struct SentinelOptions {
   std::vector<std::string> sentinel_users = {};   // ACL lines of the Sentinels
   std::vector<std::string> server_config = {};    // further lines of redis.conf
   std::vector<std::string> sentinel_config = {};  // and of sentinel.conf
+  bool tls = false;  // everybody speaks TLS; both configurations say with what, see tls_config()
 };
 
 // One Sentinel, on a port of 127.0.0.1.
@@ -49,7 +50,7 @@ class SentinelProcess {
  private:
   void launch();
 
-  std::string file_, password_;
+  std::string file_, password_, socket_;
   int port_ = 0;
   ChildProcess process_;
 };
@@ -65,8 +66,8 @@ class SentinelSet {
   SentinelSet(const SentinelSet&) = delete;
   SentinelSet& operator=(const SentinelSet&) = delete;
 
-  // redis+sentinel://...; with the servers' password, if one is set. `sign_in` ("user:password@")
-  // instead of it.
+  // redis+sentinel://..., with TLS rediss+sentinel://...; with the servers' password, if one is
+  // set. `sign_in` ("user:password@") instead of it.
   std::string url(const std::string& sign_in = "") const;
   std::size_t servers() const noexcept { return servers_.size(); }
   RedisServer& server(std::size_t index) { return *servers_.at(index); }

@@ -6,8 +6,13 @@
 #include <map>
 #include <memory>
 #include <stdexcept>
+
+#include "support/cluster_commands.hpp"
+#include "support/redis_cluster.hpp"
+#include "support/sentinel_set.hpp"
 #ifdef MX_RMQ_WITH_TLS
 #include "support/tls_server.hpp"
+#include "support/tls_sets.hpp"
 #endif
 
 namespace mx_rmq::test {
@@ -19,6 +24,45 @@ class OnePlainServer final : public TestRedis {
 
  private:
   RedisServer server_;
+};
+
+// Nobody fails over: a master that stands still for a while, or a machine that is busy, is not what
+// these tests are about.
+class BehindSentinels : public TestRedis {
+ public:
+  explicit BehindSentinels(SentinelOptions options = {}) : set_(patient(std::move(options))) {}
+  RedisServer& server() override { return set_.server(0); }
+  void lead(MQConfig& config) override { config.redis_url = set_.url(); }
+  std::vector<std::string> environment() override { return {"REDIS_URL=" + set_.url()}; }
+
+ private:
+  static SentinelOptions patient(SentinelOptions options) {
+    options.down_after = std::chrono::minutes(10);
+    return options;
+  }
+  SentinelSet set_;
+};
+
+// Three masters. The one that has the topic "t" stands for them all.
+class OnCluster : public TestRedis {
+ public:
+  explicit OnCluster(ClusterOptions options = {})
+      : cluster_(patient(std::move(options))), commands_(cluster_) {
+    server().commands_go_to(
+        [this](const std::vector<std::string>& arguments) { return commands_(arguments); });
+  }
+  RedisServer& server() override { return cluster_.node(cluster_.first_owner("{t}")); }
+  std::size_t nodes() const override { return cluster_.masters(); }
+  void lead(MQConfig& config) override { config.redis_url = cluster_.url(); }
+  std::vector<std::string> environment() override { return {"REDIS_URL=" + cluster_.url()}; }
+
+ private:
+  static ClusterOptions patient(ClusterOptions options) {
+    options.node_timeout = std::chrono::minutes(1);
+    return options;
+  }
+  RedisCluster cluster_;
+  ClusterCommands commands_;
 };
 
 #ifdef MX_RMQ_WITH_TLS
@@ -33,6 +77,29 @@ class OverTls final : public TestRedis {
  private:
   TlsServer server_;
 };
+
+// The same kinds over TLS.
+template <class Kind, class Options>
+class AllOverTls final : public TestRedis {
+ public:
+  RedisServer& server() override { return kind_.server(); }
+  std::size_t nodes() const override { return kind_.nodes(); }
+  void lead(MQConfig& config) override {
+    kind_.lead(config);
+    config.tls_ca_file = ca_file();
+  }
+  std::vector<std::string> environment() override {
+    std::vector<std::string> all = kind_.environment();
+    all.push_back("MX_RMQ_TLS_CA_FILE=" + ca_file());
+    return all;
+  }
+
+ private:
+  std::string ca_file() const { return files_.path() + "/ca.pem"; }
+
+  TlsFiles files_;
+  Kind kind_{over_tls(files_, Options())};
+};
 #endif
 
 using Maker = std::function<std::unique_ptr<TestRedis>()>;
@@ -44,8 +111,12 @@ std::unique_ptr<TestRedis> make() {
 const std::map<std::string, Maker>& kinds() {
   static const std::map<std::string, Maker> all{
       {"one", make<OnePlainServer>},
+      {"sentinel", make<BehindSentinels>},
+      {"cluster", make<OnCluster>},
 #ifdef MX_RMQ_WITH_TLS
       {"tls", make<OverTls>},
+      {"sentinel-tls", make<AllOverTls<BehindSentinels, SentinelOptions>>},
+      {"cluster-tls", make<AllOverTls<OnCluster, ClusterOptions>>},
 #endif
   };
   return all;

@@ -3,6 +3,7 @@
 // same tests on each.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,10 @@ class TestRedis {
  public:
   virtual ~TestRedis() = default;
 
-  // For the test's own commands.
+  // For the test's own commands; on a Cluster they go where their keys are.
   virtual RedisServer& server() = 0;
+  // How many servers topics are spread over.
+  virtual std::size_t nodes() const { return 1; }
   // Removes all data.
   virtual void clear() { server().command({"FLUSHALL"}); }
   // Sets what a queue needs to find it.

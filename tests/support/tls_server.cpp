@@ -4,19 +4,23 @@
 
 namespace mx_rmq::test {
 
-TlsServer::TlsServer(TlsServerOptions options) {
+std::vector<std::string> tls_config(const TlsFiles& files, const Certificate& certificate,
+                                    const Certificate& authority) {
   const Certificate& client = CommonCertificates::get().client;
-  files_.write("ca.pem", options.authority.pem());
-  files_.write("server.pem", options.certificate.pem());
-  files_.write("server.key", options.certificate.key_pem());
-  files_.write("client.pem", client.pem());
-  files_.write("client.key", client.key_pem());
+  files.write("client.pem", client.pem());
+  files.write("client.key", client.key_pem());
+  return {"tls-cert-file " + files.write("server.pem", certificate.pem()),
+          "tls-key-file " + files.write("server.key", certificate.key_pem()),
+          "tls-ca-cert-file " + files.write("ca.pem", authority.pem())};
+}
+
+TlsServer::TlsServer(TlsServerOptions options) {
   RedisOptions redis = std::move(options.redis);
   redis.tcp = true;
   redis.tls = true;
-  redis.config.push_back("tls-cert-file " + files_.path() + "/server.pem");
-  redis.config.push_back("tls-key-file " + files_.path() + "/server.key");
-  redis.config.push_back("tls-ca-cert-file " + files_.path() + "/ca.pem");
+  for (std::string& line : tls_config(files_, options.certificate, options.authority)) {
+    redis.config.push_back(std::move(line));
+  }
   redis.config.push_back(std::string("tls-auth-clients ") +
                          (options.wants_certificate ? "yes" : "no"));
   if (!options.protocols.empty()) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "mx_rmq/config.hpp"
 #include "support/certificates.hpp"
@@ -20,6 +21,11 @@ struct TlsServerOptions {
   std::string protocols = "";      // "TLSv1.2"; empty: as it likes
   bool session_caching = true;
 };
+
+// Writes the files of a server with this certificate, which trusts that authority, and those that a
+// client needs; returns what the server's configuration says of them.
+std::vector<std::string> tls_config(const TlsFiles& files, const Certificate& certificate,
+                                    const Certificate& authority);
 
 // Its plain unix socket is there for the test itself: commands, MONITOR. Files are in a directory
 // of its own, and gone with it.

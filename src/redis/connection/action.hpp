@@ -43,6 +43,7 @@ struct Action {
     lost,            ///< `text`: a usable connection ended (to be logged)
     attempt_failed,  ///< `text`: could not connect (to be logged)
     ask,             ///< nothing comes in a TLS handshake with `address`: find out what is there
+    silent,          ///< nothing comes, though something should
     refused,         ///< `text`: credentials, rights, or no server for us (to be logged)
     closed           ///< for good
   };

@@ -314,6 +314,9 @@ void Connection::perform_one(Action& action) {
     case Action::Kind::ask:
       group_->probe(action.address);
       break;
+    case Action::Kind::silent:
+      if (group_->options.on_trouble) group_->options.on_trouble();
+      break;
     case Action::Kind::lost:
       log_change(action);
       if (group_->options.on_trouble) group_->options.on_trouble();

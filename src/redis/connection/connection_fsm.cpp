@@ -49,6 +49,7 @@ void ConnectionFsm::start(TimePoint now, Actions& out) {
 void ConnectionFsm::begin_attempt(TimePoint now, Actions& out) {
   assert(commands_.in_flight() == 0 && "without a connection no reply is awaited");
   ++attempt_;
+  attempt_since_ = now;
   attempt_deadline_ = now + options_.connect_timeout;
   if (local_) {
     addresses_.assign(1, *local_);
@@ -90,6 +91,7 @@ void ConnectionFsm::on_securing(TimePoint now) {
   if (state_ != LaneState::connecting) return;
   securing_ = true;
   ask_at_ = now + std::min(ask_after, options_.connect_timeout / 4);
+  attempt_since_ = now;
   attempt_deadline_ = now + options_.connect_timeout;
   address_deadline_ = attempt_deadline_;
 }
@@ -98,6 +100,7 @@ void ConnectionFsm::on_connected(TimePoint now, Actions&) {
   if (state_ != LaneState::connecting) return;
   state_ = LaneState::setting_up;
   securing_ = false;
+  attempt_since_ = now;
   attempt_deadline_ = now + options_.connect_timeout;
   setup_ = SetupRun(plan_, unfit_);
 }
@@ -295,6 +298,7 @@ void ConnectionFsm::submit(TimePoint now, WaiterToken waiter, Command command, T
                        "the queue of the connection to Redis is full (" +
                            std::to_string(commands_.queued_bytes()) + " bytes wait to be sent)");
   }
+  if (commands_.in_flight() == 0 && commands_.unsent() == 0) asked_at_ = now;
   commands_.push(
       {std::move(command), waiter, deadline, only_epoch, ready() ? epoch_ : 0, only_fit});
   start(now, out);
@@ -507,7 +511,7 @@ TimePoint ConnectionFsm::next_wake() const noexcept {
       break;
   }
   if (const auto stalled = stalled_at()) wake = std::min(wake, *stalled);
-  return std::min(wake, commands_.next_deadline());
+  return std::min({wake, commands_.next_deadline(), silent_at()});
 }
 
 void ConnectionFsm::on_timer(TimePoint now, Actions& out) {
@@ -553,12 +557,29 @@ void ConnectionFsm::on_timer(TimePoint now, Actions& out) {
                        " after a command's deadline",
                    out);
   }
+  if (now >= silent_at()) {
+    silent_told_ = now;
+    out.push_back({.kind = Action::Kind::silent});
+  }
 }
 
 std::optional<TimePoint> ConnectionFsm::stalled_at() const noexcept {
   const auto due = connected() ? commands_.reply_due() : std::nullopt;
   if (!due) return std::nullopt;
   return std::max(*due, last_heard_.value_or(ready_since_)) + options_.stall_timeout;
+}
+
+TimePoint ConnectionFsm::silent_at() const noexcept {
+  if (options_.silent_after == runtime::Duration::zero()) return TimePoint::max();
+  TimePoint since = attempt_since_;
+  if (connected()) {
+    if (commands_.in_flight() == 0) return TimePoint::max();
+    since = std::max(asked_at_, last_heard_.value_or(ready_since_));
+  } else if (state_ != LaneState::resolving && state_ != LaneState::connecting &&
+             state_ != LaneState::setting_up) {
+    return TimePoint::max();
+  }
+  return std::max(since, silent_told_) + options_.silent_after;
 }
 
 }  // namespace mx_rmq::redis

@@ -169,6 +169,7 @@ class ConnectionFsm {
   void finish_if_answered(TimePoint now, Actions& out);
   void close_for_good(Actions& out);
   [[nodiscard]] std::optional<TimePoint> stalled_at() const noexcept;
+  [[nodiscard]] TimePoint silent_at() const noexcept;
 
   const ConnectionOptions options_;
   const std::optional<Address> local_;
@@ -181,6 +182,8 @@ class ConnectionFsm {
   std::uint64_t epoch_ = 0;
   std::string last_error_;
   std::optional<TimePoint> last_heard_;
+  TimePoint asked_at_{};     // when the first of the commands that there are was submitted
+  TimePoint silent_told_{};  // the last time
   CommandQueue commands_;
 
   // An attempt to connect.
@@ -188,7 +191,8 @@ class ConnectionFsm {
   std::vector<Address> addresses_;
   std::size_t address_ = 0;        // the one being tried
   std::size_t first_address_ = 0;  // where the next attempt begins
-  TimePoint attempt_deadline_{};   // of resolving and connecting, then of the set-up
+  TimePoint attempt_since_{};      // of resolving and connecting, then of the handshake, the set-up
+  TimePoint attempt_deadline_{};   // the same
   TimePoint address_deadline_{};
   TimePoint retry_at_{};
   bool securing_ = false;  // the transport is in a TLS handshake

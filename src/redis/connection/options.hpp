@@ -34,6 +34,9 @@ struct ConnectionOptions {
   ms refused_retry{30000};  ///< pause after wrong credentials or missing rights
   bool one_attempt = false;  ///< commands fail with an attempt instead of waiting for the next
   ms useful_after{1000};     ///< a connection that lived this long starts the pauses anew
+  /// So long without a byte, in the middle of commands or of an attempt, is told (0: never), and
+  /// again after as long.
+  ms silent_after{0};
   ms stall_timeout{5000};  ///< this long without a byte after a deadline passed: half-open, closed
   ms keepalive_idle{15000};                              ///< TCP keepalive; no PING is ever sent
   ms user_timeout{20000};                                ///< TCP_USER_TIMEOUT where there is one

@@ -258,6 +258,48 @@ TEST(ConnectionQueue, AServerThatTakesNoMoreIsLeft) {
   EXPECT_EQ(machine.trace(), "fail 1 outcome_unknown; close; lost");
 }
 
+TEST(ConnectionQueue, SilenceIsToldAgainAndAgainWhileSomethingIsAwaited) {
+  ConnectionOptions options;
+  options.silent_after = 300ms;
+  Machine machine(options);
+  machine.make_ready();
+  machine.after(1h);
+  EXPECT_EQ(machine.trace(), "") << "nothing is awaited";
+  machine.submit(1, 1h);
+  machine.write();
+  machine.after(299ms);
+  EXPECT_EQ(machine.trace(), "");
+  machine.after(1ms);
+  EXPECT_EQ(machine.trace(), "silent");
+  machine.after(299ms);
+  EXPECT_EQ(machine.trace(), "");
+  machine.after(1ms);
+  EXPECT_EQ(machine.trace(), "silent");
+  machine.fsm.on_heard(machine.now);
+  machine.after(299ms);
+  EXPECT_EQ(machine.trace(), "");
+  machine.reply(Reply::string("late"));
+  machine.out.clear();
+  machine.after(1h);
+  EXPECT_EQ(machine.trace(), "");
+}
+
+TEST(ConnectionQueue, SilenceInASetUpIsToldToo) {
+  ConnectionOptions options;
+  options.silent_after = 300ms;
+  Machine machine(options);
+  machine.fsm.start(machine.now, machine.out);
+  machine.note_attempt();
+  machine.resolved();
+  machine.fsm.on_connected(machine.now, machine.out);
+  machine.write();
+  machine.out.clear();
+  machine.after(299ms);
+  EXPECT_EQ(machine.trace(), "");
+  machine.after(1ms);
+  EXPECT_EQ(machine.trace(), "silent");
+}
+
 // --- protocol errors ---
 
 TEST(ConnectionQueue, AReplyThatNobodyWaitsForClosesTheConnection) {

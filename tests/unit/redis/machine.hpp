@@ -175,6 +175,8 @@ class Machine {
                (action.silent ? " silent" : "");
       case Kind::ask:
         return "ask " + action.address.text();
+      case Kind::silent:
+        return "silent";
       case Kind::refused:
         return "refused " + action.code + (action.unfit ? " unfit" : "");
       case Kind::closed:

@@ -32,6 +32,8 @@ struct ServerScript {
   std::optional<std::size_t> cut_request;  // the connection ends after that many bytes either way
   std::optional<std::size_t> cut_reply;
   bool swallow = false;  // take everything, answer nothing, set-up included
+  // Set-ups differ by what connections are for: what could be part of one is answered as that.
+  bool any_setup = false;
 
   int connections = 0;
   Address address;                  // of the last one
@@ -67,7 +69,7 @@ class ScriptedTransport final : public Transport {
                     std::span<const lua::Script* const> scripts)
       : state_(std::make_shared<State>(State{loop, &events, std::move(server), scripts})) {
     // AUTH and so on are not used here: ROLE, CLIENT ID, TIME and the scripts.
-    state_->setup_left = 3 + scripts.size();
+    state_->setup_left = state_->server->any_setup ? 0 : 3 + scripts.size();
   }
   ~ScriptedTransport() override { close(); }
 
@@ -129,7 +131,11 @@ class ScriptedTransport final : public Transport {
       while (const auto command = take_command()) {
         if (server->swallow) continue;
         std::string reply;
-        if (setup_left > 0) {
+        const auto setup = server->any_setup ? answer_setup(*command, scripts) : std::nullopt;
+        if (setup) {
+          reply = *setup;
+          if ((*command)[0] == "ROLE" && !server->role.empty()) reply = server->role;
+        } else if (setup_left > 0) {
           --setup_left;
           reply = answer_setup(*command, scripts).value_or("-ERR unexpected\r\n");
           if ((*command)[0] == "ROLE" && !server->role.empty()) reply = server->role;

@@ -1,6 +1,7 @@
 #include "redis/topology/cluster/cluster.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 #include "mx_rmq/errors.hpp"
@@ -14,6 +15,9 @@ namespace {
 
 // Each kind of work has its own, as on one server.
 constexpr std::size_t fewest_lanes = first_durable + durable_lanes;
+// A node that stands still ends no connection, and nobody tells of its successor: after so long
+// without an answer it is looked whether there is one.
+constexpr std::chrono::milliseconds silent_after{300};
 constexpr const char* shut_down_text = "the connections to Redis are closed";
 
 }  // namespace
@@ -131,6 +135,7 @@ ClientOptions Cluster::options_for(const api::HostPort& address) const {
   options.told_as = address;
   options.channels = view_->channels();
   options.watch = nullptr;  // nodes are told of their roles one by one
+  options.connection.silent_after = silent_after;
   // All of them together have as many as one server would.
   const std::size_t masters = std::max<std::size_t>(1, view_->map().masters().size());
   options.pool_size =
