@@ -150,7 +150,7 @@ void expect_one_answer_each(const std::vector<Record>& records) {
 // What was written into the old master's socket is executed when it is a replica already.
 TEST(NightlyD, D7_READONLY_in_the_middle_of_full_pipelines) {
   ArenaOptions options = behind_sentinels("D7 READONLY in the middle of pipelines");
-  options.producer_arguments = {"concurrency=300", "chosen=0.1"};
+  options.producer_arguments = {"concurrency=300", "chosen=0.1", "pause_us=20000"};
   Arena arena(options);
   begin_load(arena);
   const std::size_t old = arena.sentinels().master();
@@ -163,6 +163,7 @@ TEST(NightlyD, D7_READONLY_in_the_middle_of_full_pipelines) {
   const std::int64_t refused = errors_given(arena.sentinels().server(old), "READONLY");
   tell("READONLY", refused);
   EXPECT_GT(refused, 0) << "the fault did not bite";
+  for (auto& each : arena.producers()) each->process.signal(SIGTERM);  // it is a lot
   arena.sentinels().await_master_other_than(old, 60s);
   arena.follow_master();
   arena.end(Fault::switchover);

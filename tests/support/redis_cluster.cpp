@@ -1,6 +1,7 @@
 #include "support/redis_cluster.hpp"
 
 #include <stdexcept>
+#include <thread>
 
 #include "support/wait.hpp"
 
@@ -248,6 +249,7 @@ void RedisCluster::move_slot(int slot, std::size_t from, std::size_t to) {
 }
 
 void RedisCluster::fail_over_to(std::size_t replica) {
+  std::this_thread::sleep_until(next_failover_);
   // Its master must know that it is its replica, or the word goes unheard.
   const std::string own = id(replica);
   const bool known = wait_for(std::chrono::seconds(10), [&] {
@@ -277,6 +279,7 @@ void RedisCluster::fail_over_to(std::size_t replica) {
            info.find("slave0:") != std::string::npos;
   });
   if (!done) give_up("the replica did not take over; its log:\n" + nodes_.at(replica)->log());
+  next_failover_ = WaitClock::now() + 2 * options_.node_timeout + std::chrono::milliseconds(500);
 }
 
 }  // namespace mx_rmq::test

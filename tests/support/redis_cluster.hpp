@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/redis_server.hpp"
+#include "support/wait.hpp"
 
 namespace mx_rmq::test {
 
@@ -67,7 +68,7 @@ class RedisCluster {
   void move_slot(int slot, std::size_t from, std::size_t to);
 
   // A replica takes over from its master in good order. The other masters do not vote twice about
-  // one master within two node timeouts.
+  // one master within two node timeouts: it waits for that.
   void fail_over_to(std::size_t replica);
 
   // Until every node that runs says that all is well and that so many masters have slots.
@@ -83,6 +84,7 @@ class RedisCluster {
   const ClusterOptions options_;
   std::vector<std::unique_ptr<RedisServer>> nodes_;
   std::vector<std::unique_ptr<std::atomic<bool>>> up_;
+  WaitClock::time_point next_failover_{};
 };
 
 }  // namespace mx_rmq::test

@@ -65,7 +65,7 @@ SentinelProcess::SentinelProcess(std::string directory, std::string password,
       socket_(directory + "/sentinel.sock") {
   for (int attempt = 0; attempt < 20; ++attempt) {
     port_ = free_port();
-    std::ofstream(file_) << conf(port_);
+    std::ofstream(file_) << conf(port_) << "unixsocket " << socket_ << "\n";
     launch();
     wait_for(10s, [&] { return answers() || !process_.running(); });
     if (process_.running() && answers()) return;
@@ -138,8 +138,7 @@ SentinelSet::SentinelSet(SentinelOptions options) : options_(std::move(options))
         std::make_unique<SentinelProcess>(own, options_.sentinel_password, [&](int port) {
           const std::string about = "\nsentinel ";
           std::string conf = options_.tls ? "port 0\ntls-replication yes\ntls-" : "";
-          conf += "port " + std::to_string(port) + "\nbind 127.0.0.1\ndir " + own +
-                  "\nunixsocket " + own + "/sentinel.sock\n";
+          conf += "port " + std::to_string(port) + "\nbind 127.0.0.1\ndir " + own + "\n";
           for (const std::string& line : options_.sentinel_config) conf += line + "\n";
           for (const std::string& line : options_.sentinel_users) conf += "user " + line + "\n";
           if (!options_.sentinel_password.empty()) {
