@@ -170,7 +170,7 @@ void Limit::send_claim(Topic& topic, long messages) {
   const broker::TopicKeys& keys = topic.keys;
   arguments_ = {"EVALSHA",
                 lua::claim.sha1,
-                "10",
+                "11",
                 keys.ready(broker::List::high),
                 keys.ready(broker::List::normal),
                 keys.ready(broker::List::low),
@@ -181,6 +181,7 @@ void Limit::send_claim(Topic& topic, long messages) {
                 keys.consumers,
                 keys.idle,
                 keys.stats,
+                keys.settings,
                 most,
                 consumer_,
                 "30000",

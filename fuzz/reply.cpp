@@ -14,6 +14,7 @@
 #include "broker/scripts/calls_forget.hpp"
 #include "broker/scripts/calls_produce.hpp"
 #include "broker/scripts/calls_reap.hpp"
+#include "broker/scripts/calls_settings.hpp"
 #include "broker/scripts/calls_settle.hpp"
 #include "broker/scripts/calls_stats.hpp"
 #include "broker/scripts/calls_tend.hpp"
@@ -73,7 +74,7 @@ void check_limits(const Reply& reply) {
 }
 
 using Reader = void (*)(Reply&&);
-constexpr std::array<Reader, 22> readers{
+constexpr std::array<Reader, 25> readers{
     [](Reply&& r) {
       for (const std::string& each : broker::Claim::decode(std::move(r)).envelopes) {
         (void)broker::parse_envelope(each);
@@ -108,6 +109,9 @@ constexpr std::array<Reader, 22> readers{
     [](Reply&& r) { (void)broker::DlqPurge::decode(std::move(r)); },
     [](Reply&& r) { (void)broker::Requeue::decode(std::move(r)); },
     [](Reply&& r) { (void)broker::Forget::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Settings::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Configure::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::CopySettings::decode(std::move(r)); },
 };
 
 void read_as(Reader reader, Reply reply) {

@@ -1,6 +1,6 @@
 -- claim: promotes what is due, then moves ready messages, high before normal before low, to one consumer.
 -- KEYS    1 ready:high, 2 ready:normal, 3 ready:low, 4 ready:suspect, 5 delayed, 6 delayed:data,
---         7 processing:<consumer>, 8 consumers, 9 idle, 10 stats
+--         7 processing:<consumer>, 8 consumers, 9 idle, 10 stats, 11 settings
 -- ARGV    1 most messages (0 = promote and wake only), 2 consumer, 3 lease ms, 4 most to promote,
 --         5 number of this claim, 6 1 if the consumer holds and settles nothing, 7 most bytes (one message is always
 --         allowed), 8 elements to read first (at least 1; each further read takes twice as many), 9 due ms of the
@@ -8,8 +8,9 @@
 --         counts as the caller's), 10 1 to be listed as idle if nothing is left, 11 1 if the caller may be listed;
 --         last: the command that publishes, PUBLISH or SPUBLISH
 -- returns now, 'ok', due ms of the alarm that the caller keeps from now on (-1 = none), a consumer whose lease ran out
---         (or ''), there are suspects (0/1), something is left in a list (0/1), the caller is listed as idle (0/1), then the
---         envelopes; the i-th has the tag '<number of this claim>.<i>'
+--         (or ''), there are suspects (0/1), something is left in a list (0/1), the caller is listed as idle (0/1), then, if
+--         anything is set for the topic, the version of its settings (-1 = it cannot be read), then the envelopes; the i-th
+--         has the tag '<number of this claim>.<i>'
 --         or now, 'lost': the consumer is being reaped, or not registered though it holds something; nothing changed
 -- cost    O(messages + log of delayed, for each one promoted); never O(length of a list)
 -- keeps   a message is in its new place before it leaves the old one; the consumer's entry is written before its
@@ -19,6 +20,7 @@
 -- @include now
 -- @include begin_writing
 -- @include envelope
+-- @include version
 -- @include wake
 local want, me, lease = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local most, budget, slice, kept = tonumber(ARGV[4]), tonumber(ARGV[7]), math.max(1, tonumber(ARGV[8])), ARGV[9]
@@ -28,6 +30,13 @@ begin_writing(KEYS[8])  -- always: a server that is no master any more refuses i
 local write = redis.call
 
 local got = {now, 'ok', -1, '', 0, 0, 0}
+local some = redis.call('EXISTS', KEYS[4], KEYS[11])  -- of both at once, as most topics have neither
+if some > 0 then
+  local version = redis.call('HGET', KEYS[11], 'version')
+  if version then got[8] = version_of(version) end
+  if some == 2 or (not version and redis.call('EXISTS', KEYS[4]) == 1) then got[5] = 1 end
+end
+local head_of_reply = #got
 local lapsed = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', now, 'LIMIT', 0, 2)
 if #lapsed > 0 then
   if lapsed[1] ~= me then got[4] = lapsed[1] elseif lapsed[2] then got[4] = lapsed[2] end
@@ -51,14 +60,15 @@ while moved < #due and (moved == 0 or bytes < budget) do
   for i = 1, upto - moved do
     if found[i] then
       bytes = bytes + #found[i]
-      write('RPUSH', ready[home(found[i])], found[i])
+      local list = home(found[i])
+      if list == 's' then got[5] = 1 end
+      write('RPUSH', ready[list], found[i])
     end
   end
   moved = upto
   step = step * 2
 end
 if moved < #due then following = tonumber(soon[2 * moved + 2]) end
-if redis.call('EXISTS', KEYS[4]) == 1 then got[5] = 1 end
 
 local n, more, left, holes = 0, false, budget, 0
 local pairs_, cut = {}, {}
@@ -84,7 +94,7 @@ for i = 1, 3 do
         n = n + 1
         pairs_[2 * n - 1] = ARGV[5] .. '.' .. n
         pairs_[2 * n] = e
-        got[7 + n] = e
+        got[head_of_reply + n] = e
       end
       k = k + 1
     end

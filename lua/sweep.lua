@@ -1,12 +1,13 @@
 -- sweep: takes expired messages from the heads of the lists, heals the idle ones, tells of leases that ran out.
 -- KEYS    1 ready:high, 2 ready:normal, 3 ready:low, 4 ready:suspect, 5 delayed, 6 consumers, 7 idle, 8 stats, 9 dlq,
---         10 dlq:data, 11 ids
+--         10 dlq:data, 11 ids, 12 settings
 -- ARGV    1 consumer, 2 number of this sweep, 3 most messages, 4 most bytes, 5 dead | drop (what becomes of an expired
 --         message), 6 longest lease allowed ms, 7 cap of the dead letters (0 = none);
 --         last: the command that publishes, PUBLISH or SPUBLISH
 -- returns now, 'ok', messages taken, an expired one may be left (0/1), a consumer whose lease ran out (or ''),
 --         there are suspects (0/1), something is to be claimed (0/1), the caller is listed as idle or as told (0/1),
---         then the members that the cap dropped
+--         then, if anything is set for the topic, the version of its settings (-1 = it cannot be read), then the members
+--         that the cap dropped
 -- cost    O(messages taken)
 -- keeps   an expired message is among the dead letters (or counted, if they are dropped) before it leaves its list;
 --         if something is to be claimed an idle one is woken, unless one was told less than 20 ms ago; of the listed, 16 are
@@ -20,9 +21,13 @@
 -- @include unbury
 -- @include remove
 -- @include cap
+-- @include version
 -- @include wake
 begin_writing(KEYS[6])  -- always: a server that is no master any more refuses it, and is found out
 local out = {now, 'ok', 0, 0, '', 0, 0, 0}
+local version = redis.call('HGET', KEYS[12], 'version')
+if version then out[9] = version_of(version) end
+local head_of_reply = #out
 local longest = now + tonumber(ARGV[6])
 local far = redis.call('ZREVRANGE', KEYS[6], 0, 0, 'WITHSCORES')
 if far[1] and tonumber(far[2]) > longest then
@@ -102,5 +107,5 @@ note(KEYS[7], told, gone)
 for i = 1, 4 do
   if cut[i] > 0 then redis.call('LTRIM', KEYS[i], cut[i], -1) end
 end
-for i = 1, #dropped do out[8 + i] = dropped[i] end
+for i = 1, #dropped do out[head_of_reply + i] = dropped[i] end
 return out

@@ -94,7 +94,8 @@ class NotReplicated : public OutcomeUnknown {
 /// it; `what()` has the full text. Common codes: `OOM` (memory limit: drain the queue or raise
 /// maxmemory), `NOPERM` (a right is missing: see the ACL line in docs/operations.md), `NOAUTH` and
 /// `WRONGPASS` (credentials), `READONLY` (a replica), `LOADING`, `BUSY`, `CLUSTERDOWN`, `MISCONF`
-/// (still so at the deadline).
+/// (still so at the deadline). `SETTINGS` comes from the library's own scripts: a change that what
+/// is set for the topic does not allow (TopicSettings), or settings in Redis that cannot be read.
 class ServerError : public Error {
  public:
   /// `code` is the first word of Redis's reply (for instance "OOM"), `text` the whole message.

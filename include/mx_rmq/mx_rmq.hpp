@@ -25,4 +25,5 @@ namespace mx_rmq {}
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq/sync_wait.hpp"
 #include "mx_rmq/task.hpp"
+#include "mx_rmq/topic_settings.hpp"
 #include "mx_rmq/tracing.hpp"

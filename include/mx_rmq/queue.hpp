@@ -20,6 +20,7 @@
 #include "mx_rmq/middleware.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq/task.hpp"
+#include "mx_rmq/topic_settings.hpp"
 #include "mx_rmq/tracing.hpp"
 
 namespace mx_rmq {
@@ -99,11 +100,25 @@ class RedisMessageQueue {
   /// there. False, and nothing was changed: a message waits, is delayed, is in work or was so less
   /// than MQConfig::lease ago, or is a dead letter; or this object consumes the topic.
   ///
-  /// Idle consumers elsewhere do not prevent it and need not know: a topic that is produced to
-  /// again begins anew. Whoever produces to it at that very moment loses nothing, but tools may
-  /// miss the topic for some minutes. Messages of consumers that died are taken over, and count.
-  /// After OutcomeUnknown call again.
+  /// What configure() has set for the topic stays. Idle consumers elsewhere do not prevent it and
+  /// need not know: a topic that is produced to again begins anew. Whoever produces to it at that
+  /// very moment loses nothing, but tools may miss the topic for some minutes. Messages of
+  /// consumers that died are taken over, and count. After OutcomeUnknown call again.
   Task<bool> forget(std::string topic);
+
+  /// Changes what is set for a topic, and leaves the rest: `configure("orders",
+  /// TopicSettings{}.partitions(16))`. The topic need not exist yet. It is kept in Redis, and every
+  /// process that uses the topic follows by itself: who consumes it with its next claim, who only
+  /// produces within a second of its next message, whoever does neither within
+  /// MQConfig::expired_check_interval.
+  ///
+  /// Setting what is set already changes nothing. Throws std::invalid_argument, from the call
+  /// itself, for a setting out of its range, and for one that this version does not know yet;
+  /// ServerError with the code "SETTINGS" for fewer partitions than there are.
+  Task<> configure(std::string topic, TopicSettings settings);
+  /// What is set for a topic, as Redis has it now; for a topic that nobody has configured, or that
+  /// does not exist, the defaults.
+  Task<TopicSettings> settings(std::string topic);
 
   /// Sets the handler for the messages of a topic, before or after the start. handler.hpp says what
   /// a handler may be. A topic has one handler in a queue. The handler lives until the queue and

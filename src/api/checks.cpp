@@ -88,6 +88,23 @@ void validate_produce_options(const ProduceOptions& options) {
                     "it needs a message_id; a generated one is never a duplicate");
 }
 
+void validate_topic_settings(const TopicSettings& settings) {
+  constexpr const char* not_yet =
+      "it cannot be set yet: this version of the library keeps no such limit; of a topic's "
+      "settings "
+      "it knows partitions";
+  if (settings.partitions() &&
+      (*settings.partitions() < 1 || *settings.partitions() > max_partitions))
+    refuse_argument("partitions", std::to_string(*settings.partitions()) +
+                                      " is not allowed; 1 to " + std::to_string(max_partitions) +
+                                      " are");
+  if (settings.rate()) refuse_argument("rate", not_yet);
+  if (settings.concurrency()) refuse_argument("concurrency", not_yet);
+  if (settings.max_length()) refuse_argument("max_length", not_yet);
+  if (settings.group_concurrency()) refuse_argument("group_concurrency", not_yet);
+  if (settings.group_rate()) refuse_argument("group_rate", not_yet);
+}
+
 RetryPolicy retry_policy_of(const HandlerOptions& options, const MQConfig& config) {
   if (options.retry_policy()) return *options.retry_policy();
   if (options.retry_delays()) return config.retry_policy.by_delays();

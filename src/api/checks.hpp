@@ -6,6 +6,7 @@
 
 #include "mx_rmq/handler.hpp"
 #include "mx_rmq/message.hpp"
+#include "mx_rmq/topic_settings.hpp"
 
 namespace mx_rmq {
 struct MQConfig;
@@ -39,6 +40,12 @@ void validate_dead_letter_id(std::string_view id);
 
 /// delay and at, their ranges, ttl, priority, id, headers.
 void validate_produce_options(const ProduceOptions& options);
+
+/// The most partitions of a topic.
+inline constexpr int max_partitions = 1024;
+
+/// Ranges, and that nothing is set that this version does not know yet.
+void validate_topic_settings(const TopicSettings& settings);
 
 /// Ranges; and that there is a delay if there are retries, with the configuration's values where
 /// the handler has none of its own.

@@ -11,11 +11,15 @@ namespace mx_rmq::queue {
 
 namespace {
 
-// All but audit, which only tests and operators call: it is loaded when it is called.
+// All but those that are hardly ever called: audit by tests and operators, the others when settings
+// of a topic change. They are loaded when they are called.
 std::span<const lua::Script* const> loaded_at_set_up() {
   static const std::vector<const lua::Script*> scripts = [] {
     std::vector<const lua::Script*> all(lua::all().begin(), lua::all().end());
-    std::erase(all, &lua::audit);
+    for (const lua::Script* const seldom :
+         {&lua::audit, &lua::settings, &lua::configure, &lua::copy_settings}) {
+      std::erase(all, seldom);
+    }
     return all;
   }();
   return scripts;

@@ -197,6 +197,17 @@ Task<bool> RedisMessageQueue::forget(std::string topic) {
   return queue::forget(core_, std::move(topic));
 }
 
+Task<> RedisMessageQueue::configure(std::string topic, TopicSettings settings) {
+  api::validate_topic(topic);
+  api::validate_topic_settings(settings);
+  return queue::configure(core_, std::move(topic), std::move(settings));
+}
+
+Task<TopicSettings> RedisMessageQueue::settings(std::string topic) {
+  api::validate_topic(topic);
+  return queue::topic_settings(core_, std::move(topic));
+}
+
 void RedisMessageQueue::add_handler(std::string topic, detail::ErasedHandler handler,
                                     HandlerOptions options) {
   core_->add_handler(std::move(topic), std::move(handler), std::move(options));

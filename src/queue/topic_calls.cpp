@@ -65,4 +65,25 @@ Task<bool> forget(std::shared_ptr<QueueCore> core, std::string topic) {
   co_return true;
 }
 
+Task<> configure(std::shared_ptr<QueueCore> core, std::string topic, TopicSettings settings) {
+  co_await core->loop().schedule();
+  const Access::Use use(core->access());
+  const TopicPorts::Use port = core->access().port(topic);
+  broker::Configure::Args args;
+  args.partitions = settings.partitions();
+  const TimePoint deadline = core->loop().now() + Duration(core->config().command_timeout);
+  co_await port->settings.change(args, deadline);
+  core->access().note(topic, *port);  // tools are to see it
+}
+
+Task<TopicSettings> topic_settings(std::shared_ptr<QueueCore> core, std::string topic) {
+  co_await core->loop().schedule();
+  const Access::Port port(core->access(), topic);
+  const TimePoint deadline = core->loop().now() + Duration(core->config().command_timeout);
+  const broker::StoredSettings stored = co_await port->settings.read(deadline);
+  TopicSettings out;
+  out.partitions(stored.partitions);
+  co_return out;
+}
+
 }  // namespace mx_rmq::queue

@@ -11,8 +11,9 @@ namespace {
 
 broker::ProducerOptions producer_options(redis::Client& client, const MQConfig& config,
                                          const std::string& topic, std::string id,
-                                         std::uint64_t after) {
+                                         std::uint64_t after, broker::SettingsWatch& settings) {
   broker::ProducerOptions options;
+  options.settings_seen = [&settings](std::int64_t version) { settings.seen(version); };
   options.wait_replicas = config.wait_replicas;
   options.wait_timeout = config.wait_replicas_timeout;
   if (config.wait_replicas > 0) {
@@ -38,8 +39,9 @@ TopicPort::TopicPort(redis::Client& client, runtime::Scope& scope, const MQConfi
              broker::TopicKeys(config.queue_prefix, topic)),
       canceller(broker, config.command_timeout),
       dead_letters(broker, config.command_timeout),
+      settings(scope, broker.caller(), broker.keys(), config.command_timeout),
       producer(scope, broker::ScriptCaller(client.route(redis::LaneRole::produce, topic)),
                broker.keys(),
-               producer_options(client, config, topic, std::move(producer_id), after)) {}
+               producer_options(client, config, topic, std::move(producer_id), after, settings)) {}
 
 }  // namespace mx_rmq::queue

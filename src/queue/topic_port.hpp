@@ -9,6 +9,7 @@
 #include "broker/canceller.hpp"
 #include "broker/dead_letter_store.hpp"
 #include "broker/produce/producer.hpp"
+#include "broker/settings_watch.hpp"
 #include "broker/topic_broker.hpp"
 #include "mx_rmq/config.hpp"
 #include "redis/topology/client.hpp"
@@ -26,6 +27,7 @@ struct TopicPort {
   broker::TopicBroker broker;
   broker::Canceller canceller;
   broker::DeadLetterStore dead_letters;
+  broker::SettingsWatch settings;
   broker::Producer producer;
   /// When the topic was put into the set of topics, or is on its way there.
   std::optional<runtime::TimePoint> noted;

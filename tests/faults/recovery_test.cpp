@@ -42,7 +42,7 @@ class Raw {
     const Value reply = client_.command(
         call(lua::claim,
              {"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed", "delayed:data",
-              "processing:" + consumer, "consumers", "idle", "stats"},
+              "processing:" + consumer, "consumers", "idle", "stats", "settings"},
              {std::to_string(most), consumer, "1", "0", "1", "1", "1000000", "100", "0", "0", "0",
               "PUBLISH"}));
     Strings envelopes;

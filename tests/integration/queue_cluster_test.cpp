@@ -69,6 +69,17 @@ TEST_F(QueueCluster, TopicsOfAllNodesAreProducedToAndHandledByOneQueue) {
   for (const std::string& topic : names) EXPECT_EQ(journals[topic]->size(), 50U);
 }
 
+TEST_F(QueueCluster, WhatIsSetForATopicIsSeenByAllWhicheverNodeHasIt) {
+  RedisMessageQueue one(config());
+  RedisMessageQueue other(cluster_config(cluster().node_url(2)));
+  for (const std::string& topic : topics("set.")) {
+    EXPECT_EQ(sync_wait(other.settings(topic)).partitions(), 1);
+    sync_wait(one.configure(topic, TopicSettings{}.partitions(3)));
+    EXPECT_EQ(sync_wait(other.settings(topic)).partitions(), 3);
+    EXPECT_THROW(sync_wait(other.configure(topic, TopicSettings{}.partitions(2))), ServerError);
+  }
+}
+
 TEST_F(QueueCluster, OneNodesUrlLeadsToAllOfIt) {
   for (std::size_t node = 0; node < 3; ++node) {
     RedisMessageQueue queue(cluster_config(cluster().node_url(node)));

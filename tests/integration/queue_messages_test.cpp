@@ -336,9 +336,9 @@ TEST_F(QueueMessages, ADeadLetterThatNoWorkerMadeTellsNoPolicy) {
   RedisMessageQueue queue(config());
   produce(queue, "t", 1, ProduceOptions{}.ttl(1ms));
   server().command({"RPUSH", key_of("t", "ready:normal"), "garbage"});
-  Strings sweep{"EVAL", std::string(lua::sweep.source), "11"};
+  Strings sweep{"EVAL", std::string(lua::sweep.source), "12"};
   for (const char* part : {"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed",
-                           "consumers", "idle", "stats", "dlq", "dlq:data", "ids"})
+                           "consumers", "idle", "stats", "dlq", "dlq:data", "ids", "settings"})
     sweep.push_back(key_of("t", part));
   for (const char* argument : {"c.0", "1", "10", "100000", "dead", "60000", "0", "PUBLISH"})
     sweep.push_back(argument);

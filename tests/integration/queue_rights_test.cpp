@@ -82,6 +82,8 @@ class Tour {
     attempt([&] { static_cast<void>(sync_wait(queue.dead_letters().requeue_all(topic()))); });
     attempt([&] { static_cast<void>(sync_wait(queue.dead_letters().remove(topic(), "none"))); });
     attempt([&] { static_cast<void>(sync_wait(queue.dead_letters().purge("idle"))); });
+    attempt([&] { sync_wait(queue.configure("set", TopicSettings{}.partitions(2))); });
+    attempt([&] { static_cast<void>(sync_wait(queue.settings("set"))); });
     attempt([&] { static_cast<void>(sync_wait(queue.forget("idle"))); });
     attempt([&] { static_cast<void>(sync_wait(queue.metrics().collect({topic()}))); });
     const auto began = WaitClock::now();

@@ -1,5 +1,7 @@
 #include "bench.hpp"
 
+#include <algorithm>
+
 namespace mx_rmq::test {
 namespace {
 
@@ -13,6 +15,23 @@ constexpr const char* dump_script =
     "else v = {redis.call('GET', k)} end "
     "out[#out + 1] = k out[#out + 1] = t out[#out + 1] = #v "
     "for i = 1, #v do out[#out + 1] = v[i] end end return out";
+
+// The fields that are not always told come in the order of a hash, which is not promised.
+void sort_settings(Value& reply) {
+  if (reply.kind != Value::Kind::array) return;
+  auto last = reply.elements.begin();
+  for (auto at = last; at != reply.elements.end(); ++at) {
+    if (at->text == "ids_active") last = at;
+  }
+  if (last == reply.elements.begin() || reply.elements.end() - last < 4) return;
+  std::map<std::string, Value> others;
+  for (auto at = last + 2; at != reply.elements.end(); at += 2) others[at->text] = at[1];
+  auto at = last + 2;
+  for (const auto& [field, value] : others) {
+    *at++ = text(field);
+    *at++ = value;
+  }
+}
 
 }  // namespace
 
@@ -57,6 +76,7 @@ Value ScriptServer::run(const ScriptOp& op, int fail_at) {
       reply.elements[at++] = value;
     }
   }
+  if (name == "settings" || name == "configure") sort_settings(reply);
   return reply;
 }
 

@@ -4,6 +4,8 @@
 namespace mx_rmq::test {
 namespace {
 
+using Words = std::vector<std::string>;
+
 TEST_F(ScriptBoundaries, ALeaseEndsAtItsMillisecond) {
   for (const int late : {-1, 0, 1}) {
     clear();
@@ -102,6 +104,110 @@ TEST_F(ScriptBoundaries, OnlyATopicWithoutMessagesIsForgotten) {
   EXPECT_EQ(server_.state().size(), 1U) << "the producer's number ends by itself";
 }
 
+TEST_F(ScriptBoundaries, PartitionsAreFrom1To1024AndNeverFewer) {
+  const auto set = [&](std::int64_t ms, const std::string& partitions) {
+    return run(at(ms, "configure", "", {"-1", "0", "partitions", partitions}));
+  };
+  const Value first = set(10, "1");
+  EXPECT_EQ(first[1].str(), "ok");
+  EXPECT_EQ(first[2].num(), 0) << "that is what it is, so nothing is written";
+  EXPECT_EQ(set(10, "1025")[1].str(), "refused");
+  EXPECT_EQ(set(10, "2")[2].num(), start_ms + 10);
+  EXPECT_EQ(set(11, "2")[2].num(), start_ms + 10);
+  EXPECT_EQ(set(10, "3")[2].num(), start_ms + 12) << "the clock has not moved: two more";
+  EXPECT_EQ(set(11, "1023")[2].num(), start_ms + 14) << "it was set back";
+  EXPECT_EQ(set(20, "1024")[2].num(), start_ms + 20);
+  const Value fewer = set(21, "1023");
+  EXPECT_EQ(fewer[1].str(), "refused");
+  EXPECT_EQ(fewer[2].str(), "partitions");
+  EXPECT_EQ(fewer[3].num(), start_ms + 20);
+  EXPECT_EQ(fewer[5].str(), "1024");
+  EXPECT_EQ(run(at(22, "settings", "", {}))[2].num(), start_ms + 20);
+}
+
+TEST_F(ScriptBoundaries, TheActiveOnesAreNeverMoreThanThereAre) {
+  const auto set = [&](const std::vector<std::string>& fields) {
+    std::vector<std::string> argv{"-1", "0"};
+    argv.insert(argv.end(), fields.begin(), fields.end());
+    return run(at(5, "configure", "", argv));
+  };
+  const auto refused = [&](const std::vector<std::string>& fields) {
+    const Value reply = set(fields);
+    return reply[1].str() == "refused" ? reply[2].str() : "";
+  };
+  EXPECT_EQ(refused({"active", "2"}), "active");
+  EXPECT_EQ(refused({"partitions", "2", "active", "2", "ids_active", "3"}), "ids_active");
+  EXPECT_EQ(refused({"partitions", "4", "active", "3", "ids_active", "3"}), "");
+  EXPECT_EQ(refused({"active", "2"}), "active") << "fewer";
+  EXPECT_EQ(refused({"ids_active", "2"}), "ids_active");
+  EXPECT_EQ(refused({"active", "4", "ids_active", "4"}), "");
+}
+
+TEST_F(ScriptBoundaries, SettingsOfWhichSomethingIsNoNumberAreRefusedByName) {
+  const auto store = [&](const std::string& name, const std::string& value) {
+    server_.client().command({"HSET", key("t", "settings"), name, value});
+    model_.topic("t").settings[name] = value;
+  };
+  const auto unreadable = [&] {
+    const Value reply = run(at(10, "settings", "", {}));
+    EXPECT_TRUE(same(run(at(10, "configure", "", {"-1", "0", "partitions", "9"})), reply));
+    return reply[1].str() == "wrong" ? reply[2].str() : "";
+  };
+  store("version", "7");
+  for (const char* wrong : {"", "x", "-1", "1.5", "0x10", "9999999999999999", " 5"}) {
+    store("version", wrong);
+    EXPECT_EQ(unreadable(), "version") << wrong;
+    EXPECT_EQ(run(claim(11, "c.0", 1, 0, true))[7].num(), -1) << wrong;
+  }
+  store("version", "7");
+  for (const char* name : {"partitions", "active", "ids_active"}) {
+    for (const char* wrong : {"", "0", "1025", "many"}) {
+      store(name, wrong);
+      EXPECT_EQ(unreadable(), name) << wrong;
+    }
+    store(name, "1");
+  }
+  EXPECT_EQ(run(at(12, "settings", "", {}))[1].str(), "ok");
+  for (int i = 0; i < 61; ++i)
+    server_.client().command({"HSET", key("t", "settings"), "f" + std::to_string(i), ""});
+  EXPECT_EQ(server_.run(at(12, "settings", "", {}))[2].str(), "number of fields");
+}
+
+TEST_F(ScriptBoundaries, ABatchIsStoredOnlyUnderTheVersionThatItNames) {
+  const auto batch = [&](int number, const std::string& must) {
+    return run(
+        at(number, "produce", "p",
+           {std::to_string(number), "60000", "1", "0", "0", "1", message(number).text(), must},
+           {"normal"}, {"settings"}));
+  };
+  EXPECT_EQ(batch(1, "0")[1].str(), "ok");
+  EXPECT_EQ(batch(2, "-1")[4].num(), 0);
+  run(at(3, "configure", "", {"-1", "0", "partitions", "2"}));
+  const std::string version = std::to_string(start_ms + 3);
+  const Value stale = batch(4, "0");
+  EXPECT_EQ(stale[1].str(), "stale");
+  EXPECT_EQ(stale[4].num(), start_ms + 3);
+  EXPECT_EQ(batch(4, version)[1].str(), "ok") << "the number was not used up";
+  EXPECT_EQ(batch(4, "0")[1].str(), "again") << "it was applied, whatever is set by now";
+  EXPECT_EQ(batch(5, "-1")[1].str(), "ok");
+}
+
+TEST_F(ScriptBoundaries, AChangeOfSettingsWakes32OfThoseThatAreIdle) {
+  std::vector<std::string> names;
+  for (int i = 100; i < 140; ++i) names.push_back("n" + std::to_string(i));
+  for (const std::string& name : names) {
+    run(at(0, "listen", name, {}));
+    run(claim(1, name + ".0", 1, 0, true, 1000, "1000", "1"));
+  }
+  run(at(5, "configure", "", {"-1", "0", "partitions", "2"}));
+  EXPECT_EQ(heard().size(), 32U);
+  run(at(6, "configure", "", {"-1", "0", "partitions", "2"}));
+  EXPECT_EQ(heard().size(), 32U) << "nothing has changed";
+  run(at(7, "copy_settings", "", {std::to_string(start_ms + 7), "partitions", "3"}));
+  EXPECT_EQ(heard().size(), 40U);
+  EXPECT_EQ(run(claim(8, "n100.0", 2, 0, true))[7].num(), start_ms + 7);
+}
+
 TEST_F(ScriptBoundaries, EqualDueTimesKeepTheOrderOfTheirIds) {
   std::vector<std::string> argv{"1", "1000", "0", "1", "0"};
   for (int i = 10; i < 40; ++i) {
@@ -125,8 +231,6 @@ std::vector<ScriptOp> idle_ones(std::int64_t ms, const std::vector<std::string>&
   }
   return out;
 }
-
-using Words = std::vector<std::string>;
 
 TEST_F(ScriptBoundaries, OfEqualDueTimesInOneCallTheFirstInTheIndexWakes) {
   for (const ScriptOp& op : idle_ones(0, {"w", "x"})) run(op);

@@ -21,7 +21,7 @@ const std::map<std::string, Names>& fixed_keys() {
   static const std::map<std::string, Names> table{
       {"claim", join({ready,
                       {"ready:suspect", "delayed", "delayed:data", "processing", "consumers",
-                       "idle", "stats"}})},
+                       "idle", "stats", "settings"}})},
       {"suspect", {"ready:suspect", "processing", "consumers"}},
       {"retry", {"processing", "consumers", "stats", "delayed", "delayed:data", "idle"}},
       {"dead", {"processing", "consumers", "stats", "dlq", "dlq:data", "ids"}},
@@ -32,8 +32,10 @@ const std::map<std::string, Names>& fixed_keys() {
                      {"ready:suspect", "idle", "stats"},
                      dead,
                      {"ids"}})},
-      {"sweep",
-       join({ready, {"ready:suspect", "delayed", "consumers", "idle", "stats"}, dead, {"ids"}})},
+      {"sweep", join({ready,
+                      {"ready:suspect", "delayed", "consumers", "idle", "stats"},
+                      dead,
+                      {"ids", "settings"}})},
       {"pass", {"idle"}},
       {"unlist", join({ready, {"delayed", "idle"}})},
       {"leave", join({{"processing", "consumers", "idle", "stats"}, ready, {"delayed"}})},
@@ -52,6 +54,9 @@ const std::map<std::string, Names>& fixed_keys() {
                       {"ready:suspect", "delayed", "delayed:data", "consumers"},
                       dead,
                       {"ids", "stats"}})},
+      {"settings", {"settings"}},
+      {"configure", {"settings", "idle"}},
+      {"copy_settings", {"settings", "idle"}},
   };
   return table;
 }
@@ -63,6 +68,7 @@ Names names_of(const Call& call) {
     for (const std::string& list : call.lists) names.push_back("ready:" + list);
     if (call.argv.at(3) == "1") names.insert(names.end(), {"delayed", "delayed:data"});
     if (call.argv.at(4) == "1") names.push_back("ids");
+    names.insert(names.end(), call.named.begin(), call.named.end());
   } else if (call.script == "ack") {
     names = {"processing", "consumers", "stats"};
     if (call.argv.at(3) != "0") names.push_back("ids");
@@ -86,9 +92,9 @@ bool is_script(const std::string& name) {
 }
 
 bool wakes(const std::string& script) {
-  static const std::set<std::string> names{"produce", "claim",       "retry", "release", "tend",
-                                           "reap",    "sweep",       "pass",  "unlist",  "leave",
-                                           "requeue", "requeue_all", "forget"};
+  static const std::set<std::string> names{
+      "produce", "claim", "retry",   "release",     "tend",   "reap",      "sweep",        "pass",
+      "unlist",  "leave", "requeue", "requeue_all", "forget", "configure", "copy_settings"};
   return names.contains(script);
 }
 

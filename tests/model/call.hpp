@@ -18,7 +18,8 @@ struct Call {
   std::vector<std::string> argv;
   std::vector<std::string>
       lists;  // produce: the lists used; cancel_page: the one list; names as high
-  std::vector<std::string> named;  // audit: whose hashes it is given
+  // audit: whose hashes it is given; produce: "settings", if it looks at them.
+  std::vector<std::string> named;
 };
 
 // A call at a time.

@@ -50,6 +50,7 @@ std::vector<std::string> other(int place, std::int64_t due, const EnvelopeText& 
 
 std::vector<ScriptOp> fixture(int idle) {
   std::vector<ScriptOp> out;
+  out.push_back(at(-100, "configure", "", {"-1", "0", "partitions", "4", "active", "2"}));
   for (int i = 10; i < 10 + idle; ++i) {
     const std::string name = "i" + std::to_string(i);
     if (i % 3 != 0) out.push_back(at(-100 + i, "listen", name, {}));
@@ -138,8 +139,18 @@ std::vector<ScriptOp> writing_calls() {
   for (const auto& row : {other(1, 0, fresh), other(0, 500, delayed), other(0, 10, first)}) {
     batch.insert(batch.end(), row.begin(), row.end());
   }
+  std::vector<std::string> looking = batch;
+  looking.push_back(std::to_string(start_ms - 100));
+  std::vector<std::string> stale = batch;
+  stale.push_back("0");
   return {
       at(200, "produce", "p", batch, {"high", "low"}),
+      at(200, "produce", "p", looking, {"high", "low"}, {"settings"}),
+      at(200, "produce", "p", stale, {"high", "low"}, {"settings"}),
+      at(200, "configure", "", {"-1", "0", "partitions", "16", "active", "4"}),
+      at(200, "configure", "", {"-1", "1"}),
+      at(200, "copy_settings", "",
+         {std::to_string(start_ms + 300), "partitions", "8", "active", "8", "ids_active", "8"}),
       claim(200, "c.0", 4, 5, false),
       claim(200, "e.0", 1, 100, true),
       claim(200, "c.0", 4, 0, false),
@@ -188,6 +199,7 @@ std::vector<ScriptOp> all_calls() {
   out.push_back(at(200, "dlq_list", "", {"0", "10", "100000"}));
   out.push_back(at(200, "dlq_get", "", {"dead one"}));
   out.push_back(at(200, "stats", "", {"10"}));
+  out.push_back(at(200, "settings", "", {}));
   out.push_back(at(200, "forget", "", {"100"}));
   out.push_back(at(200, "audit", "", {"1000", "c.0", "d.0"}, {}, {"c.0", "d.0"}));
   return out;

@@ -29,14 +29,15 @@ ScriptOp claim(std::int64_t ms, const std::string& who, int number, int n, bool 
                std::int64_t lease = 1000, const std::string& bytes = "100000",
                const std::string& list = "0", const std::string& listed = "0");
 
-// The state from which `calls()` start: messages of every kind in every place. c.0 holds live
+// The state from which `calls()` start: something is set for the topic, and there are messages of
+// every kind in every place. c.0 holds live
 // messages, d.0 has lapsed.
 // `idle` consumers i10.0, i11.0, ... are listed as idle before that, and nobody listens to each
 // third, or to the only one.
 std::vector<ScriptOp> fixture(int idle = 16);
 
-// For each script (but stats, audit, dlq_list, dlq_get, which write nothing) calls that find work
-// in the fixture.
+// For each script (but stats, settings, audit, dlq_list, dlq_get, which write nothing) calls that
+// find work in the fixture.
 std::vector<ScriptOp> writing_calls();
 
 // The calls of every script.

@@ -166,6 +166,47 @@ TEST(ScriptKthCall, ATopicThatWasHalfForgottenIsForgottenByTheNextCall) {
   EXPECT_GE(injected, 15);
 }
 
+// The settings are what they were, or what they are to be, whatever call inside fails; and a copy
+// that was left half done is made again.
+TEST(ScriptKthCall, SettingsAreChangedAsAWholeAndAHalfCopyIsMadeAgain) {
+  ScriptServer server;
+  const std::vector<ScriptOp> changes{
+      at(20, "configure", "", {"-1", "0", "partitions", "16", "active", "4", "ids_active", "3"}),
+      at(20, "copy_settings", "",
+         {std::to_string(start_ms + 20), "partitions", "16", "active", "4", "ids_active", "3"})};
+  const ScriptOp look = at(30, "settings", "", {});
+  int injected = 0;
+  for (const ScriptOp& change : changes) {
+    std::string wanted;
+    for (int k = 1, without = 0; k < 100 && without < 12; ++k) {
+      server.flush();
+      server.run(at(0, "copy_settings", "",
+                    {"5", "partitions", "2", "active", "2", "ids_active", "1", "later", "x"}));
+      for (int i = 10; i < 14; ++i)
+        server.run(claim(1, "i" + std::to_string(i) + ".0", 1, 0, true, 1000, "100000", "1"));
+      const std::string before = show(server.run(look));
+      const bool hit = server.run(change, k).is_error();
+      without = hit ? 0 : without + 1;
+      injected += hit ? 1 : 0;
+      const Value now = server.run(look);
+      if (wanted.empty()) {
+        server.run(change);
+        wanted = show(server.run(look));
+        ASSERT_NE(wanted, before);
+      }
+      if (change.call.script == "configure") {
+        EXPECT_TRUE(show(now) == before || show(now) == wanted) << "call " << k << "\n"
+                                                                << show(now);
+      } else if (show(now) != wanted) {
+        EXPECT_EQ(now[2].num(), 5) << "call " << k << ": a half copy has not the new version";
+      }
+      server.run(change);
+      EXPECT_EQ(show(server.run(look)), wanted) << show(change) << ", call " << k;
+    }
+  }
+  EXPECT_GE(injected, 6);
+}
+
 TEST(ScriptKthCall, FindsEveryWrongOrderOfWrites) {
   ScriptServer server;
   for (std::size_t i = 0; i < order_mutants().size(); i += sanitized ? 5 : 1) {

@@ -60,9 +60,9 @@ void count(Tally* tally, const ScriptOp& op, const Value& value) {
   if (value.kind == Value::Kind::integer) {
     kind = value.integer < 0 ? "lost" : value.integer == 0 ? "0" : "n";
   } else if (value.kind == Value::Kind::array) {
-    static const std::set<std::string> known{"ok",         "lost", "again",   "gone",
-                                             "alive",      "none", "changed", "large",
-                                             "unreadable", "used", "lapsed"};
+    static const std::set<std::string> known{"ok",     "lost",    "again", "gone",       "alive",
+                                             "none",   "changed", "large", "unreadable", "used",
+                                             "lapsed", "stale",   "other", "refused",    "wrong"};
     for (std::size_t i = 0; i < std::min<std::size_t>(2, value.elements.size()); ++i) {
       if (known.contains(value.elements[i].text)) kind = value.elements[i].text;
     }

@@ -56,7 +56,10 @@ Value Model::run(const ScriptOp& op) {
                                                    {"dlq_purge", &ModelCall::dlq_purge},
                                                    {"stats", &ModelCall::stats},
                                                    {"forget", &ModelCall::forget},
-                                                   {"audit", &ModelCall::audit}};
+                                                   {"audit", &ModelCall::audit},
+                                                   {"settings", &ModelCall::settings},
+                                                   {"configure", &ModelCall::configure},
+                                                   {"copy_settings", &ModelCall::copy_settings}};
   return (c.*table.at(name))();
 }
 
@@ -112,6 +115,7 @@ State Model::state() const {
       out[name("producer:" + producer)] = {"string", batch};
     add_index(out, name("idle"), t.idle);
     add_hash(out, name("stats"), t.stats);
+    add_hash(out, name("settings"), t.settings);
   }
   return out;
 }

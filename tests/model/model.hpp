@@ -34,6 +34,7 @@ struct TopicModel {
   Data dead_data;  // line, newline, envelope
   Data ids;
   Data producers;
+  Data settings;
   Index idle;                       // alias -> idle since, or minus the ms at which it was told
   std::set<std::string> listeners;  // aliases: somebody listens to their channels
   std::map<std::string, std::int64_t> stats;
@@ -98,6 +99,9 @@ struct ModelCall {
   Value stats();
   Value forget();
   Value audit();
+  Value settings();
+  Value configure();
+  Value copy_settings();
 
   // shared
   bool alive(const std::string& consumer) const;  // registered and not being reaped
@@ -118,6 +122,11 @@ struct ModelCall {
   void forget_the_gone(const std::vector<std::pair<std::int64_t, std::string>>& listed);
   bool quiet() const;
   bool takeable() const;
+  // As claim, sweep and produce tell it: 0 = none, -1 = it cannot be read.
+  std::int64_t settings_version() const;
+  // The settings with their defaults; or the name of the field that cannot be read.
+  std::pair<TopicModel::Data, std::string> read_settings() const;
+  void tell_settings(Value& out) const;
 };
 
 }  // namespace mx_rmq::test

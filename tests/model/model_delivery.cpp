@@ -38,9 +38,17 @@ std::size_t list_number(const std::string& name) {
 
 Value ModelCall::produce() {
   std::string& last = t.producers[call.who];
+  const bool looks = !call.named.empty();
+  Value out = array({number(now), text("ok"), number(0)});
+  if (looks) {
+    out.elements.push_back(text("settings"));
+    out.elements.push_back(number(settings_version()));
+  }
+  const std::size_t head = out.elements.size();
   if (!last.empty() && std::stoll(last) >= num(1)) {
     wake_again();
-    Value again = array({number(now), text("again"), number(0)});
+    Value again = out;
+    again.elements[1] = text("again");
     std::istringstream words(last);
     std::int64_t each = 0;
     words >> each;
@@ -49,6 +57,11 @@ Value ModelCall::produce() {
     return again;
   }
   if (last.empty()) t.producers.erase(call.who);
+  const std::int64_t must = looks ? std::stoll(call.argv.back()) : -1;
+  if (must >= 0 && must != settings_version()) {
+    out.elements[1] = text("stale");
+    return out;
+  }
   const auto lists = static_cast<std::size_t>(num(3));
   std::size_t at = 6 + lists;
   std::int64_t added = 0;
@@ -62,8 +75,7 @@ Value ModelCall::produce() {
       list.push_back(arg(at++));
     }
   }
-  Value out = array({number(now), text("ok"), number(0)});
-  for (std::int64_t k = 1; has(at); at += 5, ++k) {
+  for (std::int64_t k = 1; has(at + 4); at += 5, ++k) {
     const std::string& id = arg(at + 2);
     const std::string& until = arg(at + 3);
     const auto entry = t.ids.find(id);
@@ -94,7 +106,7 @@ Value ModelCall::produce() {
   if (added + duplicates > 0) {
     std::string& applied = t.producers[call.who];
     applied = arg(1);
-    for (std::size_t i = 3; i < out.elements.size(); ++i)
+    for (std::size_t i = head; i < out.elements.size(); ++i)
       applied += " " + std::to_string(out[i].num());
   }
   return out;
@@ -181,6 +193,7 @@ Value ModelCall::claim() {
   Value out =
       array({number(now), text("ok"), number(alarm), text(lapsed),
              number(t.ready[3].empty() ? 0 : 1), number(left ? 1 : 0), number(listed ? 1 : 0)});
+  if (t.settings.contains("version")) out.elements.push_back(number(settings_version()));
   for (const std::string& each : taken) out.elements.push_back(text(each));
   return out;
 }

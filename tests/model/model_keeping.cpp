@@ -83,6 +83,7 @@ Value ModelCall::sweep() {
   forget_the_gone(listed);
   Value out = array({number(now), text("ok"), number(taken), number(full ? 1 : 0), text(lapsed),
                      number(suspects ? 1 : 0), number(waits ? 1 : 0), number(known ? 1 : 0)});
+  if (t.settings.contains("version")) out.elements.push_back(number(settings_version()));
   for (const std::string& each : dropped) out.elements.push_back(text(each));
   return out;
 }

@@ -40,7 +40,8 @@ World::World(std::uint64_t seed, Model& model)
       unique_ids_(chance(50)),
       caps_(chance(30)),
       long_leases_(chance(30)),
-      sparse_(seed % 6 == 5) {
+      sparse_(seed % 6 == 5),
+      configured_(seed % 4 == 1) {
   for (const char* name : {"a", "b.b"}) {
     Topic t{name, {}, {}};
     for (int i = 0; i < 3; ++i) {
@@ -119,7 +120,8 @@ ScriptOp World::next() {
 void World::reply(const Value& value) {
   if (current_.script == "produce" && value[1].str() == "ok") {
     std::set<std::int64_t> duplicates;
-    for (std::size_t i = 3; i < value.elements.size(); ++i) duplicates.insert(value[i].num());
+    const std::size_t head = current_.named.empty() ? 3 : 5;
+    for (std::size_t i = head; i < value.elements.size(); ++i) duplicates.insert(value[i].num());
     const auto lists = static_cast<std::size_t>(std::stoll(current_.argv[2]));
     std::size_t at = 5 + lists;
     for (std::size_t i = 0; i < lists; ++i) {
@@ -127,7 +129,7 @@ void World::reply(const Value& value) {
         accepted_.insert(mark_of(current_.argv[at++]));
       }
     }
-    for (std::int64_t k = 1; at < current_.argv.size(); at += 5, ++k) {
+    for (std::int64_t k = 1; at + 4 < current_.argv.size(); at += 5, ++k) {
       if (!duplicates.contains(k)) accepted_.insert(mark_of(current_.argv[at + 4]));
     }
   }
@@ -188,7 +190,9 @@ void World::told_claim(const Call& call, const Value& value) {
     c.reclaim_alarm = false;
   }
   const std::string& number = call.argv[claim ? 4 : 2];
-  for (std::size_t i = claim ? 7 : 3, k = 1; i < value.elements.size(); ++i, ++k) {
+  std::size_t first = claim ? 7 : 3;
+  if (first < value.elements.size() && value[first].kind == Value::Kind::integer) ++first;
+  for (std::size_t i = first, k = 1; i < value.elements.size(); ++i, ++k) {
     c.held[number + "." + std::to_string(k)] = value[i].str();
   }
 }
@@ -208,10 +212,12 @@ Call World::draw() {
   if (forced == "produce") return produce();
   if (forced == "sweep") return sweep();
   const std::size_t load = data().size();
+  if (configured_ && chance(7)) return settings();
   const std::uint64_t luck = below(100);
   if (sparse_) {
     const bool emptied = std::ranges::any_of(
         data().ready, [](const auto& list) { return !list.empty() && list.front().empty(); });
+    if (data().consumers.empty() && !data().ready[3].empty() && chance(70)) return only_suspects();
     if (chance(emptied ? 40 : 10)) return forget();
     if (chance(15)) return cancel_waiting();
   }
@@ -317,6 +323,10 @@ Call World::produce() {
   for (const auto& each : plain) call.argv.push_back(std::to_string(each.size()));
   for (const auto& each : plain) call.argv.insert(call.argv.end(), each.begin(), each.end());
   call.argv.insert(call.argv.end(), others.begin(), others.end());
+  if (chance(configured_ ? 40 : 3)) {
+    call.named = {"settings"};
+    call.argv.push_back(chance(50) ? "-1" : some_version());
+  }
   return call;
 }
 

@@ -75,6 +75,9 @@ class World {
   Call dead_letters();
   Call look();
   Call forget();
+  Call only_suspects();  // towards a topic that has no other messages, and then forget
+  Call settings();
+  std::string some_version();
   Call cancel_waiting();  // one of those that wait, if there is one
   std::vector<std::string> tags_to_settle();
   std::string waiting_id();
@@ -97,6 +100,7 @@ class World {
   bool caps_;
   bool long_leases_;
   bool sparse_;         // topics are empty now and then
+  bool configured_;     // something is set for them
   std::string forced_;  // the script to call next
   std::uint64_t serial_ = 0;
   std::set<std::string> accepted_;

@@ -265,8 +265,56 @@ Call World::cancel_waiting() {
   return forget();
 }
 
+Call World::only_suspects() {
+  if (!data().dead.empty()) return {"dlq_purge", topic().name, "", {"0", "100", "100000"}, {}, {}};
+  if (!data().delayed.empty()) {
+    const auto first = in_order(data().delayed).front().second;
+    const auto e = EnvelopeText::parse(data().delayed_data.at(first));
+    if (e && e->id == first) return {"cancel", topic().name, "", {first}, {}, {}};
+  }
+  return forget();
+}
+
 Call World::forget() {
   return {"forget", topic().name, "", {std::to_string(1 + below(3))}, {}, {}};
+}
+
+// The version of the settings, or another one.
+std::string World::some_version() {
+  const auto found = data().settings.find("version");
+  const std::string is = found == data().settings.end() ? "0" : found->second;
+  return chance(80) && is != "no number" ? is : std::to_string(below(3));
+}
+
+Call World::settings() {
+  static const std::vector<std::string> names{"partitions", "active", "ids_active"};
+  const auto value = [&](const std::string& name) {
+    const auto found = data().settings.find(name);
+    if (found == data().settings.end() || chance(20)) return std::to_string(1 + below(5));
+    return chance(50) ? found->second : std::to_string(below(1 + 4 * below(300)));
+  };
+  Call call{"settings", topic().name, "", {}, {}, {}};
+  const std::uint64_t luck = below(10);
+  if (luck < 2) return call;
+  if (luck < 8) {
+    call.script = "configure";
+    call.argv = {chance(70) ? "-1" : some_version(), chance(10) ? "1" : "0"};
+    for (const std::string& name : names) {
+      if (chance(45)) call.argv.insert(call.argv.end(), {name, value(name)});
+    }
+    return call;
+  }
+  // A copy of later settings, now and then of some that nobody can read.
+  call.script = "copy_settings";
+  call.argv = {chance(70) ? std::to_string(now_ms() + static_cast<std::int64_t>(below(10)))
+                          : some_version()};
+  for (const char* name : {"partitions", "active", "ids_active"})
+    call.argv.insert(call.argv.end(), {name, std::to_string(1 + below(3))});
+  if (chance(30)) call.argv.insert(call.argv.end(), {"of a later time", "x"});
+  if (chance(10)) call.argv.insert(call.argv.end(), {"ids_until", std::to_string(below(9))});
+  static const std::vector<std::string> unreadable{"many", "1025", "9999999999999999"};
+  if (chance(20)) call.argv[2] = unreadable[below(3)];
+  return call;
 }
 
 Call World::look() {

@@ -29,6 +29,7 @@ TopicKeys::TopicKeys(std::string_view prefix, std::string_view topic, int partit
   ids = base_ + "ids";
   idle = base_ + "idle";
   stats = base_ + "stats";
+  settings = base_ + "settings";
 }
 
 std::string TopicKeys::processing(std::string_view consumer) const {

@@ -53,6 +53,7 @@ class TopicKeys {
   std::string ids;
   std::string idle;
   std::string stats;
+  std::string settings;
 
  private:
   std::string topic_;

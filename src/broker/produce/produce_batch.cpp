@@ -56,7 +56,8 @@ bool ProduceBatch::add(const OutgoingEnvelope& message) {
 
 Produce::Encoded ProduceBatch::build(const TopicKeys& keys, std::string_view producer_key,
                                      std::uint64_t number, std::chrono::milliseconds kept,
-                                     redis::ChannelKind channels) const {
+                                     redis::ChannelKind channels,
+                                     const Produce::SettingsLook& settings) const {
   const std::string_view all = buffer_;
   std::vector<Produce::Item> items;
   items.reserve(rows_.size());
@@ -71,6 +72,7 @@ Produce::Encoded ProduceBatch::build(const TopicKeys& keys, std::string_view pro
   args.number = number;
   args.kept = kept;
   args.items = items;
+  args.settings = settings;
   return Produce::encode(keys, args, channels);
 }
 

@@ -40,7 +40,8 @@ class ProduceBatch {
 
   [[nodiscard]] Produce::Encoded build(const TopicKeys& keys, std::string_view producer_key,
                                        std::uint64_t number, std::chrono::milliseconds kept,
-                                       redis::ChannelKind channels) const;
+                                       redis::ChannelKind channels,
+                                       const Produce::SettingsLook& settings = {}) const;
 
   /// The memory, for the next one; at most what an ordinary batch takes.
   [[nodiscard]] std::string release() {

@@ -99,6 +99,7 @@ class Producer::Core {
   void expire();
   void arm_timer();
   void warn_mute();
+  [[nodiscard]] Produce::SettingsLook settings_look();
 
   runtime::EventLoop& loop() const noexcept { return caller_.loop(); }
   redis::Route& route() const noexcept { return *senders_.front().route; }
@@ -115,6 +116,7 @@ class Producer::Core {
   runtime::Event idle_;  // set while no sender runs
   runtime::TimerId timer_;
   TimePoint timer_due_{};
+  TimePoint look_at_{};  // from then on a batch looks at the settings
   ProducerCounts counts_;
   runtime::log::Every mute_gate_{std::chrono::minutes(1)};
 };
@@ -427,8 +429,10 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
   self->fill(*sender, encoded);
   if (batch.empty()) co_return true;
   self->arm_timer();
-  Produce::Encoded command = encoded.build(self->keys_, sender->key, ++sender->number,
-                                           2 * options.longest_timeout, self->route().channels());
+  const Produce::SettingsLook look = self->settings_look();
+  Produce::Encoded command =
+      encoded.build(self->keys_, sender->key, ++sender->number, 2 * options.longest_timeout,
+                    self->route().channels(), look);
   if (!MX_RMQ_PLANTED("numbers_each_copy_of_a_batch")) sender->envelopes = encoded.release();
 
   runtime::Backoff pauses = resend_pauses();
@@ -527,6 +531,9 @@ Task<Producer::Core::Sending> Producer::Core::try_once(std::shared_ptr<Core> sel
   }
   if (out.end.answered()) {
     self->caller_.clock().observe(out.reply.now, out.sent, self->loop().now());
+    if (out.reply.settings && self->options_.settings_seen) {
+      self->options_.settings_seen(*out.reply.settings);
+    }
   }
   co_return out;
 }
@@ -566,6 +573,17 @@ bool Producer::Core::give_up(Sender& sender, const Sending& sending) {
   if (MX_RMQ_PLANTED("uses_a_batch_number_again") && end.kind() == End::no_reply) --sender.number;
   batch.end();
   return true;
+}
+
+// Now and then a batch brings back the version of what is set for the topic: no command more for
+// it, and most batches do not pay for the look.
+Produce::SettingsLook Producer::Core::settings_look() {
+  Produce::SettingsLook out;
+  const TimePoint now = loop().now();
+  if (!options_.settings_seen || now < look_at_) return out;
+  look_at_ = now + Duration(options_.look_every);
+  out.look = true;
+  return out;
 }
 
 // The messages are stored all the same.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,10 @@ struct ProducerOptions {
   /// The routes of the senders, each with a connection of its own, if it is waited for. They must
   /// outlive the producer and its tasks.
   std::array<redis::Route*, 3> durable{};
+  /// Told the version of what is set for the topic, as batches find it: the first one, and one in
+  /// `look_every`. Must not throw.
+  std::function<void(std::int64_t)> settings_seen;
+  std::chrono::milliseconds look_every{1'000};
   std::size_t max_waiting = 100'000;  ///< messages waiting to join a batch
   std::size_t max_batch_messages = 256;
   std::size_t overlap_messages = 64;  ///< so many waiting are worth a further batch under way

@@ -5,9 +5,9 @@
 namespace mx_rmq::broker {
 
 redis::Command Claim::encode(const TopicKeys& keys, const Args& args, redis::ChannelKind channels) {
-  ScriptCommand out(script, 22);
+  ScriptCommand out(script, 23);
   out.keys(keys.ready(), keys.delayed, keys.delayed_data, keys.processing(args.consumer),
-           keys.consumers, keys.idle, keys.stats);
+           keys.consumers, keys.idle, keys.stats, keys.settings);
   out.args(args.most, args.consumer, args.lease, args.promote, args.number, args.fresh, args.bytes,
            args.slice, args.own_alarm, args.list, args.listed, channels);
   return out.build();
@@ -24,6 +24,7 @@ Claim::Reply Claim::decode(redis::Reply&& reply) {
   out.suspects = fields.flag();
   out.more = fields.flag();
   out.listed = fields.flag();
+  if (fields.number_follows()) out.settings = fields.number();
   out.envelopes = fields.rest();
   return out;
 }

@@ -39,6 +39,8 @@ struct Claim {
     bool suspects = false;    ///< there are suspects
     bool more = false;        ///< something is left in a list
     bool listed = false;      ///< as idle
+    /// The version of what is set for the topic; 0 = nothing is, below 0 = it cannot be read.
+    std::int64_t settings = 0;
     std::vector<std::string> envelopes;  ///< the i-th (from 0) has the tag {number, i + 1}
   };
 

@@ -42,7 +42,7 @@ Shape shape_of(std::span<const Produce::Item> items) {
 
 void name_keys(ScriptCommand& out, const TopicKeys& keys, const Produce::Args& args,
                const Shape& shape) {
-  std::array<std::string_view, 6 + list_count> names{args.producer_key, keys.idle, keys.stats};
+  std::array<std::string_view, 7 + list_count> names{args.producer_key, keys.idle, keys.stats};
   std::size_t count = 3;
   for (const List list : all_lists) {
     if (shape.immediate[static_cast<std::size_t>(list)] > 0) names[count++] = keys.ready(list);
@@ -52,6 +52,7 @@ void name_keys(ScriptCommand& out, const TopicKeys& keys, const Produce::Args& a
     names[count++] = keys.delayed_data;
   }
   if (shape.chosen) names[count++] = keys.ids;
+  if (args.settings.wanted()) names[count++] = keys.settings;
   out.keys(std::span(names).first(count));
 }
 
@@ -81,6 +82,7 @@ Produce::Encoded Produce::encode(const TopicKeys& keys, const Args& args,
              item.envelope);
     encoded.special.push_back(static_cast<std::uint32_t>(i));
   }
+  if (args.settings.wanted()) out.args(args.settings.must_be.value_or(-1));
   out.args(channels);
   encoded.command = out.build();
   return encoded;
@@ -90,8 +92,11 @@ Produce::Reply Produce::decode(redis::Reply&& reply) {
   Fields fields(script, std::move(reply));
   Reply out;
   out.now = fields.count();
-  out.again = fields.word({"ok", "again"}) == 1;
+  const std::size_t state = fields.word({"ok", "again", "stale"});
+  out.again = state == 1;
+  out.stale = state == 2;
   out.mute = fields.flag();
+  if (fields.skip("settings")) out.settings = fields.number();
   out.duplicates.reserve(fields.left());
   while (fields.left() > 0) {
     const std::int64_t at = fields.count();

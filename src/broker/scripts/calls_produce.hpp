@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -25,11 +26,22 @@ struct Produce {
     std::string_view id;
     std::string_view envelope;
   };
+  struct SettingsLook {
+    bool look = false;
+    /// Nothing is stored, and the answer is `stale`, if the version is another one than this (0 =
+    /// nothing is set).
+    std::optional<std::int64_t> must_be;
+
+    [[nodiscard]] bool wanted() const noexcept { return look || must_be.has_value(); }
+  };
   struct Args {
     std::string_view producer_key;  ///< TopicKeys::producer(id)
     std::uint64_t number = 0;       ///< of this batch; rises from batch to batch of one producer
     std::chrono::milliseconds kept{0};  ///< for how long the number is remembered
     std::span<const Item> items;
+    /// Whether the script looks at what is set for the topic. That costs a key and a look, so it is
+    /// done where it matters only.
+    SettingsLook settings;
   };
   struct Encoded {
     redis::Command command;
@@ -40,7 +52,13 @@ struct Produce {
   struct Reply {
     std::int64_t now = 0;
     bool again = false;  ///< this batch was applied before: no message was stored
-    bool mute = false;   ///< publishing is refused: no idle consumer can be woken
+    /// The settings were to have a certain version and have another one: nothing was changed, and
+    /// the number may be used again.
+    bool stale = false;
+    bool mute = false;  ///< publishing is refused: no idle consumer can be woken
+    /// If they were looked at: the version of the settings; 0 = nothing is set, below 0 = it cannot
+    /// be read.
+    std::optional<std::int64_t> settings;
     /// Places in the last group, from 0; as they were when it was applied.
     std::vector<std::uint32_t> duplicates;
   };

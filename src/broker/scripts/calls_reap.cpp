@@ -29,9 +29,9 @@ Reap::Reply Reap::decode(redis::Reply&& reply) {
 }
 
 redis::Command Sweep::encode(const TopicKeys& keys, const Args& args, redis::ChannelKind channels) {
-  ScriptCommand out(script, 19);
+  ScriptCommand out(script, 20);
   out.keys(keys.ready(), keys.delayed, keys.consumers, keys.idle, keys.stats, keys.dlq,
-           keys.dlq_data, keys.ids);
+           keys.dlq_data, keys.ids, keys.settings);
   out.args(args.consumer, args.number, args.most, args.bytes);
   out.args(args.drop ? "drop" : "dead", args.longest_lease, args.dead_cap, channels);
   return out.build();
@@ -48,6 +48,7 @@ Sweep::Reply Sweep::decode(redis::Reply&& reply) {
   out.suspects = fields.flag();
   out.waits = fields.flag();
   out.listed = fields.flag();
+  if (fields.number_follows()) out.settings = fields.number();
   out.dropped = fields.rest();
   return out;
 }

@@ -66,6 +66,8 @@ struct Sweep {
     bool suspects = false;  ///< there are suspects
     bool waits = false;     ///< something is to be claimed
     bool listed = false;    ///< the consumer is, as idle or as told of work
+    /// The version of what is set for the topic; 0 = nothing is, below 0 = it cannot be read.
+    std::int64_t settings = 0;
     std::vector<std::string> dropped;
   };
 

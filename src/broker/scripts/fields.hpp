@@ -27,6 +27,17 @@ class Fields {
   }
 
   [[nodiscard]] std::size_t left() const { return reply_.size() - at_; }
+  /// Whether a number comes next.
+  [[nodiscard]] bool number_follows() {
+    return left() > 0 && reply_.at(at_).kind() == redis::Reply::Kind::integer;
+  }
+  /// Whether this word comes next; it is passed over.
+  bool skip(std::string_view word) {
+    if (left() == 0 || reply_.at(at_).kind() != redis::Reply::Kind::string) return false;
+    if (reply_.at(at_).as_string() != word) return false;
+    ++at_;
+    return true;
+  }
 
   std::int64_t number() {
     redis::Reply& field = next("a number");

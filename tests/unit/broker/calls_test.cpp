@@ -10,6 +10,7 @@
 #include "broker/scripts/calls_dead_letters.hpp"
 #include "broker/scripts/calls_forget.hpp"
 #include "broker/scripts/calls_reap.hpp"
+#include "broker/scripts/calls_settings.hpp"
 #include "broker/scripts/calls_settle.hpp"
 #include "broker/scripts/calls_stats.hpp"
 #include "broker/scripts/calls_tend.hpp"
@@ -49,8 +50,9 @@ TEST(ClaimCall, NamesKeysAndArgumentsAsTheScriptDoes) {
   args.list = true;
   const auto call = script_call(Claim::encode(keys, args, plain));
   EXPECT_EQ(call.script, "claim");
-  EXPECT_EQ(call.keys, k({"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed",
-                          "delayed:data", "processing:c.1", "consumers", "idle", "stats"}));
+  EXPECT_EQ(call.keys,
+            k({"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed",
+               "delayed:data", "processing:c.1", "consumers", "idle", "stats", "settings"}));
   EXPECT_EQ(call.argv, (Strings{"50", "c.1", "30000", "100", "7", "1", "4096", "8", "-1", "1", "0",
                                 "PUBLISH"}));
 }
@@ -71,6 +73,11 @@ TEST(ClaimCall, ReadsWhatWasTaken) {
   EXPECT_TRUE(none.lapsed.empty());
   EXPECT_TRUE(none.more);
   EXPECT_TRUE(none.envelopes.empty());
+  EXPECT_EQ(none.settings, 0);
+  const Claim::Reply set = Claim::decode(flat({"5", "ok", "-1", "", "0", "1", "0", "77", "e1"}));
+  EXPECT_EQ(set.settings, 77);
+  EXPECT_EQ(set.envelopes, (Strings{"e1"}));
+  EXPECT_EQ(Claim::decode(flat({"5", "ok", "-1", "", "0", "1", "0", "-1"})).settings, -1);
   const Claim::Reply lost = Claim::decode(flat({"5", "lost"}));
   EXPECT_TRUE(lost.lost);
   EXPECT_EQ(lost.now, 5);
@@ -84,7 +91,7 @@ TEST(ClaimCall, RefusesRepliesOfAnotherShape) {
         Strings{"5", "lost", "more"}, Strings{"5", "ok"}, Strings{"5", "ok", "-1", "", "0", "0"},
         Strings{"5", "ok", "-1", "", "2", "0", "0"}, Strings{"5", "ok", "-1", "7", "0", "0", "0"},
         Strings{"5", "ok", "-1", "", "0", "0", "2"},
-        Strings{"5", "ok", "-1", "", "0", "0", "0", "7"}}) {
+        Strings{"5", "ok", "-1", "", "0", "0", "0", "7", "7"}}) {
     EXPECT_THROW((void)Claim::decode(flat(bad)), ProtocolError);
   }
   Reply nested = flat({"5", "ok", "-1", "", "0", "0", "0"});
@@ -285,7 +292,7 @@ TEST(SweepCall, NamesAllListsAndReadsWhatItFound) {
   const auto call = script_call(Sweep::encode(keys, args, plain));
   EXPECT_EQ(call.script, "sweep");
   EXPECT_EQ(call.keys, k({"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed",
-                          "consumers", "idle", "stats", "dlq", "dlq:data", "ids"}));
+                          "consumers", "idle", "stats", "dlq", "dlq:data", "ids", "settings"}));
   EXPECT_EQ(call.argv, (Strings{"c", "4", "10", "20", "drop", "60000", "0", "PUBLISH"}));
   args.drop = false;
   EXPECT_EQ(script_call(Sweep::encode(keys, args, plain)).argv[4], "dead");
@@ -297,6 +304,86 @@ TEST(SweepCall, NamesAllListsAndReadsWhatItFound) {
   EXPECT_TRUE(got.waits);
   EXPECT_FALSE(got.listed);
   EXPECT_EQ(got.dropped, (Strings{"x"}));
+  EXPECT_EQ(got.settings, 0);
+  const Sweep::Reply set = Sweep::decode(flat({"5", "ok", "0", "0", "", "0", "0", "0", "77", "x"}));
+  EXPECT_EQ(set.settings, 77);
+  EXPECT_EQ(set.dropped, (Strings{"x"}));
+}
+
+TEST(SettingsCalls, ReadWhatIsSetAndKeepWhatTheyDoNotKnow) {
+  const auto call = script_call(Settings::encode(keys, {}));
+  EXPECT_EQ(call.script, "settings");
+  EXPECT_EQ(call.keys, k({"settings"}));
+  EXPECT_TRUE(call.argv.empty());
+  const Settings::Reply got =
+      Settings::decode(flat({"5", "ok", "77", "partitions", "=16", "active", "=4", "ids_active",
+                             "=2", "ids_until", "=9", "rate", "=5/1000"}));
+  EXPECT_TRUE(got.unreadable.empty());
+  EXPECT_EQ(got.settings.version, 77);
+  EXPECT_EQ(got.settings.partitions, 16);
+  EXPECT_EQ(got.settings.active, 4);
+  EXPECT_EQ(got.settings.ids_active, 2);
+  ASSERT_EQ(got.settings.others.size(), 1U) << "what a partition knows of itself is no setting";
+  EXPECT_EQ(got.settings.others[0].first, "rate");
+  EXPECT_EQ(got.settings.others[0].second, "5/1000");
+  EXPECT_EQ(Settings::decode(flat({"5", "wrong", "active"})).unreadable, "active");
+  for (const Strings& bad :
+       {Strings{"5", "ok"}, Strings{"5", "ok", "-1"}, Strings{"5", "wrong"},
+        Strings{"5", "wrong", "active", "more"}, Strings{"5", "ok", "7", "partitions"},
+        Strings{"5", "ok", "7", "partitions", "=0"}, Strings{"5", "ok", "7", "partitions", "=1025"},
+        Strings{"5", "ok", "7", "partitions", "=2", "active", "=3"},
+        Strings{"5", "ok", "7", "active", "=2"}, Strings{"5", "ok", "7", "partitions", "=many"},
+        Strings{"5", "what"}}) {
+    EXPECT_THROW((void)Settings::decode(flat(bad)), ProtocolError);
+  }
+}
+
+TEST(SettingsCalls, NameWhatIsToChangeAndReadHowItEnded) {
+  Configure::Args args;
+  const auto nothing = script_call(Configure::encode(keys, args, plain));
+  EXPECT_EQ(nothing.script, "configure");
+  EXPECT_EQ(nothing.keys, k({"settings", "idle"}));
+  EXPECT_EQ(nothing.argv, (Strings{"-1", "0", "PUBLISH"}));
+  args.only_version = 0;
+  args.touch = true;
+  args.partitions = 16;
+  args.active = 4;
+  args.ids_active = 2;
+  EXPECT_EQ(script_call(Configure::encode(keys, args, redis::ChannelKind::sharded)).argv,
+            (Strings{"0", "1", "partitions", "16", "active", "4", "ids_active", "2", "SPUBLISH"}));
+  using State = Configure::State;
+  const Configure::Reply done =
+      Configure::decode(flat({"5", "ok", "9", "partitions", "=16", "active", "=1"}));
+  EXPECT_EQ(done.state, State::done);
+  EXPECT_EQ(done.settings.version, 9);
+  EXPECT_EQ(done.settings.partitions, 16);
+  EXPECT_EQ(Configure::decode(flat({"5", "other", "9"})).state, State::other);
+  const Configure::Reply refused =
+      Configure::decode(flat({"5", "refused", "partitions", "9", "partitions", "=3"}));
+  EXPECT_EQ(refused.state, State::refused);
+  EXPECT_EQ(refused.field, "partitions");
+  EXPECT_EQ(refused.settings.partitions, 3);
+  const Configure::Reply wrong = Configure::decode(flat({"5", "wrong", "version"}));
+  EXPECT_EQ(wrong.state, State::unreadable);
+  EXPECT_EQ(wrong.field, "version");
+  EXPECT_THROW((void)Configure::decode(flat({"5", "wrong", "version", "1"})), ProtocolError);
+  EXPECT_THROW((void)Configure::decode(flat({"5", "refused", "=x"})), ProtocolError);
+}
+
+TEST(SettingsCalls, CopyAllThatWasRead) {
+  CopySettings::Args args;
+  args.settings.version = 9;
+  args.settings.partitions = 3;
+  args.settings.active = 2;
+  args.settings.others.emplace_back("rate", "5/1000");
+  const auto call = script_call(CopySettings::encode(keys, args, plain));
+  EXPECT_EQ(call.script, "copy_settings");
+  EXPECT_EQ(call.keys, k({"settings", "idle"}));
+  EXPECT_EQ(call.argv, (Strings{"9", "partitions", "3", "active", "2", "ids_active", "1", "rate",
+                                "5/1000", "PUBLISH"}));
+  EXPECT_EQ(CopySettings::decode(flat({"5", "9"})).version, 9);
+  EXPECT_THROW((void)CopySettings::decode(flat({"5"})), ProtocolError);
+  EXPECT_THROW((void)CopySettings::decode(flat({"5", "9", "1"})), ProtocolError);
 }
 
 TEST(CancelCalls, SpeakTheirScripts) {

@@ -15,8 +15,8 @@ TEST(TopicKeys, AllNamesOfATopicShareItsHashTag) {
   for (const List list : all_lists) names.insert(keys.ready(list));
   names.insert({keys.delayed, keys.delayed_data, keys.consumers, keys.dlq, keys.dlq_data, keys.ids,
                 keys.idle, keys.stats, keys.processing("c1"), keys.producer("p1"),
-                keys.channel("c1")});
-  EXPECT_EQ(names.size(), 15U);
+                keys.channel("c1"), keys.settings});
+  EXPECT_EQ(names.size(), 16U);
   for (const std::string& name : names) {
     EXPECT_EQ(name.rfind("app:{mail.out:eu-1}:", 0), 0U) << name;
   }
@@ -40,6 +40,7 @@ TEST(TopicKeys, NamesAreThoseOfTheProtocol) {
   EXPECT_EQ(keys.idle, "mx:{t}:idle");
   EXPECT_EQ(keys.channel("c"), "mx:{t}:to:c");
   EXPECT_EQ(keys.stats, "mx:{t}:stats");
+  EXPECT_EQ(keys.settings, "mx:{t}:settings");
   EXPECT_EQ(topics_key(""), "mx:topics");
   EXPECT_EQ(topics_key("app"), "app:topics");
 }

@@ -168,6 +168,43 @@ TEST(ProduceBatch, RefusesWhatNoEnvelopeHoldsAndGoesOn) {
             plain("b"));
 }
 
+TEST(ProduceBatch, NamesTheSettingsOnlyIfTheyAreToBeLookedAt) {
+  OutgoingEnvelope chosen = message("a");
+  chosen.chosen = true;
+  ProduceBatch batch(limits());
+  EXPECT_TRUE(batch.add(chosen));
+  const auto built = [&](const Produce::SettingsLook& look) {
+    return script_call(batch.build(keys, "k", 1, 1s, redis::ChannelKind::plain, look).command);
+  };
+  Produce::SettingsLook look;
+  const test::ScriptCall without = built(look);
+  EXPECT_EQ(without.keys.back(), keys.ids);
+  look.look = true;
+  const test::ScriptCall looking = built(look);
+  EXPECT_EQ(looking.keys.back(), keys.settings);
+  EXPECT_EQ(looking.keys.size(), without.keys.size() + 1);
+  EXPECT_EQ(looking.argv.size(), without.argv.size() + 1);
+  EXPECT_EQ(looking.argv[looking.argv.size() - 2], "-1");
+  look.must_be = 77;
+  const test::ScriptCall sure = built(look);
+  EXPECT_EQ(sure.argv[sure.argv.size() - 2], "77");
+  EXPECT_EQ(sure.argv.back(), "PUBLISH");
+}
+
+TEST(ProduceReply, TellsTheVersionOfTheSettingsIfTheyWereLookedAt) {
+  EXPECT_FALSE(Produce::decode(flat({"5", "ok", "0", "1"})).settings.has_value());
+  const Produce::Reply got = Produce::decode(flat({"5", "ok", "0", "settings", "77", "1", "3"}));
+  EXPECT_EQ(got.settings, 77);
+  EXPECT_FALSE(got.stale);
+  EXPECT_EQ(got.duplicates, (std::vector<std::uint32_t>{0, 2}));
+  const Produce::Reply stale = Produce::decode(flat({"5", "stale", "0", "settings", "-1"}));
+  EXPECT_TRUE(stale.stale);
+  EXPECT_FALSE(stale.again);
+  EXPECT_EQ(stale.settings, -1);
+  EXPECT_THROW((void)Produce::decode(flat({"5", "ok", "0", "settings"})), redis::ProtocolError);
+  EXPECT_THROW((void)Produce::decode(flat({"5", "ok", "0", "others", "7"})), redis::ProtocolError);
+}
+
 TEST(ProduceReply, IsReadWithItsDuplicates) {
   const Produce::Reply got = Produce::decode(flat({"5", "ok", "0", "1", "3"}));
   EXPECT_FALSE(got.again);
