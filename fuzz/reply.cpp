@@ -13,6 +13,7 @@
 #include "broker/scripts/calls_dead_letters.hpp"
 #include "broker/scripts/calls_forget.hpp"
 #include "broker/scripts/calls_produce.hpp"
+#include "broker/scripts/calls_raise_ids.hpp"
 #include "broker/scripts/calls_reap.hpp"
 #include "broker/scripts/calls_settings.hpp"
 #include "broker/scripts/calls_settle.hpp"
@@ -74,7 +75,7 @@ void check_limits(const Reply& reply) {
 }
 
 using Reader = void (*)(Reply&&);
-constexpr std::array<Reader, 25> readers{
+constexpr std::array<Reader, 26> readers{
     [](Reply&& r) {
       for (const std::string& each : broker::Claim::decode(std::move(r)).envelopes) {
         (void)broker::parse_envelope(each);
@@ -112,6 +113,7 @@ constexpr std::array<Reader, 25> readers{
     [](Reply&& r) { (void)broker::Settings::decode(std::move(r)); },
     [](Reply&& r) { (void)broker::Configure::decode(std::move(r)); },
     [](Reply&& r) { (void)broker::CopySettings::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::RaiseIds::decode(std::move(r)); },
 };
 
 void read_as(Reader reader, Reply reply) {

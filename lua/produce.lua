@@ -6,7 +6,8 @@
 --         then for each list used the count of plain envelopes, then those envelopes list by list,
 --         then five for each other message, in their order: place (0 = delayed, else which of the lists used),
 --         due ms, id, id until ms (0 = generated id), envelope;
---         with settings in KEYS: the version that they must have (-1 = any; 0 = nothing may be set);
+--         with settings in KEYS: the version that they must have (-1 = any; 0 = nothing may be set) and, behind a space,
+--         the ms until which an id or a key of this batch may be in work (if it is to be noted);
 --         last: the command that publishes, PUBLISH or SPUBLISH
 -- returns now, 'ok', nobody can be woken as publishing is refused (0/1), with settings in KEYS 'settings' and their version
 --         (0 = nothing is set, -1 = it cannot be read), and the place in the last group (from 1) of each duplicate: its
@@ -18,7 +19,8 @@
 -- cost    O(messages), and O(log delayed) for each delayed one; the first write is one that a full Redis refuses
 -- keeps   the number is stored after the messages, so an error in between can repeat but not lose them; it is stored
 --         with the places of the duplicates, and also if all were duplicates, so that a late copy does not find their
---         ids free by then; an id's entry is written after its message;
+--         ids free by then; an id's entry is written after its message; until when ids and keys are in work is noted
+--         before them;
 --         a list that was empty, or a message that is now the first of the delayed ones, wakes an idle consumer; so
 --         does what comes to others, or comes again, unless one was told less than 20 ms ago
 -- @include now
@@ -32,12 +34,13 @@ local delayed, data, ids
 if ARGV[4] == '1' then delayed, data = KEYS[spot], KEYS[spot + 1] spot = spot + 2 end
 if ARGV[5] == '1' then ids = KEYS[spot] spot = spot + 1 end
 local out = {now, 'ok', 0}
-local must = -1
+local must, till, noted = -1, 0, nil
 if KEYS[spot] then
-  must = tonumber(ARGV[#ARGV])
+  local version, ids_until = string.match(ARGV[#ARGV], '^(%-?%d+) ?(%d*)$')
+  must, till = tonumber(version), tonumber(ids_until) or 0
   ARGV[#ARGV] = nil
-  local settings = KEYS[spot]
-  out[4], out[5] = 'settings', version_of(redis.call('HGET', settings, 'version'))
+  local set = redis.call('HMGET', KEYS[spot], 'version', 'ids_until')
+  out[4], out[5], noted = 'settings', version_of(set[1]), set[2]
 end
 local head_of_reply = #out
 local last = redis.call('GET', KEYS[1])
@@ -51,9 +54,11 @@ if number and number >= tonumber(ARGV[1]) then
   return out
 end
 if must >= 0 and out[5] ~= must then
+  begin_writing(KEYS[2])
   out[2] = 'stale'
   return out
 end
+if till > 0 and (tonumber(noted) or 0) < till then redis.call('HSET', KEYS[spot], 'ids_until', text(till)) end
 local at, added, first = 6 + lists, 0, false
 for i = 1, lists do
   local n = tonumber(ARGV[5 + i])

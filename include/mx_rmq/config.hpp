@@ -173,6 +173,7 @@ struct MQConfig {
   /// False: a message that expires is dropped and counted instead of becoming a dead letter.
   bool dead_letter_expired = true;
   /// How many dead letters a topic keeps; beyond it the oldest are dropped [0..2^53-1]. 0: no cap.
+  /// Each partition of a topic that has several keeps its part of them, rounded up.
   std::int64_t max_dead_letters = 0;
 
   // --- Upkeep ---

@@ -171,6 +171,13 @@ class ProduceOptions {
                   "`using namespace std::chrono_literals`");
     return *this;
   }
+  /// Messages of one key go to one partition of their topic (TopicSettings::partitions), which
+  /// keeps their order as a topic with one partition does: they are handed out in the order in
+  /// which they were produced, each once the call that produced the one before has ended. 1 to 256
+  /// bytes of UTF-8, of any characters. Chosen ids are compared within the partition of the key, so
+  /// the same id needs the same key. Default: none; a message goes to any partition then, or, with
+  /// a chosen id, to the partition of that.
+  ProduceOptions& key(std::string key);
   /// Chooses the message's id: 1 to 256 bytes of UTF-8, of any characters. While a message of the
   /// same topic with the same chosen id is waiting, delayed, in work or dead, producing it again
   /// changes nothing and returns the id (but see throw_if_duplicate). Default: a UUID of version 7,
@@ -211,6 +218,8 @@ class ProduceOptions {
   [[nodiscard]] const std::map<std::string, std::string>& headers() const noexcept {
     return headers_;
   }
+  /// The key that was set, if any.
+  [[nodiscard]] const std::optional<std::string>& key() const noexcept { return key_; }
   /// Whether throw_if_duplicate() was asked for.
   [[nodiscard]] bool throws_if_duplicate() const noexcept { return throw_if_duplicate_; }
 
@@ -221,6 +230,7 @@ class ProduceOptions {
   std::optional<std::chrono::milliseconds> ttl_;
   std::optional<std::string> message_id_;
   std::map<std::string, std::string> headers_;
+  std::optional<std::string> key_;
   bool throw_if_duplicate_ = false;
 };
 

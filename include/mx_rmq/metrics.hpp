@@ -43,7 +43,8 @@ struct TopicMetrics {
   std::int64_t delayed = 0;       ///< delayed or waiting for a retry
   std::int64_t dead_letters = 0;  ///< in its dead letters
   std::int64_t suspects = 0;      ///< of those pending: recovered twice, so to be run alone
-  std::int64_t consumers = 0;     ///< of all processes: those that hold, or lately held, messages
+  std::int64_t consumers = 0;     ///< of all processes: those that hold, or lately held, messages;
+                                  ///< of the partition that has most, if there are several
   double avg_time_ms = 0;         ///< mean time of a run that ended in this process; 0 without any
   double max_time_ms = 0;         ///< time of the longest of these runs
   MessageCounters counters;       ///< what has happened to its messages

@@ -78,7 +78,8 @@ class RedisMessageQueue {
                             ProduceOptions options = ProduceOptions());
 
   /// Produces several messages, of one or more topics, and gives their ids in order. Messages of
-  /// one topic and priority keep their order. All are checked before any is sent.
+  /// one topic and priority keep their order; if the topic has several partitions, those of one
+  /// key. All are checked before any is sent.
   ///
   /// If some fail, the others are enqueued all the same, and when all have ended the error of the
   /// first one that failed is thrown; Duplicate only if there is no other error. More messages than

@@ -51,8 +51,10 @@ class TopicSettings {
   TopicSettings();
 
   /// Over how many parts the topic is spread, 1 to 1024. Default: 1. Each part is in a slot of its
-  /// own, so that the topic can grow beyond one node of a Cluster. There can be more later, never
-  /// fewer. This version keeps the number and tells every process; it does not spread messages yet.
+  /// own, so that the topic can grow beyond one node of a Cluster. There can be more later, while
+  /// the topic is used, never fewer. Messages with a ProduceOptions::key, or a chosen id, go by the
+  /// new number once none that went by the old one can be in work any more; a topic that nobody has
+  /// used yet has all its parts at once.
   TopicSettings& partitions(int partitions);
   /// Not yet: how many messages are begun in a time, by all processes together; a burst may have as
   /// many.

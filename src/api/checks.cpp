@@ -41,6 +41,16 @@ void check_range(std::string_view argument, milliseconds value, milliseconds lea
     refuse_argument(argument, in_ms(value) + " is not allowed; " + allowed);
 }
 
+void check_short_text(const char* argument, std::string_view text) {
+  constexpr const char* allowed = "allowed are 1 to 256 bytes of UTF-8";
+  if (text.empty()) refuse_argument(argument, std::string("it is empty; ") + allowed);
+  if (text.size() > max_id_bytes)
+    refuse_argument(argument, "it has " + std::to_string(text.size()) + " bytes; " + allowed);
+  const std::size_t bad = runtime::utf8::find_invalid(text);
+  if (bad != std::string_view::npos)
+    refuse_argument(argument, "invalid UTF-8 at byte " + std::to_string(bad));
+}
+
 }  // namespace
 
 void validate_topic(std::string_view topic) {
@@ -52,15 +62,7 @@ void validate_topic(std::string_view topic) {
     refuse_argument("topic", runtime::text::quoted(topic) + " is not allowed" + allowed);
 }
 
-void validate_message_id(std::string_view id) {
-  if (id.empty()) refuse_argument("message_id", "it is empty; allowed are 1 to 256 bytes of UTF-8");
-  if (id.size() > max_id_bytes)
-    refuse_argument("message_id", "it has " + std::to_string(id.size()) +
-                                      " bytes; allowed are 1 to 256 bytes of UTF-8");
-  const std::size_t bad = runtime::utf8::find_invalid(id);
-  if (bad != std::string_view::npos)
-    refuse_argument("message_id", "invalid UTF-8 at byte " + std::to_string(bad));
-}
+void validate_message_id(std::string_view id) { check_short_text("message_id", id); }
 
 void validate_dead_letter_id(std::string_view id) {
   if (id.empty()) refuse_argument("id", "it is empty; allowed are 1 to 512 bytes");
@@ -83,6 +85,7 @@ void validate_produce_options(const ProduceOptions& options) {
     refuse_argument("priority", "it is none of low, normal, high");
   if (options.message_id()) validate_message_id(*options.message_id());
   if (!options.headers().empty()) validate_headers(options.headers());
+  if (options.key()) check_short_text("key", *options.key());
   if (options.throws_if_duplicate() && !options.message_id())
     refuse_argument("throw_if_duplicate",
                     "it needs a message_id; a generated one is never a duplicate");

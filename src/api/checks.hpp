@@ -38,7 +38,7 @@ void validate_message_id(std::string_view id);
 /// to 512 bytes.
 void validate_dead_letter_id(std::string_view id);
 
-/// delay and at, their ranges, ttl, priority, id, headers.
+/// delay and at, their ranges, ttl, priority, id, key, headers.
 void validate_produce_options(const ProduceOptions& options);
 
 /// The most partitions of a topic.

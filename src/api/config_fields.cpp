@@ -175,7 +175,8 @@ constexpr auto table = std::to_array<Field>({
     {"dead_letter_expired", BoolField{&MQConfig::dead_letter_expired},
      "False: a message that expires is dropped and counted."},
     {"max_dead_letters", CountField{&MQConfig::max_dead_letters, 0, (std::int64_t{1} << 53) - 1},
-     "Dead letters kept a topic, the oldest dropped first; 0: no cap."},
+     "Dead letters kept a topic, the oldest dropped first; 0: no cap. Of a topic with several "
+     "partitions each keeps its part, rounded up."},
     {"monitor_interval", DurationField{&MQConfig::monitor_interval, 10ms, day},
      "How often health and metrics of this process are brought up to date."},
     {"expired_check_interval", DurationField{&MQConfig::expired_check_interval, 10ms, day},

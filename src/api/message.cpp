@@ -95,6 +95,11 @@ ProduceOptions& ProduceOptions::header(std::string name, std::string value) {
   return *this;
 }
 
+ProduceOptions& ProduceOptions::key(std::string key) {
+  key_ = std::move(key);
+  return *this;
+}
+
 ProduceOptions& ProduceOptions::throw_if_duplicate(bool whether) {
   throw_if_duplicate_ = whether;
   return *this;

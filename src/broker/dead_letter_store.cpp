@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "broker/data/envelope.hpp"
+#include "broker/scripts/fields.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "redis/wire/call_end.hpp"
@@ -60,6 +61,20 @@ Task<std::vector<DeadLetterRecord>> DeadLetterStore::list(std::int64_t offset, s
     if (found.seen == 0) break;
     offset += found.seen;
     count -= found.seen;
+  }
+  co_return out;
+}
+
+Task<std::vector<std::int64_t>> DeadLetterStore::times(std::int64_t offset, std::int64_t count) {
+  std::vector<std::int64_t> out;
+  if (count == 0) co_return out;
+  redis::Command command = redis::Command::of("ZREVRANGE", broker_->keys().dlq, offset,
+                                              offset + count - 1, "WITHSCORES");
+  redis::Reply reply = co_await broker_->caller().plain(std::move(command), deadline());
+  Fields fields("ZREVRANGE", std::move(reply));
+  while (fields.left() > 0) {
+    static_cast<void>(fields.text());
+    out.push_back(fields.score());
   }
   co_return out;
 }

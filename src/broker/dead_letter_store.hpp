@@ -37,6 +37,8 @@ class DeadLetterStore {
   Task<std::int64_t> count();
   /// The newest first. `offset`, `count` 0 or more.
   Task<std::vector<DeadLetterRecord>> list(std::int64_t offset, std::int64_t count);
+  /// When those died that `list` would give: ms, the newest first.
+  Task<std::vector<std::int64_t>> times(std::int64_t offset, std::int64_t count);
   Task<std::optional<DeadLetterRecord>> get(std::string member);
 
   /// Ready again, as new, at the tail of its priority. False: there is none, or it is no envelope

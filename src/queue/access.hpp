@@ -68,6 +68,7 @@ class Access {
   /// Puts the topic into the set of topics, by and by, if that was not done lately.
   void note(const std::string& topic, TopicPort& port);
 
+  [[nodiscard]] const MQConfig& config() const noexcept { return config_; }
   /// Null unless it is open.
   [[nodiscard]] redis::Client* client() const noexcept { return client_.get(); }
   /// A Use with a port.

@@ -16,6 +16,8 @@
 #include "broker/describe.hpp"
 #include "mx_rmq/detail/payload_decode_error.hpp"
 #include "queue/core.hpp"
+#include "queue/whole_dead_letters.hpp"
+#include "queue/whole_topic.hpp"
 
 namespace mx_rmq {
 namespace {
@@ -84,17 +86,25 @@ DeadLetter dead_letter_of(const std::string& topic, broker::DeadLetterRecord rec
 
 // Each holds the core by itself: its handle may be gone before it is awaited.
 
+using queue::Whole;
+using queue::WholeTopic;
+
 Task<std::int64_t> count_letters(Core core, std::string topic) {
   co_await core->loop().schedule();
-  const queue::Access::Port port(core->access(), topic);
-  co_return co_await port->dead_letters.count();
+  const queue::Access::Use use(core->access());
+  Whole whole = co_await WholeTopic::find(&core->access(), std::move(topic));
+  WholeTopic::Call<std::int64_t> count = [](WholeTopic::Part& part) {
+    return part.dead_letters.count();
+  };
+  co_return co_await WholeTopic::sum(std::move(whole), std::move(count));
 }
 
 Task<std::vector<DeadLetter>> list_letters(Core core, std::string topic, std::int64_t offset,
                                            std::int64_t most) {
   co_await core->loop().schedule();
-  const queue::Access::Port port(core->access(), topic);
-  auto records = co_await port->dead_letters.list(offset, most);
+  const queue::Access::Use use(core->access());
+  const Whole whole = co_await WholeTopic::find(&core->access(), topic);
+  auto records = co_await queue::list_dead_letters(whole, offset, most);
   std::vector<DeadLetter> letters;
   letters.reserve(records.size());
   for (auto& record : records) letters.push_back(dead_letter_of(topic, std::move(record)));
@@ -103,8 +113,13 @@ Task<std::vector<DeadLetter>> list_letters(Core core, std::string topic, std::in
 
 Task<std::optional<DeadLetter>> get_letter(Core core, std::string topic, std::string id) {
   co_await core->loop().schedule();
-  const queue::Access::Port port(core->access(), topic);
-  auto record = co_await port->dead_letters.get(std::move(id));
+  const queue::Access::Use use(core->access());
+  const Whole whole = co_await WholeTopic::find(&core->access(), topic);
+  std::optional<broker::DeadLetterRecord> record;
+  WholeTopic::Call<bool> get = [&record, &id](WholeTopic::Part& part) {
+    return queue::find_dead_letter(&part, id, &record);
+  };
+  co_await WholeTopic::somewhere(whole, id, std::move(get));
   std::optional<DeadLetter> letter;
   if (record) letter = dead_letter_of(topic, std::move(*record));
   co_return letter;
@@ -112,26 +127,42 @@ Task<std::optional<DeadLetter>> get_letter(Core core, std::string topic, std::st
 
 Task<bool> requeue_letter(Core core, std::string topic, std::string id) {
   co_await core->loop().schedule();
-  const queue::Access::Port port(core->access(), topic);
-  co_return co_await port->dead_letters.requeue(std::move(id));
+  const queue::Access::Use use(core->access());
+  Whole whole = co_await WholeTopic::find(&core->access(), std::move(topic));
+  WholeTopic::Call<bool> requeue = [&id](WholeTopic::Part& part) {
+    return part.dead_letters.requeue(id);
+  };
+  co_return co_await WholeTopic::somewhere(std::move(whole), id, std::move(requeue));
 }
 
 Task<std::int64_t> requeue_letters(Core core, std::string topic) {
   co_await core->loop().schedule();
-  const queue::Access::Port port(core->access(), topic);
-  co_return co_await port->dead_letters.requeue_all();
+  const queue::Access::Use use(core->access());
+  Whole whole = co_await WholeTopic::find(&core->access(), std::move(topic));
+  WholeTopic::Call<std::int64_t> requeue = [](WholeTopic::Part& part) {
+    return part.dead_letters.requeue_all();
+  };
+  co_return co_await WholeTopic::sum(std::move(whole), std::move(requeue));
 }
 
 Task<bool> remove_letter(Core core, std::string topic, std::string id) {
   co_await core->loop().schedule();
-  const queue::Access::Port port(core->access(), topic);
-  co_return co_await port->dead_letters.remove(std::move(id));
+  const queue::Access::Use use(core->access());
+  Whole whole = co_await WholeTopic::find(&core->access(), std::move(topic));
+  WholeTopic::Call<bool> remove = [&id](WholeTopic::Part& part) {
+    return part.dead_letters.remove(id);
+  };
+  co_return co_await WholeTopic::somewhere(std::move(whole), id, std::move(remove));
 }
 
 Task<std::int64_t> purge_letters(Core core, std::string topic) {
   co_await core->loop().schedule();
-  const queue::Access::Port port(core->access(), topic);
-  co_return co_await port->dead_letters.purge();
+  const queue::Access::Use use(core->access());
+  Whole whole = co_await WholeTopic::find(&core->access(), std::move(topic));
+  WholeTopic::Call<std::int64_t> purge = [](WholeTopic::Part& part) {
+    return part.dead_letters.purge();
+  };
+  co_return co_await WholeTopic::sum(std::move(whole), std::move(purge));
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <exception>
 #include <memory>
 #include <set>
 #include <string>
@@ -9,6 +11,7 @@
 #include "broker/topic_stats.hpp"
 #include "mx_rmq/metrics.hpp"
 #include "queue/core.hpp"
+#include "queue/whole_topic.hpp"
 
 namespace mx_rmq {
 namespace {
@@ -28,6 +31,20 @@ TopicMetrics topic_metrics_of(const broker::TopicReport& report) {
   return metrics;
 }
 
+// The figures of one partition more.
+void add(TopicMetrics& sum, const TopicMetrics& part) {
+  sum.pending += part.pending;
+  sum.suspects += part.suspects;
+  sum.processing += part.processing;
+  sum.delayed += part.delayed;
+  sum.dead_letters += part.dead_letters;
+  // Who consumes the topic consumes each of its partitions.
+  sum.consumers = std::max(sum.consumers, part.consumers);
+  for (const auto& counter : api::counters) {
+    sum.counters.*counter.member += part.counters.*counter.member;
+  }
+}
+
 Task<MetricsSnapshot> collect_metrics(std::shared_ptr<detail::QueueCore> core,
                                       std::vector<std::string> topics) {
   co_await core->loop().schedule();
@@ -35,10 +52,18 @@ Task<MetricsSnapshot> collect_metrics(std::shared_ptr<detail::QueueCore> core,
   MetricsSnapshot snapshot;
   for (const auto& topic : topics) {
     if (snapshot.topics.contains(topic)) continue;
+    const queue::Whole whole = co_await queue::WholeTopic::find(&core->access(), topic);
     const auto deadline = core->loop().now() + runtime::Duration(core->config().command_timeout);
-    const queue::TopicPorts::Use port = core->access().port(topic);
-    const broker::TopicReport report = co_await broker::report_topic(port->broker, deadline);
-    snapshot.topics[topic] = topic_metrics_of(report);
+    queue::WholeTopic::Call<broker::TopicReport> report =
+        [deadline](queue::WholeTopic::Part& part) {
+          return broker::report_topic(part.broker, deadline);
+        };
+    const auto ends =
+        co_await queue::WholeTopic::everywhere<broker::TopicReport>(whole, std::move(report));
+    if (ends.error) std::rethrow_exception(ends.error);
+    TopicMetrics metrics;
+    for (const auto& each : ends.results) add(metrics, topic_metrics_of(*each));
+    snapshot.topics[topic] = metrics;
   }
   snapshot.reconnects = core->reconnects();
   if (core->engine()) {

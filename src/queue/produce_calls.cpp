@@ -8,6 +8,7 @@
 
 #include "broker/produce/producer.hpp"
 #include "mx_rmq/errors.hpp"
+#include "queue/routed_produce.hpp"
 #include "runtime/scope.hpp"
 #include "runtime/text.hpp"
 
@@ -49,18 +50,43 @@ struct BatchCall {
   }
 };
 
-// Submits to one topic. `producer` and `batch` outlive it.
-Task<> submit_to_topic(broker::Producer* producer, BatchCall* batch,
+bool all_go_plain(const TopicPort& port, const BatchCall& batch,
+                  const std::vector<std::size_t>& places) {
+  return std::ranges::all_of(
+      places, [&](std::size_t place) { return goes_plain(port, batch.envelopes[place]); });
+}
+
+// Submits to one topic, and says what became of each message.
+Task<std::vector<broker::ProduceOutcome>> submit(Access* access, TopicPort* port, BatchCall* batch,
+                                                 const std::vector<std::size_t>* places) {
+  std::vector<broker::ProduceOutcome> outcomes;
+  if (all_go_plain(*port, *batch, *places)) {
+    std::vector<broker::OutgoingEnvelope> messages;
+    messages.reserve(places->size());
+    for (const std::size_t place : *places) {
+      messages.push_back(std::move(batch->envelopes[place]));
+    }
+    outcomes = co_await port->producer.submit_all(std::move(messages), batch->deadline);
+    co_return outcomes;
+  }
+  std::vector<broker::OutgoingEnvelope*> messages;
+  messages.reserve(places->size());
+  for (const std::size_t place : *places) messages.push_back(&batch->envelopes[place]);
+  outcomes = co_await produce_all_routed(access, port, std::move(messages), batch->deadline);
+  for (const std::size_t place : *places) batch->ids[place] = batch->envelopes[place].id;
+  co_return outcomes;
+}
+
+// Submits to one topic. `access`, `port` and `batch` outlive it.
+Task<> submit_to_topic(Access* access, TopicPort* port, BatchCall* batch,
                        std::vector<std::size_t> places) {
-  std::vector<broker::OutgoingEnvelope> messages;
   std::vector<bool> refuse;
-  messages.reserve(places.size());
+  refuse.reserve(places.size());
   for (const std::size_t place : places) {
     refuse.push_back(batch->envelopes[place].refuse_duplicate);
-    messages.push_back(std::move(batch->envelopes[place]));
   }
   try {
-    const auto outcomes = co_await producer->submit_all(std::move(messages), batch->deadline);
+    const auto outcomes = co_await submit(access, port, batch, &places);
     for (std::size_t i = 0; i < outcomes.size(); ++i) {
       if (outcomes[i].error) {
         batch->fail(places[i], outcomes[i].error);
@@ -84,7 +110,7 @@ Task<> submit_part(QueueCore* core, BatchCall* batch, std::size_t from, std::siz
   for (auto& [topic, places] : by_topic) {
     ports.push_back(core->access().port(topic));
     core->access().note(topic, *ports.back());
-    scope.spawn(submit_to_topic(&ports.back()->producer, batch, std::move(places)));
+    scope.spawn(submit_to_topic(&core->access(), &*ports.back(), batch, std::move(places)));
   }
   co_await scope.join();
 }
@@ -100,8 +126,13 @@ Task<std::string> produce(std::shared_ptr<QueueCore> core, std::string topic,
   const TopicPorts::Use port = access.port(topic);
   access.note(topic, *port);
   const TimePoint deadline = core->loop().now() + Duration(core->config().produce_timeout);
-  broker::Producer::Submission submission = port->producer.submit(envelope, deadline);
-  const broker::Produced produced = co_await submission;
+  broker::Produced produced = broker::Produced::enqueued;
+  if (goes_plain(*port, envelope)) {
+    broker::Producer::Submission submission = port->producer.submit(envelope, deadline);
+    produced = co_await submission;
+  } else {
+    produced = co_await produce_routed(&access, &*port, &envelope, deadline);
+  }
   if (produced == broker::Produced::duplicate && envelope.refuse_duplicate) {
     std::vector<std::string> ids(1, envelope.id);
     throw_duplicate(std::move(ids));

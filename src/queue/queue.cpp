@@ -10,6 +10,7 @@
 #include "api/message_headers.hpp"
 #include "api/payload.hpp"
 #include "api/uuid7.hpp"
+#include "broker/data/partitions.hpp"
 #include "mx_rmq/async.hpp"
 #include "mx_rmq/errors.hpp"
 #include "mx_rmq/sync_wait.hpp"
@@ -44,6 +45,10 @@ broker::OutgoingEnvelope make_envelope(const MQConfig& config, const std::string
   envelope.refuse_duplicate = options.throws_if_duplicate();
   envelope.id = envelope.chosen ? *options.message_id() : api::make_uuid7();
   if (!options.headers().empty()) envelope.headers = api::encode_headers(options.headers());
+  envelope.keyed = options.key().has_value();
+  if (envelope.keyed || envelope.chosen) {
+    envelope.route = broker::route_hash(envelope.keyed ? *options.key() : envelope.id);
+  }
   envelope.payload = api::encode_payload(payload, config.max_payload_bytes);
   return envelope;
 }

@@ -9,7 +9,7 @@
 namespace mx_rmq::queue {
 
 struct TopicPorts::Entry {
-  std::string topic;
+  std::string tag;
   std::unique_ptr<TopicPort> port;
   std::size_t uses = 0;
   runtime::TimePoint since{};           // unused
@@ -36,14 +36,15 @@ TopicPorts::~TopicPorts() {
   if (timer_) client_.loop().cancel(timer_);
 }
 
-TopicPorts::Use TopicPorts::use(const std::string& topic) {
-  auto found = entries_.find(topic);
+TopicPorts::Use TopicPorts::use(const std::string& tag, const std::string& topic, int partition) {
+  auto found = entries_.find(tag);
   if (found == entries_.end()) {
     auto made = std::make_unique<Entry>();
-    made->topic = topic;
-    made->port =
-        std::make_unique<TopicPort>(client_, scope_, config_, topic, producer_id_, last_number_);
-    found = entries_.emplace(topic, std::move(made)).first;
+    made->tag = tag;
+    const broker::TopicKeys keys(config_.queue_prefix, topic, partition);
+    made->port = std::make_unique<TopicPort>(client_, scope_, config_, keys, partition,
+                                             producer_id_, last_number_);
+    found = entries_.emplace(tag, std::move(made)).first;
   } else if (found->second->uses == 0) {
     unused_.erase(found->second->place);
   }
@@ -64,7 +65,7 @@ bool TopicPorts::erase(Entry& entry) {
   if (!entry.port->producer.idle()) return false;
   last_number_ = std::max(last_number_, entry.port->producer.last_number());
   unused_.erase(entry.place);
-  entries_.erase(std::string(entry.topic));
+  entries_.erase(std::string(entry.tag));
   return true;
 }
 

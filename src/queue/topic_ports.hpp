@@ -16,9 +16,9 @@
 
 namespace mx_rmq::queue {
 
-/// The ports of a queue by topic, made as they are used. One that nobody uses and that has nothing
-/// under way goes after a while, and so does the one that has been unused for longest when many
-/// are: whoever speaks to many topics does not pay for them for ever.
+/// The ports of a queue by topic and partition, made as they are used. One that nobody uses and
+/// that has nothing under way goes after a while, and so does the one that has been unused for
+/// longest when many are: whoever speaks to many topics does not pay for them for ever.
 ///
 /// A port made anew goes on with the producer id and beyond the batch numbers of all that went, so
 /// Redis keeps no further number for it and refuses late copies of what an earlier one has sent.
@@ -62,7 +62,10 @@ class TopicPorts {
     Entry* entry_;
   };
 
-  [[nodiscard]] Use use(const std::string& topic);
+  /// Of partition 0.
+  [[nodiscard]] Use use(const std::string& topic) { return use(topic, topic, 0); }
+  /// Of another one, which has that hash tag.
+  [[nodiscard]] Use use(const std::string& tag, const std::string& topic, int partition);
   /// The topic's port goes now, unless somebody uses it or it has something under way.
   void drop(const std::string& topic);
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }

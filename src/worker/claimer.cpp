@@ -8,6 +8,7 @@
 
 #include "api/batch.hpp"
 #include "runtime/planted.hpp"
+#include "worker/partitions.hpp"
 #include "worker/runner.hpp"
 #include "worker/suspects.hpp"
 #include "worker/sweeper.hpp"
@@ -402,6 +403,7 @@ void Claimer::claimed(Record& record, const Listing::Asked& asked, TimePoint sen
   next_claim(record, asked, result);
   set_alarm(record, result.alarm);
   others_.suspects.told(record.source, result.suspects);
+  others_.partitions.claimed(record.source, result.settings);
   if (!result.lapsed.empty()) others_.sweeper.lapsed(record.source, result.lapsed);
   others_.runner.take_in(what.deliveries, result.now);
   give_back_later();

@@ -20,6 +20,7 @@
 
 namespace mx_rmq::worker {
 
+class Partitions;
 class Runner;
 class Suspects;
 class Sweeper;
@@ -30,13 +31,14 @@ class WakeUps;
 /// Keeps the alarms of delayed messages. Loop thread only.
 class Claimer {
  public:
-  /// Whom it tells of what claims bring: messages, suspects, consumers whose lease ran out; and who
-  /// passes on wake-ups for which no claim can be made.
+  /// Whom it tells of what claims bring: messages, suspects, consumers whose lease ran out,
+  /// versions of settings; and who passes on wake-ups for which no claim can be made.
   struct Others {
     Runner& runner;
     Suspects& suspects;
     Sweeper& sweeper;
     WakeUps& wake_ups;
+    Partitions& partitions;
   };
   Claimer(runtime::EventLoop& loop, const MQConfig& config, Quarantine::Member& member,
           LookAgain& look_again, runtime::Scope& scope, Others others);

@@ -10,6 +10,7 @@
 #include "runtime/backoff.hpp"
 #include "runtime/planted.hpp"
 #include "worker/send_settlements.hpp"
+#include "worker/source.hpp"
 
 namespace mx_rmq::worker {
 
@@ -86,6 +87,12 @@ void Consumer::on_ready() {
 bool Consumer::gate_open() const { return open_.is_set() && open_epoch_ == route_.epoch(); }
 
 TimePoint Consumer::command_deadline() const { return loop_.now() + command_timeout_; }
+
+// Dead letters are kept by each partition; rounded up, so that each keeps one.
+std::int64_t Consumer::dead_cap() const {
+  const std::int64_t partitions = source_.partitions;
+  return (config_.max_dead_letters + partitions - 1) / partitions;
+}
 
 void Consumer::failed(std::string_view call, std::string_view why) {
   log::warn(failure_gate_, "a call of Redis did not go well; trying again", "call", call, "topic",
@@ -490,8 +497,7 @@ Task<bool> Consumer::settle_once(const std::vector<Settlement>& group) {
   const std::uint64_t incarnation = group.front().delivery->incarnation;
   TimePoint deadline = command_deadline();
   if (draining_) deadline = std::min(deadline, give_up_at_);
-  SettlementSender sender{broker_, lease_.name(), config_.max_dead_letters, deadline,
-                          route_.epoch()};
+  SettlementSender sender{broker_, lease_.name(), dead_cap(), deadline, route_.epoch()};
   Settled result;
   CallEnd end;
   try {

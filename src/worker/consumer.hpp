@@ -78,6 +78,8 @@ class Consumer {
   // --- for other calls at the same source ---
 
   [[nodiscard]] runtime::TimePoint command_deadline() const;
+  /// The most dead letters that this source keeps; 0: as many as there are.
+  [[nodiscard]] std::int64_t dead_cap() const;
   /// Redis has answered one.
   void heard() { last_answer_ = loop_.now(); }
   /// One failed: a warning, one in a while.

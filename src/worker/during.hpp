@@ -17,6 +17,8 @@ class Raised : private std::unique_ptr<bool, LowerFlag> {
     assert(!flag && "what the flag stands for is under way once at a time");
     flag = true;
   }
+  /// Before the end of this.
+  void lower() noexcept { reset(); }
 };
 
 struct CountDown {

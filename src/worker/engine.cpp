@@ -44,11 +44,14 @@ Engine::Engine(std::shared_ptr<Runtime> runtime, std::shared_ptr<redis::Client> 
                     suspects_.look();
                   }),
       scope_(loop_),
+      partitions_(loop_, config_, scope_,
+                  [this](const Topic& topic, int partition) { add_source(topic, partition); }),
       runner_(loop_, config_, look_again_, claimer_),
       suspects_(loop_, client_->rng(), config_, member_, runner_, scope_),
-      sweeper_(loop_, client_->rng(), config_, suspects_, claimer_, scope_),
+      sweeper_(loop_, client_->rng(), config_, Sweeper::Others{suspects_, claimer_, partitions_},
+               scope_),
       claimer_(loop_, config_, member_, look_again_, scope_,
-               Claimer::Others{runner_, suspects_, sweeper_, wake_ups_}),
+               Claimer::Others{runner_, suspects_, sweeper_, wake_ups_, partitions_}),
       wake_ups_(*client_, claimer_, scope_),
       monitor_(loop_, config_, sources_, claimer_, runner_, *client_) {}
 
@@ -76,11 +79,13 @@ void Engine::add_source(const Topic& topic, int partition) {
 }
 
 void Engine::begin(const Topic& topic) {
+  partitions_.add(topic);
   runner_.add(topic);
   claimer_.add(topic);
 }
 
 void Engine::begin(Source& source) {
+  partitions_.add(source);
   source.consumer.start(scope_);
   runner_.add(source);
   suspects_.add(source);
@@ -123,6 +128,7 @@ Task<> Engine::stop(std::chrono::milliseconds timeout) {
   const auto self = shared_from_this();
   const TimePoint deadline = loop_.now() + Duration(timeout);
   const Duration closing = closing_time(timeout);
+  partitions_.stop();
   claimer_.close();
   sweeper_.stop();
   monitor_.stop();

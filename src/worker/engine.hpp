@@ -17,6 +17,7 @@
 #include "worker/claimer.hpp"
 #include "worker/look_again.hpp"
 #include "worker/monitor.hpp"
+#include "worker/partitions.hpp"
 #include "worker/quarantine.hpp"
 #include "worker/runner.hpp"
 #include "worker/source.hpp"
@@ -80,6 +81,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::vector<std::unique_ptr<Topic>> topics_;
   std::vector<std::unique_ptr<Source>> sources_;
   // A part may keep a reference to a later one, which it calls only after all have been made.
+  Partitions partitions_;
   Runner runner_;
   Suspects suspects_;
   Sweeper sweeper_;

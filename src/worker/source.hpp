@@ -41,6 +41,7 @@ struct Source {
   const std::size_t id;  // from 0, without gaps
   const Topic& topic;
   const int partition;
+  int partitions = 1;  // of the topic, as far as is known
   broker::TopicBroker broker;
   Consumer consumer;
 };

@@ -9,6 +9,7 @@
 #include "runtime/log.hpp"
 #include "worker/claimer.hpp"
 #include "worker/jitter.hpp"
+#include "worker/partitions.hpp"
 
 namespace mx_rmq::worker {
 
@@ -31,15 +32,9 @@ bool was_heard(const CallEnd& end) {
 
 }  // namespace
 
-Sweeper::Sweeper(runtime::EventLoop& loop, redis::Rng& rng, const MQConfig& config,
-                 Suspects& suspects, Claimer& claimer, runtime::Scope& scope)
-    : loop_(loop),
-      rng_(rng),
-      config_(config),
-      suspects_(suspects),
-      claimer_(claimer),
-      scope_(scope),
-      stopped_(loop) {}
+Sweeper::Sweeper(runtime::EventLoop& loop, redis::Rng& rng, const MQConfig& config, Others others,
+                 runtime::Scope& scope)
+    : loop_(loop), rng_(rng), config_(config), others_(others), scope_(scope), stopped_(loop) {}
 
 void Sweeper::add(Source& source) {
   assert(source.id == records_.size() && "sources are added in order");
@@ -72,8 +67,9 @@ Task<> Sweeper::sweep_loop(Record* record) {
     broker::Sweep::Reply result;
     const CallEnd end = co_await sweep(record, &result);
     if (end.answered()) {
-      suspects_.told(record->source, result.suspects);
-      claimer_.swept(record->source, result.waits, result.listed);
+      others_.suspects.told(record->source, result.suspects);
+      others_.claimer.swept(record->source, result.waits, result.listed);
+      others_.partitions.swept(record->source, result.settings);
       if (!result.lapsed.empty()) lapsed(record->source, std::move(result.lapsed));
     }
     Duration wait = between(rng_, interval, interval * 11 / 10);
@@ -97,7 +93,7 @@ Task<CallEnd> Sweeper::sweep(Record* record, broker::Sweep::Reply* last) {
     args.bytes = config_.claim_bytes;
     args.drop = !config_.enable_dead_letter || !config_.dead_letter_expired;
     args.longest_lease = api::max_lease;
-    args.dead_cap = config_.max_dead_letters;
+    args.dead_cap = consumer.dead_cap();
     CallEnd end;
     try {
       *last = co_await source.broker.call<broker::Sweep>(args, consumer.command_deadline());
@@ -138,7 +134,7 @@ Task<> Sweeper::reap(Record* record, std::string victim, Raised /*reaping*/) {
     args.most = api::batch_of(config_);
     args.bytes = config_.claim_bytes;
     args.longest_lease = api::max_lease;
-    args.dead_cap = config_.max_dead_letters;
+    args.dead_cap = consumer.dead_cap();
     broker::Reap::Reply result;
     CallEnd end;
     try {

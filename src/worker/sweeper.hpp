@@ -18,15 +18,21 @@
 namespace mx_rmq::worker {
 
 class Claimer;
+class Partitions;
 
 /// What a worker does at each source for all of its consumers: sweeps (expired messages, lost
 /// wake-ups and alarms, lapsed consumers) at intervals, and takes over from a consumer whose lease
 /// ran out. Loop thread only.
 class Sweeper {
  public:
-  /// Tells `suspects` and `claimer` of what sweeps find.
-  Sweeper(runtime::EventLoop& loop, redis::Rng& rng, const MQConfig& config, Suspects& suspects,
-          Claimer& claimer, runtime::Scope& scope);
+  /// Whom it tells of what sweeps find.
+  struct Others {
+    Suspects& suspects;
+    Claimer& claimer;
+    Partitions& partitions;
+  };
+  Sweeper(runtime::EventLoop& loop, redis::Rng& rng, const MQConfig& config, Others others,
+          runtime::Scope& scope);
   ~Sweeper();
   Sweeper(const Sweeper&) = delete;
   Sweeper& operator=(const Sweeper&) = delete;
@@ -60,8 +66,7 @@ class Sweeper {
   runtime::EventLoop& loop_;
   redis::Rng& rng_;
   const MQConfig& config_;
-  Suspects& suspects_;
-  Claimer& claimer_;
+  const Others others_;
   runtime::Scope& scope_;
   std::deque<Record> records_;  // by source
   runtime::Event stopped_;

@@ -57,6 +57,7 @@ const std::map<std::string, Names>& fixed_keys() {
       {"settings", {"settings"}},
       {"configure", {"settings", "idle"}},
       {"copy_settings", {"settings", "idle"}},
+      {"raise_ids", {"settings", "idle"}},
   };
   return table;
 }
@@ -74,6 +75,9 @@ Names names_of(const Call& call) {
     if (call.argv.at(3) != "0") names.push_back("ids");
   } else if (call.script == "cancel_page") {
     names = {"ready:" + call.lists.at(0), "ids", "stats", "idle"};
+  } else if (call.script == "raise_ids" && !call.lists.empty()) {
+    names = {"settings",      "idle",    "ready:high", "ready:normal", "ready:low",
+             "ready:suspect", "delayed", "dlq",        "consumers",    "ids"};
   } else {
     names = fixed_keys().at(call.script);
     for (const std::string& each : call.named) names.push_back("processing:" + each);
@@ -92,9 +96,10 @@ bool is_script(const std::string& name) {
 }
 
 bool wakes(const std::string& script) {
-  static const std::set<std::string> names{
-      "produce", "claim", "retry",   "release",     "tend",   "reap",      "sweep",        "pass",
-      "unlist",  "leave", "requeue", "requeue_all", "forget", "configure", "copy_settings"};
+  static const std::set<std::string> names{"produce", "claim",     "retry",         "release",
+                                           "tend",    "reap",      "sweep",         "pass",
+                                           "unlist",  "leave",     "requeue",       "requeue_all",
+                                           "forget",  "configure", "copy_settings", "raise_ids"};
   return names.contains(script);
 }
 

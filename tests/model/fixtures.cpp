@@ -151,6 +151,8 @@ std::vector<ScriptOp> writing_calls() {
       at(200, "configure", "", {"-1", "1"}),
       at(200, "copy_settings", "",
          {std::to_string(start_ms + 300), "partitions", "8", "active", "8", "ids_active", "8"}),
+      at(200, "raise_ids", "", {std::to_string(start_ms + 300), "8", "8"}),
+      at(200, "raise_ids", "", {"0", "1", "1"}, {"unused"}),
       claim(200, "c.0", 4, 5, false),
       claim(200, "e.0", 1, 100, true),
       claim(200, "c.0", 4, 0, false),

@@ -108,6 +108,7 @@ TEST(ScriptIdle, FindingNothingToDoChangesNothing) {
       at(10, "configure", "", {"7", "1", "partitions", "5"}),
       at(10, "configure", "", {"-1", "0", "partitions", "2", "active", "3"}),
       at(10, "copy_settings", "", {"0", "partitions", "1", "active", "1", "ids_active", "1"}),
+      at(10, "raise_ids", "", {"7", "2", "0"}),
       at(10, "produce", "p", {"3", "1000", "1", "0", "0", "1", message(9).text(), "7"}, {"high"},
          {"settings"}),
       at(10, "forget", "", {"100"}),

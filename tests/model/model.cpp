@@ -59,7 +59,8 @@ Value Model::run(const ScriptOp& op) {
                                                    {"audit", &ModelCall::audit},
                                                    {"settings", &ModelCall::settings},
                                                    {"configure", &ModelCall::configure},
-                                                   {"copy_settings", &ModelCall::copy_settings}};
+                                                   {"copy_settings", &ModelCall::copy_settings},
+                                                   {"raise_ids", &ModelCall::raise_ids}};
   return (c.*table.at(name))();
 }
 

@@ -102,6 +102,7 @@ struct ModelCall {
   Value settings();
   Value configure();
   Value copy_settings();
+  Value raise_ids();
 
   // shared
   bool alive(const std::string& consumer) const;  // registered and not being reaped

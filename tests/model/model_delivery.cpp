@@ -62,6 +62,14 @@ Value ModelCall::produce() {
     out.elements[1] = text("stale");
     return out;
   }
+  if (looks) {
+    const std::string& look = call.argv.back();
+    const auto space = look.find(' ');
+    const std::int64_t until = space == std::string::npos ? 0 : std::stoll(look.substr(space));
+    const auto noted = t.settings.find("ids_until");
+    const std::int64_t before = noted == t.settings.end() ? 0 : std::stoll(noted->second);
+    if (until > before) t.settings["ids_until"] = std::to_string(until);
+  }
   const auto lists = static_cast<std::size_t>(num(3));
   std::size_t at = 6 + lists;
   std::int64_t added = 0;

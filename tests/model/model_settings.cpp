@@ -106,4 +106,27 @@ Value ModelCall::copy_settings() {
   return array({number(now), number(num(1))});
 }
 
+Value ModelCall::raise_ids() {
+  const std::int64_t is = settings_version();
+  const bool holds = num(2) == 0;
+  if (holds && is == num(1) + 1) return array({number(now), text("done")});
+  if (is != num(1)) return array({number(now), text("other")});
+  const auto until = t.settings.find("ids_until");
+  bool used = until != t.settings.end() && std::stoll(until->second) > now;
+  if (!call.lists.empty()) {
+    used = used || !t.delayed.empty() || !t.dead.empty() || !t.consumers.empty() || !t.ids.empty();
+    for (const auto& list : t.ready) used = used || !list.empty();
+  }
+  if (used) return array({number(now), text("used")});
+  if (holds) {
+    t.settings["version"] = std::to_string(is + 1);
+    return array({number(now), text("done")});
+  }
+  t.settings["version"] = std::to_string(std::max(now, is + 2));
+  t.settings["ids_active"] = arg(2);
+  if (arg(3) != "0") t.settings["active"] = arg(3);
+  wake(32, 0);
+  return array({number(now), text("done")});
+}
+
 }  // namespace mx_rmq::test

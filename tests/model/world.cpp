@@ -325,7 +325,11 @@ Call World::produce() {
   call.argv.insert(call.argv.end(), others.begin(), others.end());
   if (chance(configured_ ? 40 : 3)) {
     call.named = {"settings"};
-    call.argv.push_back(chance(50) ? "-1" : some_version());
+    const bool any = chance(50);
+    call.argv.push_back(any ? "-1" : some_version());
+    if (!any && chance(40)) {
+      call.argv.back() += " " + std::to_string(now_ms() + static_cast<std::int64_t>(below(300)));
+    }
   }
   return call;
 }

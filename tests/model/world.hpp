@@ -77,6 +77,7 @@ class World {
   Call forget();
   Call only_suspects();  // towards a topic that has no other messages, and then forget
   Call settings();
+  Call raise_ids();
   std::string some_version();
   Call cancel_waiting();  // one of those that wait, if there is one
   std::vector<std::string> tags_to_settle();

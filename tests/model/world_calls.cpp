@@ -294,8 +294,9 @@ Call World::settings() {
     return chance(50) ? found->second : std::to_string(below(1 + 4 * below(300)));
   };
   Call call{"settings", topic().name, "", {}, {}, {}};
-  const std::uint64_t luck = below(10);
+  const std::uint64_t luck = below(13);
   if (luck < 2) return call;
+  if (luck >= 10) return raise_ids();
   if (luck < 8) {
     call.script = "configure";
     call.argv = {chance(70) ? "-1" : some_version(), chance(10) ? "1" : "0"};
@@ -314,6 +315,17 @@ Call World::settings() {
   if (chance(10)) call.argv.insert(call.argv.end(), {"ids_until", std::to_string(below(9))});
   static const std::vector<std::string> unreadable{"many", "1025", "9999999999999999"};
   if (chance(20)) call.argv[2] = unreadable[below(3)];
+  return call;
+}
+
+Call World::raise_ids() {
+  const auto found = data().settings.find("active");
+  const std::int64_t active = found == data().settings.end() ? 1 : std::stoll(found->second);
+  Call call{"raise_ids", topic().name, "", {some_version()}, {}, {}};
+  const bool holds = chance(30);
+  call.argv.push_back(holds ? "0" : std::to_string(active));
+  call.argv.push_back(holds || chance(70) ? "0" : std::to_string(active));
+  if (!holds && chance(20)) call.lists = {"unused"};
   return call;
 }
 

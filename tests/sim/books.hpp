@@ -28,6 +28,7 @@ struct Record {
   std::string topic;
   std::string body;  // the payload
   bool chosen = false;
+  std::string key;     // empty: none
   bool kills = false;  // handling it ends the process
 
   // Produce calls.
@@ -42,6 +43,7 @@ struct Record {
   bool ever_enqueued = false;
   bool live = false;     // waits, is delayed, or is held
   std::string holder;    // the consumer that holds it
+  std::string tag;       // of the partition that it was last enqueued in
   TimePoint ready_at{};  // since when, or from when on, somebody may start it
   std::int64_t expires_ms = 0;
   int retries = 0;

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "broker/data/partitions.hpp"
 #include "node.hpp"
 #include "simulation.hpp"
 
@@ -55,6 +56,9 @@ void Simulation::open_message(std::uint64_t number) {
   record.body = body_of(number, random_);
   record.kills = plan_.kills(number);
   record.chosen = random_.chance(plan_.chosen);
+  if (plan_.partitions > 1 && random_.chance(plan_.keyed)) {
+    record.key = "k" + std::to_string(random_.below(4));
+  }
 }
 
 void Simulation::produce_one_more() {
@@ -76,6 +80,8 @@ void Simulation::produce(std::uint64_t number) {
   envelope.id = record.id;
   envelope.payload = record.body;
   envelope.chosen = record.chosen;
+  envelope.keyed = !record.key.empty();
+  envelope.route = broker::route_hash(envelope.keyed ? record.key : record.id);
   const std::uint64_t level = random_.below(4);
   if (level == 0) envelope.priority = MessagePriority::high;
   if (level == 1) envelope.priority = MessagePriority::low;
@@ -98,6 +104,21 @@ void Simulation::again_if_unknown(std::uint64_t number) {
   if (record.accepted == 0 && record.open == 0 && record.unknown > 0 && record.calls < 5) {
     produce(number);
   }
+}
+
+void Simulation::plan_partitions() {
+  if (plan_.partitions == 1) return;
+  for (const std::string& topic : plan_.topics) {
+    // Some have them from the beginning, some get them twice.
+    const bool twice = plan_.partitions > 2 && random_.chance(50);
+    if (twice) later(random_.span(0ms, plan_.chaos), [this, topic] { configure(topic, 2); });
+    const Duration when = random_.chance(30) ? 0ms : random_.span(0ms, plan_.chaos);
+    later(when, [this, topic] { configure(topic, plan_.partitions); });
+  }
+}
+
+void Simulation::configure(const std::string& topic, int partitions) {
+  if (Node* const node = producer()) node->configure(topic, partitions);
 }
 
 void Simulation::cancel(std::uint64_t number) {

@@ -141,6 +141,11 @@ Value whole(MiniRedis& redis, const Arguments& c) {
   return array(std::move(out));
 }
 
+// All of it at once, however large it is.
+Value hscan(MiniRedis& redis, const Arguments& c) {
+  return array({bulk("0"), whole<true, true>(redis, c)});
+}
+
 Value hincrby(MiniRedis& redis, const Arguments& c) {
   const std::int64_t by = read_integer(c[3]);
   const std::string* const old = field(redis, c[1], c[2]);
@@ -176,6 +181,7 @@ void add_hash_commands(CommandTable& table) {
   table["HKEYS"] = {whole<true, false>, 2};
   table["HVALS"] = {whole<false, true>, 2};
   table["HGETALL"] = {whole<true, true>, 2};
+  table["HSCAN"] = {hscan, -3};
   table["HINCRBY"] = {hincrby, 4};
 }
 

@@ -53,6 +53,8 @@ class Node {
   void produce(Record& record, broker::OutgoingEnvelope envelope);
   void produce_batch(std::vector<Record*> records, std::vector<broker::OutgoingEnvelope> envelopes);
   void cancel(Record& record);
+  // Until it is done.
+  void configure(const std::string& topic, int partitions);
   // In good order; then it consumes again after `pause`, if any.
   void stop(std::optional<Duration> pause);
 
@@ -100,6 +102,7 @@ class Node {
   static Task<> run_batch(Node* self, std::vector<Record*> records,
                           std::vector<broker::OutgoingEnvelope> envelopes);
   static Task<> run_cancel(Node* self, Record* record);
+  static Task<> run_configure(Node* self, std::string topic, int partitions);
   static Task<> handle(Node* self, Context* context);
 
   Simulation& world_;

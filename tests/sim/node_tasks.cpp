@@ -194,6 +194,28 @@ Task<> Node::run_batch(Node* self, std::vector<Record*> records,
   }
 }
 
+void Node::configure(const std::string& topic, int partitions) {
+  spawn(run_configure(this, topic, partitions));
+}
+
+Task<> Node::run_configure(Node* self, std::string topic, int partitions) {
+  TopicSettings settings;
+  settings.partitions(partitions);
+  while (self->alive_ && !self->finishing_) {
+    bool done = true;
+    try {
+      co_await queue::configure(self->core_, topic, settings);
+    } catch (const ServerError&) {
+      co_return;  // there are more already
+    } catch (const Error&) {
+      done = false;
+    }
+    if (done) break;
+    co_await sleep_for(200ms);
+  }
+  if (self->alive_) self->world_.books().saw("configured");
+}
+
 void Node::cancel(Record& record) { spawn(run_cancel(this, &record)); }
 
 Task<> Node::run_cancel(Node* self, Record* record) {

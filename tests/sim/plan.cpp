@@ -115,6 +115,12 @@ Plan Plan::draw(std::uint64_t seed) {
     plan.slow = plan.hangs = 0;
     config.enable_dead_letter = true;
   }
+  // Drawn last, so that what a seed decided before stays as it was. A failover may undo what was
+  // agreed upon over several partitions.
+  if (random.chance(35) && !plan.faults.failovers) {
+    plan.partitions = static_cast<int>(random.between(2, 4));
+    plan.keyed = static_cast<int>(random.between(0, 60));
+  }
   return plan;
 }
 
@@ -146,8 +152,9 @@ std::string Plan::text() const {
          (killers > 0 ? " killers" : "") + number("stops", static_cast<int>(stops)) +
          number("workers", workers) + number("producers", producers) +
          number("messages", messages) + number("topics", topics.size()) +
-         number("lease", config.lease.count()) + number("max_workers", config.max_workers) +
-         number("queue", config.task_queue_size) + number("pool", config.connection_pool_size);
+         number("partitions", partitions) + number("lease", config.lease.count()) +
+         number("max_workers", config.max_workers) + number("queue", config.task_queue_size) +
+         number("pool", config.connection_pool_size);
 }
 
 }  // namespace mx_rmq::sim

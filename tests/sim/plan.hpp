@@ -58,6 +58,8 @@ struct Plan {
   int producers = 1;
   int messages = 1;
   std::vector<std::string> topics;
+  int partitions = 1;  // of each topic, from some moment on
+  int keyed = 0;       // of 100 messages
   MQConfig config;
   Duration latency_min{};
   Duration latency_max{};

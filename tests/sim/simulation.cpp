@@ -110,6 +110,7 @@ void Simulation::populate() {
   for (int i = 0; i < plan_.workers; ++i) add_node(true);
   for (int i = 0; i < plan_.producers; ++i) add_node(false);
   plan_messages();
+  plan_partitions();
   if (plan_.faults.any()) next_fault();
   if (plan_.stops) next_stop();
 }
@@ -125,6 +126,7 @@ bool Simulation::drained() {
 
 void Simulation::look_again() {
   server_->watcher().check_places();
+  if (plan_.partitions > 1) server_->watcher().let_time_pass(plan_.topics, plan_.partitions);
   if (plan_.calm) {
     look_for_idlers();
     const std::string unheeded = server_->unheeded(longest_wake_up);
@@ -172,7 +174,7 @@ void Simulation::audit() {
   if (books_.violation()) return;
   server_->watcher().check_places();
   books_.check_outcomes();
-  server_->watcher().audit(plan_.topics, plan_.calm);
+  server_->watcher().audit(plan_.topics, plan_.partitions, plan_.calm);
 }
 
 // --- the network's luck ---

@@ -94,6 +94,8 @@ class Simulation {
   void look_for_idlers();
   void finish();
   void audit();
+  void plan_partitions();
+  void configure(const std::string& topic, int partitions);
   void run_until(TimePoint limit);
   Node& add_node(bool works);
   std::vector<Node*> alive() const;

@@ -27,6 +27,13 @@ std::string_view after_tag(std::string_view key) {
   return tag == std::string_view::npos ? std::string_view() : key.substr(tag + 2);
 }
 
+std::string tag_of(std::string_view key) {
+  const std::size_t open = key.find('{');
+  const std::size_t close = key.find('}');
+  if (open == std::string_view::npos || close == std::string_view::npos) return {};
+  return std::string(key.substr(open + 1, close - open - 1));
+}
+
 // Whether a script's second reply element says that nothing was done.
 bool refused(const Value& reply) {
   if (reply.kind == Value::Kind::integer) return reply.integer < 0;
@@ -95,6 +102,7 @@ void Watcher::before(const Arguments& command, std::int64_t now_ms, bool sure) {
   expired_.clear();
   if (script_.empty()) return;
   keys_ = static_cast<std::size_t>(number(command[2]));
+  tag_ = tag_of(key(command, 1));
   if (script_ == "ack" || script_ == "retry" || script_ == "dead" || script_ == "release" ||
       script_ == "tend" || script_ == "reap") {
     held_ = held_at(key(command, 1));
@@ -138,8 +146,40 @@ void Watcher::enqueue(std::string_view envelope, std::int64_t due_ms) {
   }
   const auto wait = std::chrono::milliseconds(due_ms - redis_.now_us() / 1000);
   const bool later = due_ms != 0 && wait.count() > 0;
+  record->tag = tag_;
+  look_for_split(*record);
   books_.enqueued(*record, scheduler_.now() + (later ? Duration(wait) : Duration(0)),
                   redis_.now_us() / 1000, view->expire_at);
+}
+
+// A key has messages in one partition at a time: else nobody knows their order.
+void Watcher::look_for_split(const Record& record) {
+  if (record.key.empty()) return;
+  for (const auto& [number, other] : books_.records()) {
+    if (&other == &record || !other.live || other.key != record.key) continue;
+    if (other.topic != record.topic || other.tag == record.tag) continue;
+    books_.violate("SPLIT", record.id + " of key " + record.key + " was enqueued in " + record.tag +
+                                " while " + other.id + " is in " + other.tag);
+  }
+}
+
+void Watcher::let_time_pass(const std::vector<std::string>& topics, int partitions) {
+  for (const std::string& topic : topics) {
+    for (int i = 0; i < partitions; ++i) {
+      const broker::TopicKeys keys("", topic, i);
+      Hash* const settings = redis_.find<Hash>(keys.settings);
+      if (settings == nullptr || !settings->contains("ids_until")) continue;
+      bool in_work = false;
+      for (const auto& [number, record] : books_.records()) {
+        const bool routed = record.chosen || !record.key.empty();
+        in_work = in_work || (routed && record.live && record.tag == keys.tag());
+      }
+      if (in_work) continue;
+      settings->erase("ids_until");
+      redis_.drop_if_empty(keys.settings);
+      books_.saw("no key or id in work");
+    }
+  }
 }
 
 void Watcher::produced(const Arguments& command, const Value& reply) {
@@ -148,7 +188,8 @@ void Watcher::produced(const Arguments& command, const Value& reply) {
     return;
   }
   std::set<std::int64_t> duplicates;
-  for (std::size_t i = 3; i < reply.elements.size(); ++i) {
+  const bool looked = reply.elements.size() > 3 && reply.elements[3].text == "settings";
+  for (std::size_t i = looked ? 5 : 3; i < reply.elements.size(); ++i) {
     duplicates.insert(reply.elements[i].integer);
     books_.saw("duplicate");
   }
@@ -264,46 +305,49 @@ bool Watcher::drained() const {
   return true;
 }
 
-void Watcher::audit(const std::vector<std::string>& topics, bool alone) {
+void Watcher::audit(const std::vector<std::string>& topics, int partitions, bool alone) {
   for (const std::string& topic : topics) {
-    const broker::TopicKeys keys("", topic);
-    std::vector<std::string> consumers;
-    if (const SortedSet* const set = redis_.find<SortedSet>(keys.consumers)) {
-      for (const auto& [name, score] : set->scores) consumers.push_back(name);
-    }
-    if (alone && !consumers.empty()) {
-      books_.violate("CONSERVATION", "a consumer did not leave: " + consumers.front());
-    }
-    if (const SortedSet* const idle = redis_.find<SortedSet>(keys.idle); alone && idle != nullptr) {
-      books_.violate("CONSERVATION",
-                     "a consumer that is gone is listed as idle: " + idle->scores.begin()->first);
-    }
-    Arguments command{"EVAL", std::string(lua::audit.source), ""};
-    for (const broker::List list : broker::all_lists) command.push_back(keys.ready(list));
-    for (const std::string& key : {keys.delayed, keys.delayed_data, keys.consumers, keys.dlq,
-                                   keys.dlq_data, keys.ids, keys.stats}) {
-      command.push_back(key);
-    }
-    for (const std::string& consumer : consumers) command.push_back(keys.processing(consumer));
-    command[2] = std::to_string(command.size() - 3);
-    command.push_back("100000");
-    command.insert(command.end(), consumers.begin(), consumers.end());
-    const Value reply = redis_.run(command);
-    if (reply.is_error() || reply[0].str() != "ok") {
-      books_.violate("CONSERVATION", "audit says " + reply.dump());
-      return;
-    }
-    std::int64_t excused = 0;  // a copy that the server could not know may be there, too
-    for (const auto& [number, record] : books_.records()) {
-      if (record.topic == topic) excused += record.excuses;
-    }
-    for (std::size_t i = 1; i + 1 < reply.elements.size(); i += 2) {
-      const std::string& name = reply[i].str();
-      if (name == "dead" || reply[i + 1].num() == 0) continue;
-      if (name == "twice" && reply[i + 1].num() <= excused) continue;
-      books_.violate("CONSERVATION", "audit of " + topic + ": " + name + " is " +
-                                         std::to_string(reply[i + 1].num()));
-    }
+    for (int i = 0; i < partitions; ++i) audit(broker::TopicKeys("", topic, i), alone);
+  }
+}
+
+void Watcher::audit(const broker::TopicKeys& keys, bool alone) {
+  std::vector<std::string> consumers;
+  if (const SortedSet* const set = redis_.find<SortedSet>(keys.consumers)) {
+    for (const auto& [name, score] : set->scores) consumers.push_back(name);
+  }
+  if (alone && !consumers.empty()) {
+    books_.violate("CONSERVATION", "a consumer did not leave: " + consumers.front());
+  }
+  if (const SortedSet* const idle = redis_.find<SortedSet>(keys.idle); alone && idle != nullptr) {
+    books_.violate("CONSERVATION",
+                   "a consumer that is gone is listed as idle: " + idle->scores.begin()->first);
+  }
+  Arguments command{"EVAL", std::string(lua::audit.source), ""};
+  for (const broker::List list : broker::all_lists) command.push_back(keys.ready(list));
+  for (const std::string& key : {keys.delayed, keys.delayed_data, keys.consumers, keys.dlq,
+                                 keys.dlq_data, keys.ids, keys.stats}) {
+    command.push_back(key);
+  }
+  for (const std::string& consumer : consumers) command.push_back(keys.processing(consumer));
+  command[2] = std::to_string(command.size() - 3);
+  command.push_back("100000");
+  command.insert(command.end(), consumers.begin(), consumers.end());
+  const Value reply = redis_.run(command);
+  if (reply.is_error() || reply[0].str() != "ok") {
+    books_.violate("CONSERVATION", "audit says " + reply.dump());
+    return;
+  }
+  std::int64_t excused = 0;  // a copy that the server could not know may be there, too
+  for (const auto& [number, record] : books_.records()) {
+    if (record.topic == keys.topic()) excused += record.excuses;
+  }
+  for (std::size_t i = 1; i + 1 < reply.elements.size(); i += 2) {
+    const std::string& name = reply[i].str();
+    if (name == "dead" || reply[i + 1].num() == 0) continue;
+    if (name == "twice" && reply[i + 1].num() <= excused) continue;
+    books_.violate("CONSERVATION", "audit of " + keys.tag() + ": " + name + " is " +
+                                       std::to_string(reply[i + 1].num()));
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "books.hpp"
+#include "broker/data/keys.hpp"
 #include "mini_redis.hpp"
 
 namespace mx_rmq::sim {
@@ -36,7 +37,10 @@ class Watcher {
   // Is each message exactly where the books say that it is?
   void check_places() const;
   // The script audit of each topic, at the end; with `alone` nobody may be registered any more.
-  void audit(const std::vector<std::string>& topics, bool alone);
+  void audit(const std::vector<std::string>& topics, int partitions, bool alone);
+  // Keys and chosen ids count as in work for longer than a world lasts: where none is, as if that
+  // time had passed.
+  void let_time_pass(const std::vector<std::string>& topics, int partitions);
   // Nothing waits, is delayed or is held.
   bool drained() const;
 
@@ -63,6 +67,8 @@ class Watcher {
   void swept(const Value& reply, bool dropped);
   void expire(const Record& record);
   void enqueue(std::string_view envelope, std::int64_t due_ms);
+  void look_for_split(const Record& record);
+  void audit(const broker::TopicKeys& keys, bool alone);
 
   Books& books_;
   const Scheduler& scheduler_;
@@ -72,6 +78,7 @@ class Watcher {
   TimePoint epoch_ = TimePoint::min();
 
   // Of the call under way.
+  std::string tag_;  // the hash tag of its keys
   std::string script_;
   std::size_t keys_ = 0;
   bool sure_ = true;

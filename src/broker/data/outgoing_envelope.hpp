@@ -22,6 +22,16 @@ struct OutgoingEnvelope {
   bool refuse_duplicate = false;  ///< its submitter takes a duplicate for an error
   std::string payload;            ///< JSON
   std::string headers;            ///< JSON in one line, or empty
+
+  // Where in the topic it goes; for a topic with one partition nothing of it is said.
+  bool keyed = false;       ///< it has a key
+  std::uint64_t route = 0;  ///< the hash of its key, or of a chosen id without one
+  /// It was routed by the settings of this version: with others nothing is stored, and it ends as
+  /// Produced::stale. None: it may be stored whatever is set.
+  std::optional<std::int64_t> must;
+  /// If there is no connection to where it goes, and it was surely not sent, it ends as
+  /// Produced::moved: it can go elsewhere.
+  bool may_move = false;
 };
 
 }  // namespace mx_rmq::broker

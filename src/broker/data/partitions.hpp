@@ -33,7 +33,7 @@ inline constexpr int max_partitions = 1024;
 
 /// Notes the partition in a generated id (a UUID of version 7), in the twelve bits behind the
 /// version, of which the first is set then: `xxxxxxxx-xxxx-7PPP-...`, PPP being 800 + partition in
-/// hexadecimal digits. The bits that make it unique are the others.
+/// hexadecimal digits. The bits that make it unique are the others. Any other id stays as it is.
 void note_partition(std::string& id, int partition) noexcept;
 /// The partition that was noted in an id, if it looks as if one was. A program may choose ids that
 /// look like it.

@@ -39,6 +39,13 @@ void BatchUnderWay::apply(const Produce::Reply& reply, const std::vector<std::ui
   end();
 }
 
+void BatchUnderWay::give_all(Produced result) {
+  for (ProduceEntry*& entry : entries_) {
+    if (entry != nullptr) std::exchange(entry, nullptr)->succeed(result, loop_);
+  }
+  end();
+}
+
 void BatchUnderWay::fail_all(const std::exception_ptr& error) {
   for (ProduceEntry*& entry : entries_) {
     if (entry != nullptr) std::exchange(entry, nullptr)->fail(error, loop_);

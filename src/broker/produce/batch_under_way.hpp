@@ -30,6 +30,8 @@ class BatchUnderWay {
 
   /// Redis has answered: tells everybody, and ends the batch.
   void apply(const Produce::Reply& reply, const std::vector<std::uint32_t>& special);
+  /// Redis has answered that it stored nothing, as other settings count, and will store no copy.
+  void give_all(Produced result);
   void fail_all(const std::exception_ptr& error);
   /// Those whose deadline has come.
   void fail_late(runtime::TimePoint now, const std::exception_ptr& error);

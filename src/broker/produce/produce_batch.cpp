@@ -29,6 +29,7 @@ bool ProduceBatch::add(const OutgoingEnvelope& message) {
       (rows_.size() >= limits_.max_messages || buffer_.size() + most > limits_.max_bytes)) {
     return false;
   }
+  if (!rows_.empty() && must_ != message.must) return false;
   const std::int64_t now = in_range(limits_.now);
   std::int64_t due =
       message.at ? in_range(*message.at) : later(now, in_range(message.delay.count()));
@@ -40,10 +41,9 @@ bool ProduceBatch::add(const OutgoingEnvelope& message) {
   view.created_at = now;
   view.ttl = in_range(message.ttl.count());
   view.expire_at = later(due == 0 ? now : due, view.ttl);
-  if (message.chosen) {
-    view.id_until =
-        std::max<std::int64_t>(1, later(view.expire_at, in_range(limits_.grace.count())));
-  }
+  const std::int64_t until =
+      std::max<std::int64_t>(1, later(view.expire_at, in_range(limits_.grace.count())));
+  if (message.chosen) view.id_until = until;
   view.id = message.id;
   view.headers = message.headers;
   view.payload = message.payload;
@@ -51,7 +51,18 @@ bool ProduceBatch::add(const OutgoingEnvelope& message) {
   const std::size_t begin = buffer_.size();
   append_envelope(buffer_, view);  // checks before it appends
   rows_.push_back(Row{message.priority, due, view.id_until, message.id, begin});
+  must_ = message.must;
+  if (message.keyed || message.chosen) until_ = std::max(until_, until);
+  keyed_ = keyed_ || message.keyed;
   return true;
+}
+
+// Chosen ids of a topic for which nothing is set are found where they are kept. In whole steps, so
+// that few batches have a later one to note.
+std::int64_t ProduceBatch::ids_until() const noexcept {
+  constexpr std::int64_t step = 10'000;
+  if (!must_ || until_ == 0 || (*must_ == 0 && !keyed_)) return 0;
+  return std::min(max_envelope_time, (until_ + step - 1) / step * step);
 }
 
 Produce::Encoded ProduceBatch::build(const TopicKeys& keys, std::string_view producer_key,

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,12 +32,18 @@ class ProduceBatch {
     buffer_.clear();
   }
 
-  /// False: there is no room left. The message must live until build(). Throws
+  /// False: there is no room left, or it was routed by other settings than the others. The message
+  /// must live until build(). Throws
   /// std::invalid_argument, with nothing added, for what no envelope can hold.
   bool add(const OutgoingEnvelope& message);
 
   [[nodiscard]] std::size_t size() const noexcept { return rows_.size(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return buffer_.size(); }
+  /// What the settings must be for all of them; see OutgoingEnvelope::must.
+  [[nodiscard]] const std::optional<std::int64_t>& must() const noexcept { return must_; }
+  /// Until when the last of them that has a key or a chosen id may be in work, as it is to be noted
+  /// where they go; 0: nothing is.
+  [[nodiscard]] std::int64_t ids_until() const noexcept;
 
   [[nodiscard]] Produce::Encoded build(const TopicKeys& keys, std::string_view producer_key,
                                        std::uint64_t number, std::chrono::milliseconds kept,
@@ -63,6 +70,9 @@ class ProduceBatch {
   const BatchLimits limits_;
   std::string buffer_;
   std::vector<Row> rows_;
+  std::optional<std::int64_t> must_;
+  std::int64_t until_ = 0;
+  bool keyed_ = false;
 };
 
 }  // namespace mx_rmq::broker

@@ -15,7 +15,9 @@ namespace mx_rmq::broker {
 /// How a produced message ended up.
 enum class Produced : std::uint8_t {
   enqueued,
-  duplicate  ///< its chosen id is still in use: nothing was changed
+  duplicate,  ///< its chosen id is still in use: nothing was changed
+  stale,      ///< routed by settings that have changed: surely not stored, it is to be routed again
+  moved       ///< there is no connection: surely not stored, it may go elsewhere
 };
 
 /// One of several messages submitted together.

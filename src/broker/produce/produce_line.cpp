@@ -34,6 +34,14 @@ void ProduceLine::give_back(const std::vector<ProduceEntry*>& entries) {
   std::ranges::inplace_merge(entries_, entries_.begin() + middle, {}, &ProduceEntry::order);
 }
 
+void ProduceLine::move_away() {
+  const auto away = std::ranges::stable_partition(
+      entries_, [](const ProduceEntry* entry) { return !entry->message->may_move; });
+  const std::vector<ProduceEntry*> moved(away.begin(), away.end());
+  entries_.erase(away.begin(), away.end());
+  for (ProduceEntry* entry : moved) entry->succeed(Produced::moved, loop_);
+}
+
 void ProduceLine::fail_front(std::exception_ptr error) {
   ProduceEntry& entry = *entries_.front();
   entries_.pop_front();

@@ -32,6 +32,8 @@ class ProduceLine {
   /// Each to its old place; they are in the order of their submission.
   void give_back(const std::vector<ProduceEntry*>& entries);
 
+  /// Those that may move end as Produced::moved.
+  void move_away();
   void fail_front(std::exception_ptr error);
   void fail_all(const std::exception_ptr& error);
 

@@ -42,7 +42,11 @@ class Producer::Core {
   static Task<std::vector<ProduceOutcome>> submit_many(std::shared_ptr<Core> self,
                                                        std::vector<OutgoingEnvelope> messages,
                                                        TimePoint deadline);
+  static Task<std::vector<ProduceOutcome>> submit_these(
+      std::shared_ptr<Core> self, std::vector<const OutgoingEnvelope*> messages,
+      TimePoint deadline);
   static Task<> close(std::shared_ptr<Core> self, TimePoint deadline);
+  redis::Route& route() const noexcept { return *senders_.front().route; }
   /// The entries and their messages must live until they have their outcome.
   static void enqueue(const std::shared_ptr<Core>& self, std::span<ProduceEntry> entries);
   /// Ends everybody's wait now.
@@ -99,10 +103,9 @@ class Producer::Core {
   void expire();
   void arm_timer();
   void warn_mute();
-  [[nodiscard]] Produce::SettingsLook settings_look();
+  [[nodiscard]] Produce::SettingsLook settings_look(const ProduceBatch& batch);
 
   runtime::EventLoop& loop() const noexcept { return caller_.loop(); }
-  redis::Route& route() const noexcept { return *senders_.front().route; }
 
   runtime::Scope& scope_;
   const ScriptCaller caller_;
@@ -146,6 +149,14 @@ Task<std::vector<ProduceOutcome>> Producer::submit_all(std::vector<OutgoingEnvel
   return Core::submit_many(core_, std::move(messages), deadline);
 }
 
+Task<std::vector<ProduceOutcome>> Producer::submit_all(
+    std::vector<const OutgoingEnvelope*> messages, TimePoint deadline) {
+  return Core::submit_these(core_, std::move(messages), deadline);
+}
+
+void Producer::connect() { core_->route().connect(); }
+bool Producer::connected() const noexcept { return core_->route().ready(); }
+
 Task<> Producer::close(TimePoint deadline) { return Core::close(core_, deadline); }
 
 const std::string& Producer::id() const noexcept { return core_->id(); }
@@ -182,10 +193,20 @@ Producer::Core::~Core() {
 
 Task<std::vector<ProduceOutcome>> Producer::Core::submit_many(
     std::shared_ptr<Core> self, std::vector<OutgoingEnvelope> messages, TimePoint deadline) {
+  std::vector<const OutgoingEnvelope*> all;
+  all.reserve(messages.size());
+  for (const OutgoingEnvelope& message : messages) all.push_back(&message);
+  std::vector<ProduceOutcome> out =
+      co_await submit_these(std::move(self), std::move(all), deadline);
+  co_return out;
+}
+
+Task<std::vector<ProduceOutcome>> Producer::Core::submit_these(
+    std::shared_ptr<Core> self, std::vector<const OutgoingEnvelope*> messages, TimePoint deadline) {
   ProduceGroup group(messages.size());
   std::vector<ProduceEntry> entries(messages.size());
   for (std::size_t i = 0; i < messages.size(); ++i) {
-    entries[i].message = &messages[i];
+    entries[i].message = messages[i];
     entries[i].deadline = deadline;
     entries[i].group = &group;
   }
@@ -341,6 +362,7 @@ Task<> Producer::Core::pump_until_empty(std::shared_ptr<Core> self, Sender* send
   for (;;) {
     // Whoever is ready now may have a message for this batch, unless it is full anyway.
     if (self->line_.size() < self->options_.max_batch_messages) co_await self->loop().yield();
+    if (!sender->route->ready()) self->line_.move_away();
     if (!self->worth_sending(*sender)) co_return;
     bool went_well = true;
     if (!sender->route->ready()) {
@@ -429,7 +451,7 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
   self->fill(*sender, encoded);
   if (batch.empty()) co_return true;
   self->arm_timer();
-  const Produce::SettingsLook look = self->settings_look();
+  const Produce::SettingsLook look = self->settings_look(encoded);
   Produce::Encoded command =
       encoded.build(self->keys_, sender->key, ++sender->number, 2 * options.longest_timeout,
                     self->route().channels(), look);
@@ -456,6 +478,11 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
                            self->keys_.topic(), "id", sender->id);
         self->take_id(*sender, random_id(self->route().rng()));
         self->dissolve(*sender, nullptr);
+        co_return true;
+      }
+      if (sending.reply.stale) {
+        // No version comes twice, so no copy of this batch that is still on its way is applied.
+        batch.give_all(Produced::stale);
         co_return true;
       }
       ++self->counts_.batches;
@@ -575,10 +602,13 @@ bool Producer::Core::give_up(Sender& sender, const Sending& sending) {
   return true;
 }
 
-// Now and then a batch brings back the version of what is set for the topic: no command more for
-// it, and most batches do not pay for the look.
-Produce::SettingsLook Producer::Core::settings_look() {
+// What was routed by the settings names their version. Besides, now and then a batch brings back
+// the version of what is set for the topic: no command more for it, and most batches do not pay for
+// the look.
+Produce::SettingsLook Producer::Core::settings_look(const ProduceBatch& batch) {
   Produce::SettingsLook out;
+  out.must_be = batch.must();
+  out.ids_until = batch.ids_until();
   const TimePoint now = loop().now();
   if (!options_.settings_seen || now < look_at_) return out;
   look_at_ = now + Duration(options_.look_every);

@@ -133,6 +133,14 @@ class Producer {
   /// gets ShutdownError and what may have been sent OutcomeUnknown. Idempotent; never throws.
   Task<> close(TimePoint deadline);
 
+  /// The same for messages that live until it has completed.
+  Task<std::vector<ProduceOutcome>> submit_all(std::vector<const OutgoingEnvelope*> messages,
+                                               TimePoint deadline);
+
+  /// Begins to connect, if that was not begun.
+  void connect();
+  /// Whether there is a usable connection.
+  [[nodiscard]] bool connected() const noexcept;
   [[nodiscard]] const std::string& id() const noexcept;
   /// Messages waiting to join a batch.
   [[nodiscard]] std::size_t waiting() const noexcept;

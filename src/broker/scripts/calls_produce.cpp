@@ -1,6 +1,7 @@
 #include "broker/scripts/calls_produce.hpp"
 
 #include <array>
+#include <string>
 
 #include "broker/scripts/fields.hpp"
 
@@ -82,7 +83,12 @@ Produce::Encoded Produce::encode(const TopicKeys& keys, const Args& args,
              item.envelope);
     encoded.special.push_back(static_cast<std::uint32_t>(i));
   }
-  if (args.settings.wanted()) out.args(args.settings.must_be.value_or(-1));
+  if (args.settings.ids_until > 0) {
+    out.args(std::to_string(args.settings.must_be.value_or(-1)) + ' ' +
+             std::to_string(args.settings.ids_until));
+  } else if (args.settings.wanted()) {
+    out.args(args.settings.must_be.value_or(-1));
+  }
   out.args(channels);
   encoded.command = out.build();
   return encoded;

@@ -31,6 +31,9 @@ struct Produce {
     /// Nothing is stored, and the answer is `stale`, if the version is another one than this (0 =
     /// nothing is set).
     std::optional<std::int64_t> must_be;
+    /// With `must_be`: until when what is stored counts as in work for whoever has keys and ids go
+    /// by another number of partitions; 0 = it does not.
+    std::int64_t ids_until = 0;
 
     [[nodiscard]] bool wanted() const noexcept { return look || must_be.has_value(); }
   };

@@ -68,6 +68,18 @@ TEST(MessageIdCheck, TakesAnyUtf8FromOneTo256Bytes) {
   EXPECT_EQ(id_refusal("ab\xed\xa0\x80"), "message_id: invalid UTF-8 at byte 2");
 }
 
+TEST(ProduceOptionsCheck, AKeyIsLikeAnId) {
+  const auto key_refusal = [](std::string key) {
+    return options_refusal(ProduceOptions{}.key(std::move(key)));
+  };
+  EXPECT_EQ(key_refusal("customer-7"), "accepted");
+  EXPECT_EQ(key_refusal(std::string(256, 'k')), "accepted");
+  EXPECT_EQ(key_refusal(""), "key: it is empty; allowed are 1 to 256 bytes of UTF-8");
+  EXPECT_EQ(key_refusal(std::string(257, 'k')),
+            "key: it has 257 bytes; allowed are 1 to 256 bytes of UTF-8");
+  EXPECT_EQ(key_refusal("\xff"), "key: invalid UTF-8 at byte 0");
+}
+
 TEST(ProduceOptionsCheck, DelayAndAtExcludeEachOther) {
   const auto later = std::chrono::system_clock::now() + 1h;
   EXPECT_EQ(options_refusal(ProduceOptions{}.delay(5min)), "accepted");

@@ -191,6 +191,48 @@ TEST(ProduceBatch, NamesTheSettingsOnlyIfTheyAreToBeLookedAt) {
   EXPECT_EQ(sure.argv.back(), "PUBLISH");
 }
 
+TEST(ProduceBatch, HoldsWhatWasRoutedByOneVersionOfTheSettings) {
+  const OutgoingEnvelope plain = message("a");
+  OutgoingEnvelope routed = message("b");
+  routed.keyed = true;
+  routed.must = 7;
+  OutgoingEnvelope other = routed;
+  other.must = 8;
+  ProduceBatch batch(limits());
+  EXPECT_TRUE(batch.add(plain));
+  EXPECT_FALSE(batch.add(routed)) << "with those that must have a version only the same ones go";
+  ProduceBatch second(limits());
+  EXPECT_TRUE(second.add(routed));
+  EXPECT_FALSE(second.add(other));
+  EXPECT_FALSE(second.add(plain));
+  EXPECT_TRUE(second.add(routed));
+  EXPECT_EQ(second.must(), 7);
+}
+
+TEST(ProduceBatch, TellsUntilWhenItsKeysAndIdsMayBeInWork) {
+  const auto until = [](OutgoingEnvelope one, std::int64_t version) {
+    one.must = version;
+    ProduceBatch batch(limits());
+    EXPECT_TRUE(batch.add(one));
+    return batch.ids_until();
+  };
+  OutgoingEnvelope chosen = message("a");
+  chosen.chosen = true;
+  OutgoingEnvelope keyed = message("b");
+  keyed.keyed = true;
+  keyed.delay = 1h;
+  constexpr std::int64_t rounding = 10'000;
+  EXPECT_EQ(until(chosen, 5), now + 10'000 + 300'000) << "its ttl, and time to run it";
+  EXPECT_EQ(until(keyed, 5), now + 3'600'000 + 10'000 + 300'000);
+  EXPECT_EQ(until(chosen, 0), 0) << "of a topic for which nothing is set, the ids themselves tell";
+  EXPECT_EQ(until(keyed, 0), now + 3'600'000 + 10'000 + 300'000) << "keys are kept nowhere else";
+  keyed.ttl = 10'001ms;
+  EXPECT_EQ(until(keyed, 5), now + 3'600'000 + 10'000 + 300'000 + rounding) << "rounded up";
+  ProduceBatch plain(limits());
+  EXPECT_TRUE(plain.add(message("c")));
+  EXPECT_EQ(plain.ids_until(), 0);
+}
+
 TEST(ProduceReply, TellsTheVersionOfTheSettingsIfTheyWereLookedAt) {
   EXPECT_FALSE(Produce::decode(flat({"5", "ok", "0", "1"})).settings.has_value());
   const Produce::Reply got = Produce::decode(flat({"5", "ok", "0", "settings", "77", "1", "3"}));
