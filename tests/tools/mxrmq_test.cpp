@@ -170,6 +170,21 @@ TEST_F(Mxrmq, RequeuesAndRemovesWhatWasChosenAndNothingElse) {
   EXPECT_EQ(call({"dead", "purge", "orders", "--yes", "-o", "tsv"}).out, "removed\t1\n");
 }
 
+TEST_F(Mxrmq, ShowsAndChangesWhatIsSetForATopic) {
+  call({"produce", "orders", "1"});
+  EXPECT_EQ(rows({"topic", "orders"})["partitions"], 1);
+  EXPECT_EQ(call({"topic", "orders", "set", "partitions=4"}).code, 4) << "nobody said yes";
+  EXPECT_EQ(call({"topic", "orders", "set", "partitions=4", "--dry-run"}).code, 0);
+  EXPECT_EQ(rows({"topic", "orders"})["partitions"], 1);
+  const Called done = call({"topic", "orders", "set", "partitions=4", "--yes"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(rows({"topic", "orders"})["partitions"], 4);
+  const Called fewer = call({"topic", "orders", "set", "partitions=2", "--yes"});
+  EXPECT_EQ(fewer.code, 4) << fewer.err;
+  EXPECT_EQ(call({"topic", "orders", "set", "colour=red", "--yes"}).code, 2);
+  EXPECT_EQ(call({"topic", "orders", "set", "partitions=many", "--yes"}).code, 2);
+}
+
 TEST_F(Mxrmq, TellsMonitorsHowItIs) {
   make_dead({"a", "b"});
   EXPECT_EQ(call({"check"}).code, 0);

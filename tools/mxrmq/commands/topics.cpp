@@ -55,6 +55,38 @@ ExitCode repeatedly(Session& session, const std::function<ExitCode()>& show) {
   }
 }
 
+// "partitions=4", and so on: all are read before anything is changed.
+mx_rmq::TopicSettings settings_of(const std::vector<std::string>& words) {
+  mx_rmq::TopicSettings settings;
+  for (const std::string& word : words) {
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    if (name != "partitions")
+      throw std::invalid_argument("set: \"" + word + "\": what can be set is partitions=N");
+    const bool number = !value.empty() && value.size() <= 4 &&
+                        value.find_first_not_of("0123456789") == std::string::npos;
+    if (!number)
+      throw std::invalid_argument("partitions: \"" + value + "\" is no number up to 1024");
+    settings.partitions(std::stoi(value));
+  }
+  return settings;
+}
+
+ExitCode set_topic(Session& session, const std::string& topic,
+                   const std::vector<std::string>& words) {
+  const mx_rmq::TopicSettings settings = settings_of(words);
+  const std::string what = "change the settings of \"" + topic + "\" for all processes";
+  if (session.options().dry_run) {
+    std::cout << "would " << what << '\n';
+    return ExitCode::ok;
+  }
+  if (!session.allowed("Really " + what + "? Partitions cannot become fewer again."))
+    return ExitCode::refused;
+  mx_rmq::sync_wait(session.queue().configure(topic, settings));
+  return ExitCode::ok;
+}
+
 ExitCode show_topic(Session& session, const std::string& topic) {
   const auto snapshot = collect(session, {topic});
   const mx_rmq::TopicMetrics& metrics = snapshot.topics.at(topic);
@@ -65,6 +97,8 @@ ExitCode show_topic(Session& session, const std::string& topic) {
   }
   ordered_json record;
   record["topic"] = topic;
+  record["partitions"] =
+      mx_rmq::sync_wait(session.queue().settings(topic)).partitions().value_or(1);
   record["waiting"] = metrics.pending;
   record["suspects"] = metrics.suspects;
   record["delayed"] = metrics.delayed;
@@ -94,11 +128,17 @@ void add_topics(CLI::App& app, Session& session, Run& run) {
   all->callback(
       [&] { run = [&] { return repeatedly(session, [&] { return show_topics(session); }); }; });
 
-  CLI::App* const one = app.add_subcommand("topic", "One topic: what it holds, and its counters");
+  CLI::App* const one =
+      app.add_subcommand("topic", "One topic: what it holds, its settings and counters");
   const auto topic = std::make_shared<std::string>();
   one->add_option("TOPIC", *topic, "Its name")->required();
-  one->callback([&session, &run, topic] {
-    run = [&session, topic] {
+  CLI::App* const set =
+      one->add_subcommand("set", "Change settings of the topic for all processes: partitions=N");
+  const auto words = std::make_shared<std::vector<std::string>>();
+  set->add_option("NAME=VALUE", *words, "What to set")->required();
+  one->callback([&session, &run, topic, words] {
+    run = [&session, topic, words] {
+      if (!words->empty()) return set_topic(session, *topic, *words);
       return repeatedly(session, [&] { return show_topic(session, *topic); });
     };
   });
