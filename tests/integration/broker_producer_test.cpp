@@ -11,6 +11,7 @@
 
 #include "broker/scripts/calls_claim.hpp"
 #include "integration/broker_fixture.hpp"
+#include "support/wait.hpp"
 
 namespace mx_rmq::test {
 namespace {
@@ -49,6 +50,41 @@ TEST(BrokerProducer, PutsAWholeEnvelopeIntoTheListOfItsPriority) {
   EXPECT_NEAR(static_cast<double>(view->created_at), static_cast<double>(time[0].num()) * 1e3, 5e3);
   EXPECT_EQ(ids_in(server, rig.keys.ready(broker::List::low)), (Strings{"b"}));
   EXPECT_EQ(server.command({"HGET", rig.keys.stats, "produced"}).num(), 2);
+}
+
+TEST(BrokerProducer, WhatWasRoutedByOtherSettingsIsNotStored) {
+  RedisServer server;
+  Rig rig(server.url());
+  OutgoingEnvelope routed = message("a");
+  routed.keyed = true;
+  routed.must = 7;
+  EXPECT_EQ(rig.produce(routed), Produced::stale);
+  EXPECT_EQ(server.command({"EXISTS", rig.keys.ready(broker::List::normal), rig.keys.stats}).num(),
+            0);
+  routed.must = 0;  // nothing is set
+  EXPECT_EQ(rig.produce(routed), Produced::enqueued);
+  const Value until = server.command({"HGET", rig.keys.settings, "ids_until"});
+  ASSERT_FALSE(until.is_nil()) << "a key may be in work until then";
+  EXPECT_GT(until.num(), server.command({"TIME"})[0].num() * 1000);
+  server.command({"HSET", rig.keys.settings, "version", "9"});
+  EXPECT_EQ(rig.produce(routed), Produced::stale);
+  EXPECT_EQ(ids_in(server, rig.keys.ready(broker::List::normal)), (Strings{"a"}));
+}
+
+TEST(BrokerProducer, WhatMayGoElsewhereDoesNotWaitForAConnection) {
+  RedisServer server;
+  const std::string url = server.url();
+  Rig rig(url);
+  rig.produce(message("first"));
+  server.kill9();
+  ASSERT_TRUE(wait_for(10s, [&] {
+    bool connected = true;
+    rig.on_loop([&] { connected = rig.producer().connected(); });
+    return !connected;
+  }));
+  OutgoingEnvelope may_move = message("b");
+  may_move.may_move = true;
+  EXPECT_EQ(rig.produce(may_move, 60s), Produced::moved);
 }
 
 TEST(BrokerProducer, AHundredConcurrentProducesTravelInOneBatch) {

@@ -500,6 +500,8 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
       co_return !again;
     }
     ++self->counts_.resent;
+    // Nobody who can go elsewhere waits behind it.
+    if (!sender->route->ready()) self->line_.move_away();
     if (MX_RMQ_PLANTED("numbers_each_copy_of_a_batch"))
       command = encoded.build(self->keys_, sender->key, ++sender->number,
                               2 * options.longest_timeout, self->route().channels());
