@@ -6,6 +6,7 @@
 
 #include "mx_rmq/log.hpp"
 #include "support/fake_port.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/free_port.hpp"
 #include "support/queue_fixture.hpp"
 #include "support/sentinel_set.hpp"
@@ -23,6 +24,12 @@ MQConfig following_config(const std::string& url) {
   config.command_timeout = 2s;
   config.produce_timeout = 20s;
   return config;
+}
+
+// FAILOVER, and rights to channels.
+bool knows_redis_6_2() {
+  RedisServer server;
+  return !server.command({"COMMAND", "INFO", "FAILOVER"})[0].is_nil();
 }
 
 // Produces "1", "2", ... and notes how long the longest gap between two answers was.
@@ -248,6 +255,7 @@ TEST(QueueSentinels, ASentinelThatLiesIsNotBelieved) {
 
 // No right but the one that is needed, at the Sentinels; neither ROLE nor INFO at the servers.
 TEST(QueueSentinels, FollowsWithFewRights) {
+  if (!knows_redis_6_2()) GTEST_SKIP() << "it needs Redis 6.2";
   SentinelOptions options;
   options.users = {"bob on >secret ~* &* +@all -role -info"};
   options.sentinel_users = {"eve on >hush -@all +auth +sentinel|get-master-addr-by-name"};
@@ -273,6 +281,7 @@ TEST(QueueSentinels, FollowsWithFewRights) {
 }
 
 TEST(QueueSentinels, TheCommandFailoverIsFollowedBeforeTheSentinelsNotice) {
+  if (!knows_redis_6_2()) GTEST_SKIP() << "it needs Redis 6.2";
   SentinelSet set;
   RedisMessageQueue queue(following_config(set.url()));
   const auto journal = std::make_shared<Journal>();
@@ -329,6 +338,50 @@ TEST(QueueReplicas, ProduceReturnsWhenTheReplicasHaveTheMessage) {
   sync_wait(queue.produce("t", 20, chosen));
   EXPECT_EQ(set.server(2).command({"LLEN", key_of("t", "ready:normal")}).num(), 21);
   sync_wait(queue.cleanup());
+}
+
+// A batch whose reply was lost is sent again over a new connection, on which nothing was written:
+// Valkey 9 says of such a one that all replicas have everything.
+TEST(QueueReplicas, ACopyOfABatchThatWasAppliedIsNotTakenForReplicated) {
+  RedisOptions options;
+  options.tcp = true;
+  options.config = {"repl-diskless-sync-delay 0", "repl-ping-replica-period 1"};
+  RedisServer server(options);
+  options.config.push_back("replicaof 127.0.0.1 " + std::to_string(server.port()));
+  RedisServer replica(options);
+  FaultProxy proxy(server.socket_path(), server.directory() + "/replicas.sock");
+  MQConfig config = quick_config(proxy.url());
+  config.wait_replicas = 1;
+  config.wait_replicas_timeout = 20s;
+  config.produce_timeout = 60s;
+  RedisMessageQueue patient(config);
+  config.wait_replicas_timeout = 300ms;
+  RedisMessageQueue queue(config);
+  // What is written reaches it after its first acknowledgement.
+  EXPECT_TRUE(wait_for(
+      patience, [&] { return thrown_by([&] { sync_wait(queue.produce("t", 1)); }).empty(); }));
+  const std::int64_t there = server.command({"LLEN", key_of("t", "ready:normal")}).num();
+  replica.pause();
+  std::atomic<int> sent{0};
+  proxy.judge_commands([&sent](const SeenCommand& call) {
+    if (call.script != "produce") return CommandFate::pass;
+    return ++sent == 1 ? CommandFate::lose_reply : CommandFate::pass;
+  });
+  std::string told;
+  try {
+    sync_wait(queue.produce("t", 2));
+  } catch (const NotReplicated& error) {
+    told = error.what();
+  }
+  EXPECT_TRUE(has(told, "0 of the 1 replicas")) << told;
+  EXPECT_EQ(sent, 2);
+  EXPECT_EQ(server.command({"LLEN", key_of("t", "ready:normal")}).num(), there + 1) << "once";
+  proxy.judge_commands(nullptr);
+  replica.resume();
+  sync_wait(patient.produce("t", 3));
+  EXPECT_EQ(replica.command({"LLEN", key_of("t", "ready:normal")}).num(), there + 2);
+  sync_wait(queue.cleanup());
+  sync_wait(patient.cleanup());
 }
 
 }  // namespace
