@@ -14,6 +14,7 @@ mx_rmq::MQConfig LibraryShape::config(const std::string& url) const {
   mx_rmq::MQConfig out;
   out.redis_url = url;
   out.tls_ca_file = ca_file;
+  out.wait_replicas = wait_replicas;
   out.task_queue_size = queue_size;
   out.max_workers = workers;
   out.batch_size = batch != 0 ? batch : std::clamp(queue_size, 100, 500);
@@ -85,6 +86,11 @@ void Library::consume() {
                                  });
       }
     }
+  }
+  for (const std::string& topic : shape_.topics) {
+    if (shape_.partitions > 1)
+      mx_rmq::sync_wait(
+          queue_->configure(topic, mx_rmq::TopicSettings{}.partitions(shape_.partitions)));
   }
   mx_rmq::sync_wait(queue_->start_background());
 }

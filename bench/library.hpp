@@ -27,6 +27,8 @@ struct LibraryShape {
   std::size_t payload_bytes = 200;
   std::vector<std::string> topics = {"bench"};
   std::string ca_file = {};  // MQConfig::tls_ca_file
+  int wait_replicas = 0;     // MQConfig::wait_replicas
+  int partitions = 1;        // of each topic
 
   // What who sets nothing gets.
   [[nodiscard]] static LibraryShape defaults();

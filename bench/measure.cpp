@@ -3,11 +3,13 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
 namespace bench {
 namespace {
@@ -81,10 +83,10 @@ bool track_latency(Plain& redis) {
   return true;
 }
 
-Measure::Measure(Plain& redis) : redis_(redis) {
+Measure::Measure(std::vector<Plain*> servers) : servers_(std::move(servers)) {
   reset_peak_rss();
-  redis_.command({"CONFIG", "RESETSTAT"});
-  redis_cpu_ = redis_cpu_us(redis_);
+  for (Plain* const each : servers_) each->command({"CONFIG", "RESETSTAT"});
+  redis_cpu_ = servers_cpu();
   client_cpu_ = client_cpu_us();
   allocations_ = allocations();
   begin_ = Clock::now();
@@ -96,18 +98,27 @@ Round Measure::end(double messages) {
   round.messages = messages;
   round.allocations = static_cast<double>(allocations().count - allocations_.count);
   round.client_cpu = client_cpu_us() - client_cpu_;
-  round.redis_cpu = redis_cpu_us(redis_) - redis_cpu_;
-  const TopLevel sums = top_level(redis_.info("commandstats"));
-  round.commands = sums.commands;
-  round.script_time = sums.script_time;
+  round.redis_cpu = servers_cpu() - redis_cpu_;
   round.peak_rss = peak_rss();
-  const std::string latency = redis_.info("latencystats");
-  const std::size_t at = latency.find("_evalsha:");
-  if (at != std::string::npos) {
+  for (Plain* const each : servers_) {
+    const TopLevel sums = top_level(each->info("commandstats"));
+    round.commands += sums.commands;
+    round.script_time += sums.script_time;
+    const std::string latency = each->info("latencystats");
+    const std::size_t at = latency.find("_evalsha:");
+    if (at == std::string::npos) continue;
     const std::size_t value = latency.find("p99.9=", at);
-    if (value != std::string::npos) round.script_p999 = std::atof(latency.c_str() + value + 6);
+    if (value == std::string::npos) continue;
+    round.script_p999 =
+        std::max(round.script_p999.value_or(0), std::atof(latency.c_str() + value + 6));
   }
   return round;
+}
+
+double Measure::servers_cpu() const {
+  double sum = 0;
+  for (Plain* const each : servers_) sum += redis_cpu_us(*each);
+  return sum;
 }
 
 }  // namespace bench

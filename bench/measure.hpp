@@ -33,14 +33,18 @@ struct Round {
   [[nodiscard]] double rate() const { return messages / seconds; }
 };
 
-// Takes figures when made and again at end(). One at a time: it resets the server's statistics.
+// Takes figures when made and again at end(). One at a time: it resets the servers' statistics.
 class Measure {
  public:
-  explicit Measure(Plain& redis);
+  explicit Measure(Plain& redis) : Measure(std::vector<Plain*>{&redis}) {}
+  // Of several servers together.
+  explicit Measure(std::vector<Plain*> servers);
   [[nodiscard]] Round end(double messages);
 
  private:
-  Plain& redis_;
+  [[nodiscard]] double servers_cpu() const;
+
+  const std::vector<Plain*> servers_;
   Allocations allocations_;
   double redis_cpu_;
   double client_cpu_;

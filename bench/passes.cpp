@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "broker/data/keys.hpp"
+#include "broker/data/partitions.hpp"
 
 namespace bench {
 
@@ -74,6 +75,20 @@ Round limit_consume(Bench& bench, const LibraryShape& shape, long messages) {
   return measure.end(static_cast<double>(messages));
 }
 
+namespace {
+
+// The hash tags of all partitions.
+std::vector<std::string> tags_of(const LibraryShape& shape) {
+  std::vector<std::string> out;
+  for (const std::string& topic : shape.topics) {
+    for (int i = 0; i < shape.partitions; ++i)
+      out.push_back(mx_rmq::broker::partition_tag(topic, i));
+  }
+  return out;
+}
+
+}  // namespace
+
 Round library_cycle(Bench& bench, const LibraryShape& shape, Callers callers, long messages) {
   Library library(bench.url, shape);
   library.consume();
@@ -81,7 +96,7 @@ Round library_cycle(Bench& bench, const LibraryShape& shape, Callers callers, lo
   Measure measure(bench.redis);
   library.launch(messages, callers.count, callers.batch);
   library.handled().wait_for(messages);
-  wait_completed(bench.redis, shape.topics, messages);
+  wait_completed(bench.redis, tags_of(shape), messages);
   const Round round = measure.end(static_cast<double>(messages));
   library.finish();
   return round;

@@ -27,6 +27,7 @@ Round library_produce(Bench& bench, const LibraryShape& shape, Callers callers, 
 Round library_consume(Bench& bench, const LibraryShape& shape, long messages);
 
 // Waits until as many were acknowledged since the counters were `before`: a counter in Redis.
+// Topics, or the hash tags of partitions.
 long completed(Plain& redis, const std::vector<std::string>& topics);
 void wait_completed(Plain& redis, const std::vector<std::string>& topics, long messages);
 

@@ -78,6 +78,11 @@ std::string Plain::info(std::string_view section) {
   return std::string(reply->str, reply->len);
 }
 
+std::string Plain::list_clients() {
+  const Reply reply = command({"CLIENT", "LIST"});
+  return std::string(reply->str, reply->len);
+}
+
 std::int64_t Plain::number(std::initializer_list<std::string_view> arguments) {
   return as_number(command(arguments));
 }

@@ -43,6 +43,7 @@ class Plain {
   void load(const mx_rmq::lua::Script& script);
 
   std::string info(std::string_view section);
+  std::string list_clients();
   std::int64_t number(std::initializer_list<std::string_view> arguments);
   void flush_all();
 

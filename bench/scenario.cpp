@@ -27,6 +27,11 @@ std::span<const Scenario> scenarios() {
       {"payloads", "20 B to 1 MiB of payload", payloads},
       {"processes", "1 to 16 worker processes consume a filled topic", processes},
       {"idle", "commands of consumers that have nothing to do", idle},
+      {"cluster", "end to end on a Redis Cluster of three nodes, beside one server", cluster},
+      {"wait_replicas", "producing that waits for a replica, beside producing that does not",
+       wait_replicas},
+      {"partitions",
+       "a topic of 4 to 64 partitions on one server, beside one of a single partition", partitions},
 #ifdef MX_RMQ_WITH_TLS
       {"tls", "end to end over TLS, beside plain TCP; how long a new queue takes to connect", tls},
 #endif

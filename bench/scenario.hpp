@@ -57,6 +57,9 @@ void topics(Bench& bench, Section& section);
 void payloads(Bench& bench, Section& section);
 void processes(Bench& bench, Section& section);
 void idle(Bench& bench, Section& section);
+void cluster(Bench& bench, Section& section);
+void wait_replicas(Bench& bench, Section& section);
+void partitions(Bench& bench, Section& section);
 void tls(Bench& bench, Section& section);
 
 }  // namespace bench

@@ -29,11 +29,15 @@ class BenchSmoke : public testing::TestWithParam<std::string> {
 
   // Runs it to its end; gives the exit code.
   int run(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
+    return run_program(MX_RMQ_BENCH, std::move(arguments), std::move(environment));
+  }
+  int run_program(const std::string& program, std::vector<std::string> arguments,
+                  std::vector<std::string> environment = {}) {
     ChildOptions options;
     options.arguments = std::move(arguments);
     options.environment = std::move(environment);
     options.output_file = directory_ + "/output";
-    ChildProcess bench = ChildProcess::start(MX_RMQ_BENCH, options);
+    ChildProcess bench = ChildProcess::start(program, options);
     const auto end = bench.wait(std::chrono::seconds(240));
     output_ = bench.output();
     if (!end || !end->exited) return -1;
@@ -151,8 +155,9 @@ TEST_P(BenchSmoke, ScenarioGivesAllFigures) {
 }
 
 const std::string scenarios[] = {
-    "end_to_end", "produce", "consume", "defaults", "idle_latency", "lateness",
-    "in_flight",  "backlog", "topics",  "payloads", "processes",    "idle",
+    "end_to_end", "produce",   "consume", "defaults",      "idle_latency",
+    "lateness",   "in_flight", "backlog", "topics",        "payloads",
+    "processes",  "idle",      "cluster", "wait_replicas", "partitions",
 #ifdef MX_RMQ_WITH_TLS
     "tls",
 #endif
@@ -174,6 +179,49 @@ TEST_F(BenchCommandLine, HelpNamesTheOptions) {
   ASSERT_EQ(run({"--help"}), 0);
   for (const char* option : {"--only", "--list", "--rounds", "--quick", "--json", "REDIS_URL"})
     EXPECT_NE(output_.find(option), std::string::npos) << option;
+}
+
+using ScaleModel = BenchSmoke;
+
+TEST_F(ScaleModel, PrintsItsTablesAndTheModelBesideAMeasuredRun) {
+  ASSERT_EQ(run_program(MX_RMQ_SCALE, {"--help"}), 0);
+  for (const char* option : {"--nodes", "--processes", "--partitions", "--costs", "--check"})
+    EXPECT_NE(output_.find(option), std::string::npos) << option;
+  const std::string costs = directory_ + "/costs.json";
+  ASSERT_EQ(run_program(MX_RMQ_SCALE, {"--quick", "--check", "--save-costs", costs}), 0) << output_;
+  EXPECT_NE(output_.find("modelled"), std::string::npos) << output_;
+  ASSERT_EQ(run_program(MX_RMQ_SCALE, {"--quick", "--costs", costs}), 0) << output_;
+  EXPECT_NE(output_.find("More partitions"), std::string::npos) << output_;
+  EXPECT_EQ(run_program(MX_RMQ_SCALE, {"--nodes", "0"}), 2);
+  EXPECT_EQ(run_program(MX_RMQ_SCALE, {"--costs", directory_ + "/nothing"}), 1);
+}
+
+// With costs that are given, more nodes carry more, and the busiest one is never idle.
+TEST_F(ScaleModel, GrowsWithTheNodes) {
+  const std::string costs = directory_ + "/costs.json";
+  {
+    const json call{{"fixed_us", 20.0}, {"each_us", 1.0}};
+    json all{{"produce", call}, {"claim", call}, {"ack", call}, {"wake_us", 4.0}};
+    all["client_producing"] = all["client_consuming"] = json{{"fixed_us", 8.0}, {"each_us", 0.5}};
+    std::ofstream(costs) << all.dump();
+  }
+  const auto rate = [&](const std::string& nodes, const std::string& partitions) {
+    EXPECT_EQ(run_program(MX_RMQ_SCALE, {"--costs", costs, "--nodes", nodes, "--partitions",
+                                         partitions, "--processes", "50"}),
+              0)
+        << output_;
+    const std::size_t line = output_.rfind('\n', output_.size() - 2);
+    std::istringstream words(output_.substr(line + 1));
+    double value = 0;
+    for (int i = 0; i < 4; ++i) words >> value;
+    return value;
+  };
+  const double one = rate("1", "4");
+  EXPECT_GT(one, 100'000);
+  EXPECT_LT(one, 1'000'000 / 3.0) << "three microseconds a message";
+  const double four = rate("4", "16");
+  EXPECT_GT(four, 3 * one);
+  EXPECT_LT(four, 4.5 * one);
 }
 
 TEST_F(BenchCommandLine, RefusesWhatItDoesNotKnow) {
