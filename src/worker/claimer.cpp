@@ -290,7 +290,7 @@ void Claimer::pump() {
 
 Claimer::Rank Claimer::rank_of(const Record& record) const {
   if (!nothing_here(record)) return Rank::any;
-  return record.owed ? Rank::woken : Rank::nothing_here;
+  return record.owed || record.passed_on ? Rank::woken : Rank::nothing_here;
 }
 
 void Claimer::start_claims() {
@@ -340,6 +340,7 @@ bool Claimer::start(Record& record) {
   scope_.spawn(claim(UnderWay(*this, record, space, std::move(counted))));
   record.again = false;
   record.owed.reset();  // what it stands for, this claim sees
+  record.passed_on = false;
   if (std::exchange(record.alarm_due, false)) --alarms_;
   return true;
 }
@@ -528,6 +529,8 @@ void Claimer::pass_on() {
       others_.wake_ups.pass(record->source, *record->owed);
     }
     record->owed.reset();
+    record->passed_on =
+        true;  // if all others do so too, it goes first where a worker is free first
     return true;
   });
 }

@@ -90,6 +90,7 @@ class Claimer {
     bool relists = false;    // wanted only because a new epoch of its subscription began
     Listing listing;
     std::optional<int> owed;   // hops of a wake-up after which no claim was sent yet
+    bool passed_on = false;    // one was, for want of room, and no claim was sent since
     std::size_t reserved = 0;  // room that the claim under way may fill
     static constexpr std::size_t expected_at_first = 128;
     std::size_t expected = expected_at_first;  // the most that the next claim asks for
