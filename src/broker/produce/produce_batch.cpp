@@ -31,14 +31,17 @@ bool ProduceBatch::add(const OutgoingEnvelope& message) {
   }
   if (!rows_.empty() && must_ != message.must) return false;
   const std::int64_t now = in_range(limits_.now);
-  std::int64_t due =
-      message.at ? in_range(*message.at) : later(now, in_range(message.delay.count()));
+  const std::int64_t delay = in_range(message.delay.count());
+  const std::int64_t delayed_from = std::max(now, in_range(limits_.latest));
+  std::int64_t due = message.at  ? in_range(*message.at)
+                     : delay > 0 ? later(delayed_from, delay)
+                                 : 0;
   if (due <= now) due = 0;
 
   EnvelopeView view;
   view.priority = message.priority;
   view.max_recoveries = limits_.max_recoveries;
-  view.created_at = now;
+  view.created_at = !message.at && due != 0 ? delayed_from : now;
   view.ttl = in_range(message.ttl.count());
   view.expire_at = later(due == 0 ? now : due, view.ttl);
   const std::int64_t until =

@@ -16,7 +16,8 @@ namespace mx_rmq::broker {
 
 /// What all messages of a batch have in common.
 struct BatchLimits {
-  std::int64_t now = 0;  ///< the server's unix ms: created_at, and what delays count from
+  std::int64_t now = 0;     ///< the server's unix ms: created_at
+  std::int64_t latest = 0;  ///< what delays count from, so that they are not short: now, or later
   std::chrono::milliseconds grace{0};
   std::int32_t max_recoveries = 0;
   std::size_t max_messages = 1;

@@ -443,6 +443,7 @@ Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
   BatchUnderWay& batch = sender->batch;
   BatchLimits limits;
   limits.now = self->caller_.clock().now_ms();
+  limits.latest = self->caller_.clock().latest_ms();
   limits.grace = options.grace;
   limits.max_recoveries = options.max_recoveries;
   limits.max_messages = options.max_batch_messages;

@@ -53,6 +53,13 @@ std::int64_t ServerClock::offset(TimePoint at) const noexcept {
 
 std::int64_t ServerClock::now_ms() const noexcept { return at_ms(now_(source_)); }
 
+std::int64_t ServerClock::latest_ms() const noexcept {
+  const std::chrono::nanoseconds unsure =
+      known_ ? std::min(uncertainty(), std::chrono::nanoseconds(ns_per_ms))
+             : std::chrono::nanoseconds(0);
+  return at_ms(now_(source_) + unsure) + 1;
+}
+
 std::int64_t ServerClock::at_ms(TimePoint at) const noexcept {
   return (ns(at) + offset(at)) / ns_per_ms;
 }

@@ -37,7 +37,10 @@ class ServerClock {
   [[nodiscard]] bool known() const noexcept { return known_; }
   /// The server's unix time in ms.
   [[nodiscard]] std::int64_t now_ms() const noexcept;
-  /// The same for a moment that was `now` a short while ago.
+  /// The latest that it may show in this moment, in whole ms rounded up: who counts from it is not
+  /// early. An uncertainty of more than a millisecond counts as one, so that nobody is late by it.
+  [[nodiscard]] std::int64_t latest_ms() const noexcept;
+  /// What it said at a moment that was `now` a short while ago.
   [[nodiscard]] std::int64_t at_ms(TimePoint at) const noexcept;
   /// When the server's clock will show `server_ms` (for timers).
   [[nodiscard]] TimePoint to_mono(std::int64_t server_ms) const noexcept;

@@ -88,6 +88,26 @@ TEST(ProduceBatch, DelayedOnesFollowWithTheirDueTime) {
   EXPECT_EQ(call.argv[13], std::to_string(now + 5'000));
 }
 
+TEST(ProduceBatch, ADelayCountsFromTheLatestTimeThatTheServerMayHave) {
+  BatchLimits unsure = limits();
+  unsure.latest = now + 2;
+  OutgoingEnvelope late = message("late");
+  late.delay = 1s;
+  OutgoingEnvelope at = message("at");
+  at.at = now + 1;
+  ProduceBatch batch(unsure);
+  EXPECT_TRUE(batch.add(message("soon")));
+  EXPECT_TRUE(batch.add(late));
+  EXPECT_TRUE(batch.add(at));
+  const auto call = script_call(
+      batch.build(keys, "p:{t}:producer:me", 5, 60s, redis::ChannelKind::plain).command);
+  const auto begin = call.argv.end() - 11;  // five for each of the two, and the last one
+  EXPECT_EQ(Strings(begin, begin + 3), (Strings{"0", std::to_string(now + 1'002), "late"}));
+  EXPECT_NE(begin[4].find(" " + std::to_string(now + 2) + " "), std::string::npos) << begin[4];
+  EXPECT_EQ(Strings(begin + 5, begin + 8), (Strings{"0", std::to_string(now + 1), "at"}));
+  EXPECT_EQ(*(begin - 1), plain("soon"));
+}
+
 TEST(ProduceBatch, OneImmediateChosenIdMakesAllGoOneByOneInOrder) {
   OutgoingEnvelope chosen = message("mine", MessagePriority::low);
   chosen.chosen = true;

@@ -63,6 +63,23 @@ TEST(ServerClock, IsRightWithinItsOwnBound) {
   EXPECT_LT(clock.uncertainty(), 1ms) << "the best exchanges decide";
 }
 
+TEST(ServerClock, TheLatestTimeIsNotBeforeTheServersAndHardlyAfterIt) {
+  std::mt19937_64 random(5);
+  for (int world_number = 0; world_number < 200; ++world_number) {
+    World world;
+    world.offset += std::chrono::microseconds(random() % 1000);
+    ServerClock clock(world.loop);
+    for (int i = 0; i < 50; ++i) {
+      world.loop.time += std::chrono::microseconds(random() % 5000);
+      world.exchange(clock, std::chrono::microseconds(20 + random() % 400),
+                     std::chrono::microseconds(20 + random() % 400));
+      const auto ahead = clock.latest_ms() * 1'000'000 - world.server_ns();
+      ASSERT_GE(ahead, 0) << i;
+      ASSERT_LE(ahead, 3'000'000) << i;
+    }
+  }
+}
+
 TEST(ServerClock, ASlowExchangeDoesNotSpoilAGoodEstimate) {
   World world;
   ServerClock clock(world.loop);
