@@ -19,7 +19,8 @@ TEST(ScriptModel, FindsEveryPlantedBug) {
     ASSERT_NO_THROW(server.load(mutant)) << mutant.name;
     std::uint64_t seed = 1;
     std::optional<Divergence> wrong;
-    for (; seed <= 300 && !wrong; ++seed) wrong = run_lockstep(server, seed, 400, 40);
+    // What is drawn differs by compiler: the rarest took 554 runs with one, 120 with another.
+    for (; seed <= 3000 && !wrong; ++seed) wrong = run_lockstep(server, seed, 400, 40);
     EXPECT_TRUE(wrong.has_value()) << "not found: " << mutant.name;
     if (!wrong) continue;
     ++found;
