@@ -529,8 +529,8 @@ void Claimer::pass_on() {
       others_.wake_ups.pass(record->source, *record->owed);
     }
     record->owed.reset();
-    record->passed_on =
-        true;  // if all others do so too, it goes first where a worker is free first
+    // If all others pass it on, too, this topic goes first here when a worker is free.
+    record->passed_on = true;
     return true;
   });
 }

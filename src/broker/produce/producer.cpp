@@ -103,6 +103,7 @@ class Producer::Core {
   void expire();
   void arm_timer();
   void warn_mute();
+  [[nodiscard]] BatchLimits batch_limits() const;
   [[nodiscard]] Produce::SettingsLook settings_look(const ProduceBatch& batch);
 
   runtime::EventLoop& loop() const noexcept { return caller_.loop(); }
@@ -437,18 +438,22 @@ void Producer::Core::fill(Sender& sender, ProduceBatch& encoded) {
   }
 }
 
+BatchLimits Producer::Core::batch_limits() const {
+  BatchLimits limits;
+  limits.now = caller_.clock().now_ms();
+  limits.latest = caller_.clock().latest_ms();
+  limits.grace = options_.grace;
+  limits.max_recoveries = options_.max_recoveries;
+  limits.max_messages = options_.max_batch_messages;
+  limits.max_bytes = options_.max_batch_bytes;
+  return limits;
+}
+
 // False: the messages wait again, and there should be a pause.
 Task<bool> Producer::Core::deliver(std::shared_ptr<Core> self, Sender* sender) {
   const ProducerOptions& options = self->options_;
   BatchUnderWay& batch = sender->batch;
-  BatchLimits limits;
-  limits.now = self->caller_.clock().now_ms();
-  limits.latest = self->caller_.clock().latest_ms();
-  limits.grace = options.grace;
-  limits.max_recoveries = options.max_recoveries;
-  limits.max_messages = options.max_batch_messages;
-  limits.max_bytes = options.max_batch_bytes;
-  ProduceBatch encoded(limits, std::move(sender->envelopes));
+  ProduceBatch encoded(self->batch_limits(), std::move(sender->envelopes));
   self->fill(*sender, encoded);
   if (batch.empty()) co_return true;
   self->arm_timer();
