@@ -1,5 +1,6 @@
 #include "queue/access.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <exception>
 #include <utility>
@@ -17,6 +18,7 @@ constexpr std::size_t most_access_lanes = 2;
 // A topic in use is put into the set of topics again after so long: somebody else may have
 // forgotten it.
 constexpr runtime::Duration note_again = std::chrono::minutes(5);
+constexpr runtime::Duration noting_patience = std::chrono::seconds(1);  // of an end
 
 std::size_t access_lanes(const MQConfig& config) {
   // WAIT holds up its connection: those who wait for replicas have their own.
@@ -27,8 +29,13 @@ std::size_t access_lanes(const MQConfig& config) {
 }  // namespace
 
 Access::Access(runtime::EventLoop& loop, const MQConfig& config, MakeClient make_client)
-    : loop_(loop), config_(config), make_client_(std::move(make_client)), unused_(loop) {
+    : loop_(loop),
+      config_(config),
+      make_client_(std::move(make_client)),
+      unused_(loop),
+      all_noted_(loop) {
   unused_.set();
+  all_noted_.set();
 }
 
 Access::Use::Use(Access& access) : access_(access) {
@@ -75,6 +82,10 @@ Task<> Access::close(runtime::TimePoint deadline) {
   assert(forbidden_ && "nobody may open what is being closed");
   if (!client_) co_return;
   co_await ports_->close(deadline);
+  // A process that ends right after its first message is to leave its topic to be seen.
+  const runtime::TimePoint patience = std::min(deadline, loop_.now() + noting_patience);
+  const bool noted = co_await all_noted_.wait_until(patience);
+  if (!noted) runtime::log::debug("not all topics were noted", "pending", notes_);
   co_await client_->close(deadline);
   if (!unused_.is_set()) co_await unused_.wait();
   co_await scope_->join();
@@ -112,7 +123,18 @@ void Access::note(const std::string& topic, TopicPort& port) {
   scope_->spawn(note_topic(topic));
 }
 
+Access::Noting::Noting(Access& access) : access_(access) {
+  ++access_.notes_;
+  access_.all_noted_.reset();
+}
+
+Access::Noting::~Noting() {
+  assert(access_.notes_ > 0 && "a note ends once");
+  if (--access_.notes_ == 0) access_.all_noted_.set();
+}
+
 Task<> Access::note_topic(std::string topic) {
+  const Noting noting(*this);
   redis::CallEnd end;
   try {
     co_await topic_set_->note(topic, loop_.now() + runtime::Duration(config_.command_timeout));

@@ -34,7 +34,8 @@ class Access {
   [[nodiscard]] bool is_forbidden() const noexcept { return forbidden_; }
   /// Makes what is not there yet. ShutdownError if it is forbidden.
   void open();
-  /// Ends producing, the connections, and waits for all uses. Forbidden before.
+  /// Ends producing, waits until the topics are noted, ends the connections, and waits for all
+  /// uses. Forbidden before.
   Task<> close(runtime::TimePoint deadline);
 
   /// While one of these lives close() waits. ShutdownError if it is forbidden.
@@ -92,6 +93,17 @@ class Access {
   [[nodiscard]] std::uint64_t reconnects() const;
 
  private:
+  /// A topic's way into the set of topics; close() waits for it.
+  class Noting {
+   public:
+    explicit Noting(Access& access);
+    ~Noting();
+    Noting(const Noting&) = delete;
+    Noting& operator=(const Noting&) = delete;
+
+   private:
+    Access& access_;
+  };
   Task<> note_topic(std::string topic);
 
   runtime::EventLoop& loop_;
@@ -105,7 +117,9 @@ class Access {
   std::uint64_t earlier_reconnects_ = 0;  // of clients that are gone
   std::size_t pending_ = 0;               // see Pending
   std::size_t uses_ = 0;
-  runtime::Event unused_;  // set while uses_ is 0
+  runtime::Event unused_;     // set while uses_ is 0
+  std::size_t notes_ = 0;     // Notings that live
+  runtime::Event all_noted_;  // set while notes_ is 0
 };
 
 }  // namespace mx_rmq::queue

@@ -1,6 +1,7 @@
 // Many topics, topics that nobody uses any more, many messages at once, and messages that are there
 // already.
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "integration/broker_fixture.hpp"
@@ -365,6 +366,30 @@ TEST_F(QueueTopics, ConsumersThatDiedAreNoReasonToKeepATopicButWhatTheyHeldIs) {
   EXPECT_TRUE(sync_wait(queue.forget("t")));
   EXPECT_EQ(keys_of_topic(server(), "t"), Strings());
   EXPECT_FALSE(listed(server(), "t"));
+}
+
+// As of a program that produces one message and ends.
+TEST_F(QueueTopics, AQueueThatEndsAfterItsFirstMessageLeavesTheTopicInTheSet) {
+  FaultProxy proxy(server().socket_path(), server().directory() + "/noting.sock");
+  std::atomic<bool> held{false};
+  proxy.judge_commands([&held](const SeenCommand& call) {
+    // The connection that is to carry the SADD takes its time to be ready.
+    if (call.connection != 1) return CommandFate::pass;
+    return held.exchange(true) ? CommandFate::pass : CommandFate::hold;
+  });
+  MQConfig two_lanes = quick_config(proxy.url());
+  two_lanes.connection_pool_size = 4;
+  two_lanes.shutdown_timeout = 60s;
+  RedisMessageQueue queue(two_lanes);
+  produce(queue, "first", 1);
+  ASSERT_TRUE(wait_for(patience, [&] { return held.load(); }));
+  auto ending = std::async(std::launch::async, [&] { sync_wait(queue.cleanup()); });
+  EXPECT_TRUE(
+      wait_for(patience, [&] { return !thrown_by([&] { produce(queue, "first", 2); }).empty(); }));
+  EXPECT_FALSE(listed(server(), "first"));
+  proxy.release_held();
+  ending.get();
+  EXPECT_TRUE(listed(server(), "first"));
 }
 
 TEST_F(QueueTopics, AnIdleConsumerElsewhereGetsWhatIsProducedToAForgottenTopic) {
