@@ -118,6 +118,7 @@ void Claimer::change_listing(Record& record, Change change) {
 
 void Claimer::want(Record& record) {
   record.wanted = true;
+  record.guess = false;
   record.relists = false;
   if (record.claiming) record.again = true;
   if (record.unheard) loop_.cancel(record.unheard);
@@ -333,12 +334,14 @@ bool Claimer::start(Record& record) {
   }
   const std::size_t most = room(record);
   if (most == 0 && !record.alarm_due) return false;
+  if (record.guess && !nothing_here(record)) return false;
   if (!record.alarm_due && linger(record, most)) return false;
   Quarantine::Member::Claim counted = member_.begin_claim();
   if (!counted) return false;
   const std::size_t space = std::min(most, record.expected);
   scope_.spawn(claim(UnderWay(*this, record, space, std::move(counted))));
   record.again = false;
+  record.guessed = std::exchange(record.guess, false);
   record.owed.reset();  // what it stands for, this claim sees
   record.passed_on = false;
   if (std::exchange(record.alarm_due, false)) --alarms_;
@@ -402,12 +405,20 @@ void Claimer::claimed(Record& record, const Listing::Asked& asked, TimePoint sen
                         ? static_cast<std::size_t>(api::claim_batch_of(config_))
                         : std::max({Record::expected_at_first, record.expected / 2, 2 * got});
   next_claim(record, asked, result);
+  guess(record, got);
   set_alarm(record, result.alarm);
   others_.suspects.told(record.source, result.suspects);
   others_.partitions.claimed(record.source, result.settings);
   if (!result.lapsed.empty()) others_.sweeper.lapsed(record.source, result.lapsed);
   others_.runner.take_in(what.deliveries, result.now);
   give_back_later();
+}
+
+void Claimer::guess(Record& record, std::size_t got) {
+  if (std::exchange(record.guessed, false)) record.next_guess.answered(got);
+  if (record.wanted || !record.listing.listed() || !record.next_guess.worth(got)) return;
+  want(record);
+  record.guess = true;
 }
 
 // Whether there is to be one: if we are not listed, nobody wakes us.

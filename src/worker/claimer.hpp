@@ -14,6 +14,7 @@
 #include "runtime/scope.hpp"
 #include "worker/listing.hpp"
 #include "worker/look_again.hpp"
+#include "worker/next_guess.hpp"
 #include "worker/prefetch.hpp"
 #include "worker/quarantine.hpp"
 #include "worker/source.hpp"
@@ -88,6 +89,9 @@ class Claimer {
     bool in_ring = false;
     bool alarm_due = false;  // a claim is to be made even if there is no room
     bool relists = false;    // wanted only because a new epoch of its subscription began
+    bool guess = false;      // wanted only because messages came in a stream
+    bool guessed = false;    // the claim under way is a guess
+    NextGuess next_guess;
     Listing listing;
     std::optional<int> owed;   // hops of a wake-up after which no claim was sent yet
     bool passed_on = false;    // one was, for want of room, and no claim was sent since
@@ -127,6 +131,7 @@ class Claimer {
   void want(Record& record);
   void want_even_without_room(Record& record);
   void want_to_relist(Record& record);
+  void guess(Record& record, std::size_t got);
   template <class Change>
   void change_listing(Record& record, Change change);
   void start_claims();
