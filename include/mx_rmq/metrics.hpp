@@ -105,6 +105,7 @@ class MetricsCollector {
   Task<MetricsSnapshot> collect(std::vector<std::string> topics);
 
  private:
+  friend class Admin;
   friend class RedisMessageQueue;
   explicit MetricsCollector(std::shared_ptr<detail::QueueCore> core) noexcept;
 

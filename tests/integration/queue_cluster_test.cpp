@@ -174,6 +174,18 @@ TEST_F(QueueCluster, TheSetOfTopicsIsWhereItsSlotIs) {
   sync_wait(queue.cleanup());
 }
 
+TEST_F(QueueCluster, AllMastersAreLookedAtForWhatAServiceWouldTripOver) {
+  RedisMessageQueue queue(config());
+  std::map<std::string, int> memory;  // findings about it, by server
+  for (const Finding& each : sync_wait(queue.admin().diagnose()))
+    if (each.subject == "memory") ++memory[each.server];
+  EXPECT_EQ(memory.size(), 3U);
+  for (const auto& [server, findings] : memory) {
+    EXPECT_EQ(findings, 1) << server;
+    EXPECT_NE(server.find(':'), std::string::npos) << server;
+  }
+}
+
 TEST_F(QueueCluster, AServerThatIsNoClusterIsToldWhenAClusterIsAskedFor) {
   RedisOptions options;
   options.tcp = true;

@@ -198,6 +198,49 @@ TEST_F(Mxrmq, TellsMonitorsHowItIs) {
   EXPECT_NE(away.out.find("MXRMQ CRITICAL - "), std::string::npos) << away.out;
 }
 
+TEST_F(Mxrmq, SeesWhatAServiceWouldTripOver) {
+  const Called well = call({"doctor"});
+  EXPECT_NE(well.out.find("eviction: noeviction"), std::string::npos) << well.out;
+  call({"produce", "orders", "1"});
+  const Called alone = call({"doctor"});
+  EXPECT_EQ(alone.code, 2);
+  EXPECT_NE(alone.out.find("no process consumes the topic"), std::string::npos) << alone.out;
+  server().command({"CONFIG", "SET", "maxmemory-policy", "allkeys-lru"});
+  const Called evicting = call({"doctor", "-o", "jsonl"});
+  server().command({"CONFIG", "SET", "maxmemory-policy", "noeviction"});
+  EXPECT_EQ(evicting.code, 2);
+  EXPECT_NE(evicting.out.find("\"seen\":\"maxmemory-policy is allkeys-lru"), std::string::npos)
+      << evicting.out;
+}
+
+// Both are made from what the parser knows.
+TEST_F(Mxrmq, CompletesCommandLinesAndHasAManual) {
+  call({"produce", "orders", "1"});
+  const std::string program = mxrmq::test::program();
+  const auto completed = [&program](const std::string& words, int at) {
+    const std::string base = server().directory() + "/completed";
+    ChildOptions options;
+    options.arguments = {"-c", "PATH=" + quoted(program.substr(0, program.rfind('/'))) +
+                                   ":$PATH; source <(mxrmq completion bash); COMP_WORDS=(mxrmq " +
+                                   words + "); COMP_CWORD=" + std::to_string(at) +
+                                   "; _mxrmq; echo \"${COMPREPLY[@]}\" >" + quoted(base)};
+    options.environment = TestRedis::get().environment();
+    ChildProcess child = ChildProcess::start("bash", options);
+    EXPECT_TRUE(child.wait(2 * patience).has_value());
+    return content(base);
+  };
+  EXPECT_EQ(completed("dead re", 2), "requeue remove\n");
+  EXPECT_EQ(completed("dead requeue --ra", 3), "--rate\n");
+  EXPECT_EQ(completed("-o j", 2), "json jsonl\n");
+  EXPECT_EQ(completed("produce or", 2), "orders\n");
+  const std::string manual = call({"manual"}).out;
+  for (const char* const each : {".SS dead requeue", ".SS topic set", "\\-\\-rate", ".SS doctor"})
+    EXPECT_NE(manual.find(each), std::string::npos) << each;
+  for (const char* const shell : {"zsh", "fish"})
+    EXPECT_NE(call({"completion", shell}).out.find("requeue"), std::string::npos) << shell;
+  EXPECT_EQ(call({"completion", "tcsh"}).code, 2);
+}
+
 TEST_F(Mxrmq, SaysWhatIsWrongAndEndsWithTheCodeForIt) {
   const Called away = call({"topics", "--url", "redis://127.0.0.1:1", "--timeout", "200ms"});
   EXPECT_EQ(away.code, 3);

@@ -50,6 +50,8 @@ int run(int argc, char** argv) {
   add_messages(app, session, command);
   add_dead(app, session, command);
   add_check(app, session, command);
+  add_doctor(app, session, command);
+  add_help(app, command);
   app.add_subcommand("version", "The version")->callback([&] {
     command = [] {
       std::cout << "mxrmq " MXRMQ_VERSION "\n";

@@ -4,6 +4,7 @@
 
 #include "api/tls_built_in.hpp"
 #include "redis/wire/classify.hpp"
+#include "redis/wire/info.hpp"
 #include "runtime/text.hpp"
 
 namespace mx_rmq::redis {
@@ -34,20 +35,6 @@ std::string host_and_port(std::string_view host, std::string_view port) {
   const bool v6 = host.find(':') != std::string_view::npos;
   std::string out = v6 ? "[" + shown(host) + "]" : shown(host);
   return out + ":" + shown(port);
-}
-
-// The value of a line "name:value" of INFO.
-std::optional<std::string_view> info_field(std::string_view text, std::string_view name) noexcept {
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == ':') {
-      return line.substr(name.size() + 1);
-    }
-  }
-  return std::nullopt;
 }
 
 constexpr std::string_view in_a_cluster =

@@ -17,6 +17,9 @@ using Run = std::function<ExitCode()>;
 void add_topics(CLI::App& app, Session& session, Run& run);    // topics, topic
 void add_messages(CLI::App& app, Session& session, Run& run);  // produce, cancel
 void add_dead(CLI::App& app, Session& session, Run& run);      // dead ...
-void add_check(CLI::App& app, Session& session, Run& run);     // check, doctor, acl
+void add_check(CLI::App& app, Session& session, Run& run);     // check, acl
+
+void add_doctor(CLI::App& app, Session& session, Run& run);  // doctor
+void add_help(CLI::App& app, Run& run);                      // completion, manual
 
 }  // namespace mxrmq
