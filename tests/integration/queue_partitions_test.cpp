@@ -1,4 +1,4 @@
-// A topic with several partitions on one Redis: one topic to whoever uses it.
+// A topic with several partitions: one topic to whoever uses it.
 #include <algorithm>
 #include <atomic>
 #include <map>
@@ -19,11 +19,6 @@ constexpr int many = 16;
 
 class QueuePartitions : public QueueTest {
  protected:
-  void SetUp() override {
-    QueueTest::SetUp();
-    if (TestRedis::get().nodes() > 1)
-      GTEST_SKIP() << "it looks at the keys of all partitions at one server";
-  }
   static void configure(RedisMessageQueue& queue, const std::string& topic, int partitions) {
     sync_wait(queue.configure(topic, TopicSettings{}.partitions(partitions)));
   }
