@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "mx_rmq/diagnosis.hpp"
+#include "mx_rmq/stored_message.hpp"
 #include "mx_rmq/task.hpp"
 
 namespace mx_rmq {
@@ -31,6 +33,27 @@ class Admin {
   /// looked at is a finding too. A few commands a server and a topic, none of which takes longer
   /// for more messages. In the order of servers, then topics.
   Task<std::vector<Finding>> diagnose();
+
+  // The calls below throw std::invalid_argument at once for a bad topic, id or request. They look
+  // at all partitions of the topic. Each step that they take keeps Redis busy for well under 2 ms.
+
+  /// A page of the messages in that state. Messages that come or go between two calls shift what
+  /// the second one shows. The order: waiting ones as workers take them, by priority, then by
+  /// partition; delayed ones by when they are due; held ones by their consumers; dead ones the
+  /// newest first.
+  Task<MessagePage> list(std::string topic, MessageState state,
+                         PageRequest request = PageRequest());
+
+  /// The message with that id, wherever it is, with its whole payload. A delayed or dead one is
+  /// looked up. One that waits is looked for in the lists, first where one produced at that time
+  /// would be (a generated id tells when), then farther away, until `scan_limit` were looked at. A
+  /// message that moves meanwhile may be missed; call again.
+  Task<FoundMessage> find(std::string topic, std::string id, std::int64_t scan_limit = 100'000);
+
+  /// Looks for a text, the newest of each state first, in short steps with pauses between them, so
+  /// that it hardly delays anybody; `progress`, if there is one, is told after each of them.
+  Task<SearchResult> search(std::string topic, SearchRequest request,
+                            OnSearchProgress progress = nullptr);
 
  private:
   friend class RedisMessageQueue;

@@ -23,6 +23,7 @@ namespace mx_rmq {}
 #include "mx_rmq/queue.hpp"
 #include "mx_rmq/retry_policy.hpp"
 #include "mx_rmq/runtime.hpp"
+#include "mx_rmq/stored_message.hpp"
 #include "mx_rmq/sync_wait.hpp"
 #include "mx_rmq/task.hpp"
 #include "mx_rmq/topic_settings.hpp"

@@ -33,4 +33,12 @@ void describe(Message& message, const EnvelopeView& view, History history) {
   meta.retried_from_dlq_at = history.requeued_at;
 }
 
+std::string default_error(std::string_view reason, const EnvelopeView& view) {
+  if (reason == "poison")
+    return "taken back from dead consumers " + std::to_string(view.recoveries) +
+           " times, and its worker died again";
+  if (reason == "expired") return "expired before a worker began it";
+  return {};
+}
+
 }  // namespace mx_rmq::broker

@@ -30,14 +30,6 @@ void check_not_negative(const char* argument, std::int64_t value) {
                                 " is not allowed; 0 or more is");
 }
 
-std::string default_error(const std::string& reason, const broker::EnvelopeView& view) {
-  if (reason == "poison")
-    return "taken back from dead consumers " + std::to_string(view.recoveries) +
-           " times, and its worker died again";
-  if (reason == "expired") return "expired before a worker began it";
-  return {};
-}
-
 // When the last run began of which is known.
 std::optional<std::int64_t> last_began(const broker::History& history) {
   std::optional<std::int64_t> began = history.interrupted_run;
@@ -72,7 +64,7 @@ DeadLetter dead_letter_of(const std::string& topic, broker::DeadLetterRecord rec
   meta.updated_at = record.dead_at;
   if (letter.reason == "decode") letter.raw = record.envelope;
   if (!view) return letter;
-  if (letter.last_error.empty()) letter.last_error = default_error(letter.reason, *view);
+  if (letter.last_error.empty()) letter.last_error = broker::default_error(letter.reason, *view);
   if (!letter.last_error.empty()) meta.last_error = letter.last_error;
   try {
     message.headers = api::decode_headers(view->headers);

@@ -13,6 +13,8 @@
 
 #include "broker/canceller.hpp"
 #include "broker/dead_letter_store.hpp"
+#include "broker/message_finder.hpp"
+#include "broker/message_looker.hpp"
 #include "broker/topic_broker.hpp"
 #include "mx_rmq/config.hpp"
 #include "mx_rmq/task.hpp"
@@ -33,11 +35,15 @@ class WholeTopic {
     Part(redis::Client& client, const broker::TopicKeys& keys, Duration timeout)
         : broker(client.route(redis::LaneRole::manage, keys.tag()), keys),
           canceller(broker, timeout),
-          dead_letters(broker, timeout) {}
+          dead_letters(broker, timeout),
+          looker(broker, timeout),
+          finder(broker, timeout) {}
 
     broker::TopicBroker broker;
     broker::Canceller canceller;
     broker::DeadLetterStore dead_letters;
+    broker::MessageLooker looker;
+    broker::MessageFinder finder;
   };
   /// With as many partitions as the topic has, as was read not longer than a second ago.
   static Task<std::shared_ptr<WholeTopic>> find(Access* access, std::string topic);

@@ -58,6 +58,7 @@ const std::map<std::string, Names>& fixed_keys() {
       {"configure", {"settings", "idle"}},
       {"copy_settings", {"settings", "idle"}},
       {"raise_ids", {"settings", "idle"}},
+      {"look_held", {"processing", "consumers"}},
   };
   return table;
 }
@@ -75,6 +76,10 @@ Names names_of(const Call& call) {
     if (call.argv.at(3) != "0") names.push_back("ids");
   } else if (call.script == "cancel_page") {
     names = {"ready:" + call.lists.at(0), "ids", "stats", "idle"};
+  } else if (call.script == "look_list") {
+    names = {"ready:" + call.lists.at(0)};
+  } else if (call.script == "look_index") {
+    names = {call.lists.at(0), call.lists.at(0) + ":data"};
   } else if (call.script == "raise_ids" && !call.lists.empty()) {
     names = {"settings",      "idle",    "ready:high", "ready:normal", "ready:low",
              "ready:suspect", "delayed", "dlq",        "consumers",    "ids"};

@@ -17,7 +17,8 @@ struct Call {
   std::string who;  // consumer or producer, where KEYS or these need one
   std::vector<std::string> argv;
   std::vector<std::string>
-      lists;  // produce: the lists used; cancel_page: the one list; names as high
+      lists;  // produce: the lists used; cancel_page, look_list: the one list; names as high;
+              // look_index: "dlq" or "delayed"
   // audit: whose hashes it is given; produce: "settings", if it looks at them.
   std::vector<std::string> named;
 };

@@ -200,6 +200,11 @@ std::vector<ScriptOp> all_calls() {
   std::vector<ScriptOp> out = writing_calls();
   out.push_back(at(200, "dlq_list", "", {"0", "10", "100000"}));
   out.push_back(at(200, "dlq_get", "", {"dead one"}));
+  out.push_back(at(200, "look_list", "", {"0", "0", "10", "100000", "10", "5", "", "0"}, {"high"}));
+  out.push_back(at(200, "look_index", "",
+                   {"0", "0", "10", "100000", "10", "1", "5", "error", "1", "e"}, {"dlq"}));
+  out.push_back(at(200, "look_held", "c.0",
+                   {"c.0", "100000", "10", "5", "id", "1", "g5", "1.1", "1.2", "1.3"}));
   out.push_back(at(200, "stats", "", {"10"}));
   out.push_back(at(200, "settings", "", {}));
   out.push_back(at(200, "forget", "", {"100"}));

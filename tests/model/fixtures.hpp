@@ -36,8 +36,8 @@ ScriptOp claim(std::int64_t ms, const std::string& who, int number, int n, bool 
 // third, or to the only one.
 std::vector<ScriptOp> fixture(int idle = 16);
 
-// For each script (but stats, settings, audit, dlq_list, dlq_get, which write nothing) calls that
-// find work in the fixture.
+// For each script (but stats, settings, audit, dlq_list, dlq_get, look_*, which write nothing)
+// calls that find work in the fixture.
 std::vector<ScriptOp> writing_calls();
 
 // The calls of every script.

@@ -104,6 +104,11 @@ struct ModelCall {
   Value copy_settings();
   Value raise_ids();
 
+  // looking at messages
+  Value look_list();
+  Value look_index();
+  Value look_held();
+
   // shared
   bool alive(const std::string& consumer) const;  // registered and not being reaped
   Value settle_lost(std::int64_t tags);

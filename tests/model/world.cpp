@@ -213,6 +213,7 @@ Call World::draw() {
   if (forced == "sweep") return sweep();
   const std::size_t load = data().size();
   if (configured_ && chance(7)) return settings();
+  if (chance(2)) return look_at_messages();
   const std::uint64_t luck = below(100);
   if (sparse_) {
     const bool emptied = std::ranges::any_of(

@@ -74,6 +74,7 @@ class World {
   Call cancel();
   Call dead_letters();
   Call look();
+  Call look_at_messages();
   Call forget();
   Call only_suspects();  // towards a topic that has no other messages, and then forget
   Call settings();

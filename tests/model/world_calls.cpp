@@ -329,6 +329,54 @@ Call World::raise_ids() {
   return call;
 }
 
+Call World::look_at_messages() {
+  const std::string most = std::to_string(below(40));
+  const std::string bytes = chance(30) ? "150" : "100000";
+  const std::string room = std::to_string(chance(20) ? below(3) : 100);
+  std::vector<std::string> wanted{std::to_string(below(30)), "", "0"};
+  switch (below(6)) {
+    case 0:
+      wanted = {"0", "id", "1", waiting_id()};
+      break;
+    case 1:
+      wanted = {"9", "payload", "2", "17", "#" + std::to_string(below(serial_ + 1)) + "#"};
+      break;
+    case 2:
+      wanted = {"1", "headers", "1", chance(70) ? R"("k":"v")" : "er"};
+      break;
+    case 3:
+      wanted = {"99", "error", "1", chance(70) ? "e" : "1"};
+      break;
+    default:
+      break;
+  }
+  Call call{"", topic().name, "", {}, {}, {}};
+  const std::string skip = std::to_string(chance(60) ? 0 : below(8));
+  const std::string back = chance(50) ? "1" : "0";
+  const std::uint64_t luck = below(3);
+  if (luck == 0) {
+    static const std::vector<std::string> names{"high", "normal", "low", "suspect"};
+    call.script = "look_list";
+    call.lists = {names[below(4)]};
+    call.argv = {back, skip, most, bytes, room};
+  } else if (luck == 1) {
+    const bool dead = chance(60);
+    call.script = "look_index";
+    call.lists = {dead ? "dlq" : "delayed"};
+    call.argv = {back, skip, most, bytes, room, dead ? "1" : "0"};
+  } else {
+    call.script = "look_held";
+    call.who = consumer().name();
+    call.argv = {call.who, bytes, room};
+  }
+  call.argv.insert(call.argv.end(), wanted.begin(), wanted.end());
+  if (luck == 2) {
+    if (chance(20)) call.argv.push_back("9999.1");
+    for (const auto& [tag, e] : consumer().held) call.argv.push_back(tag);
+  }
+  return call;
+}
+
 Call World::look() {
   Call call{"audit", topic().name, "", {chance(90) ? "100000" : "5"}, {}, {}};
   const std::uint64_t luck = below(6);

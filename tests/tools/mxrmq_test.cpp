@@ -119,6 +119,55 @@ TEST_F(Mxrmq, CancelsAndSaysWhatWasNotThere) {
   EXPECT_EQ(call({"cancel", "orders", "seven"}).code, 1);
 }
 
+TEST_F(Mxrmq, ListsShowsAndFindsMessages) {
+  const std::string big = R"({"n": 9007199254740993, "huge": 123456789012345678901234567890})";
+  {
+    RedisMessageQueue queue(config());
+    produce(queue, "orders", "bad \x1b[2J\xe2\x80\xae\nline",
+            ProduceOptions().header("tenant", "7"));
+    produce(queue, "orders", {{"n", 9007199254740993}}, ProduceOptions().message_id("exact"));
+    produce(queue, "orders", "later", ProduceOptions().message_id("delayed").delay(1h));
+    // As a program in another language might write it.
+    std::string stored = server().command({"LINDEX", key_of("orders", "ready:normal"), "-1"}).str();
+    stored.replace(stored.find("exact"), 5, "other");
+    stored.replace(stored.rfind('\n') + 1, std::string::npos, big);
+    server().command({"RPUSH", key_of("orders", "ready:normal"), stored});
+  }
+  const Called table = call({"list", "orders"});
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_EQ(occurrences(table.out, "\n"), 4U);
+  for (const char* hostile : {"\x1b", "\xe2\x80\xae"})
+    EXPECT_EQ(table.out.find(hostile), std::string::npos) << table.out;
+  EXPECT_EQ(rows({"list", "orders", "--from", "tail", "--limit", "1"})[0]["id"], "other");
+  EXPECT_EQ(rows({"list", "orders", "--state", "delayed", "--payload", "3"})[0]["payload"],
+            "\"la…");
+  EXPECT_EQ(rows({"list", "orders", "--offset", "1", "--payload", "full"})[1]["payload"], big);
+  EXPECT_EQ(call({"list", "orders", "--state", "sleeping"}).code, 2);
+
+  const json exact = rows({"show", "orders", "exact"});
+  EXPECT_EQ(exact["state"], "waiting");
+  EXPECT_EQ(exact["payload"]["n"], 9007199254740993);
+  EXPECT_EQ(rows({"show", "orders", "other"})["payload"], big) << "its numbers are beyond JSON's";
+  EXPECT_EQ(call({"show", "orders", "other", "--raw"}).out, big + "\n");
+  EXPECT_EQ(rows({"show", "orders", "delayed"})["state"], "delayed");
+  const Called none = call({"show", "orders", "none"});
+  EXPECT_EQ(none.code, 1);
+  EXPECT_NE(none.err.find("there is no message \"none\""), std::string::npos) << none.err;
+  EXPECT_EQ(call({"show", "orders", "none", "--scan-limit", "1"}).code, 6)
+      << "it was not looked for";
+
+  const json found = rows({"find", "orders", "--text", "later"});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0]["state"], "delayed");
+  EXPECT_EQ(rows({"find", "orders", "--header", "tenant=7"}).size(), 1U);
+  EXPECT_EQ(call({"find", "orders", "--text", "later", "--state", "waiting"}).code, 1);
+  EXPECT_EQ(call({"find", "orders", "--text", "9007", "--max", "1", "-o", "tsv"}).code, 0);
+  EXPECT_EQ(call({"find", "orders"}).code, 2);
+  EXPECT_EQ(call({"find", "orders", "--header", "tenant"}).code, 2);
+  const Called tsv = call({"list", "orders", "--limit", "1", "-o", "tsv"});
+  EXPECT_EQ(tsv.out.find('\x1b'), std::string::npos) << tsv.out;
+}
+
 TEST_F(Mxrmq, ShowsDeadLettersAndGroupsThemByError) {
   const Strings ids = make_dead({"no order 17", "no order 18", "bad \x1b[2J\nline"});
   const json list = rows({"dead", "list", "orders"});

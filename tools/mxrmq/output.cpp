@@ -27,9 +27,10 @@ std::string shown(const Json& value) {
   return terminal::harmless(plain(value));
 }
 
-// A cell of tab-separated values holds no tab and no line end.
+// A cell of tab-separated values holds no tab, no line end and no other control character.
 template <class Json>
 std::string cell(const Json& value) {
+  constexpr const char* hex = "0123456789abcdef";
   std::string out;
   for (const char c : plain(value)) {
     if (c == '\\')
@@ -40,6 +41,8 @@ std::string cell(const Json& value) {
       out += "\\n";
     else if (c == '\r')
       out += "\\r";
+    else if (const auto byte = static_cast<unsigned char>(c); byte < 0x20 || byte == 0x7F)
+      out += {'\\', 'x', hex[byte >> 4U], hex[byte & 15U]};
     else
       out += c;
   }

@@ -82,6 +82,15 @@ void note_partition(std::string& id, int partition) noexcept {
   for (std::size_t i = 1; i <= 3; ++i) id[version_at + i] = hex[(bits >> (4 * (3 - i))) & 15U];
 }
 
+std::optional<std::int64_t> noted_time(std::string_view id) noexcept {
+  if (!is_uuid7(id)) return std::nullopt;
+  std::int64_t ms = 0;
+  for (std::size_t i = 0; i < version_at - 1; ++i) {
+    if (id[i] != '-') ms = ms * 16 + *digit(id[i]);
+  }
+  return ms;
+}
+
 std::optional<int> noted_partition(std::string_view id) noexcept {
   if (!is_uuid7(id)) return std::nullopt;
   int bits = 0;

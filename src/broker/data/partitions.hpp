@@ -38,5 +38,8 @@ void note_partition(std::string& id, int partition) noexcept;
 /// The partition that was noted in an id, if it looks as if one was. A program may choose ids that
 /// look like it.
 [[nodiscard]] std::optional<int> noted_partition(std::string_view id) noexcept;
+/// The unix ms at which an id was generated, by its maker's clock; nothing if it is no UUID of
+/// version 7.
+[[nodiscard]] std::optional<std::int64_t> noted_time(std::string_view id) noexcept;
 
 }  // namespace mx_rmq::broker
