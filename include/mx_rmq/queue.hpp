@@ -139,7 +139,8 @@ class RedisMessageQueue {
 
   /// Has `middleware` run around every handler of this queue, those too that are registered
   /// already; middleware.hpp says how. What is added first is the outermost. Throws
-  /// std::invalid_argument for a null function, and std::logic_error once the queue consumes.
+  /// std::invalid_argument for a null function, and std::logic_error once the queue consumes: what
+  /// does not throw counts from the first message on, whichever thread starts meanwhile.
   void use(Middleware middleware);
   /// Has `middleware` see each message from now on before it is checked and sent; several do so in
   /// the order in which they were added. Throws std::invalid_argument for a null function.

@@ -101,12 +101,6 @@ std::vector<std::string> QueueCore::topics() const {
   return names;
 }
 
-void QueueCore::expect_not_consuming(const char* call) const {
-  if (running())
-    throw std::logic_error(std::string(call) +
-                           ": the queue consumes already; call it before start()");
-}
-
 QueueStatus QueueCore::status() const {
   QueueStatus status;
   status.running = running_.load();
@@ -229,6 +223,8 @@ Task<> QueueCore::begin(queue::RedisWait::Patience patience) {
   engine_client_ = make_client(pool > 2 ? pool - 2 : 1);
   engine_ = std::make_shared<worker::Engine>(runtime_, engine_client_, config_, *seams_.quarantine);
   adopted_.clear();
+  // Whoever changes them in this moment does so before the handlers get them, or is told.
+  hooks_sealed_.emplace(hooks_);
   adopt_handlers();
   engine_->start();
   {
@@ -264,6 +260,7 @@ Task<> QueueCore::end_engine() {
   engine_client_.reset();
   started_at_ = 0;
   running_ = false;
+  hooks_sealed_.reset();
   shutting_down_ = false;
   stopped_.set();
   log::info("consuming has stopped", "leases_lost", lost);

@@ -41,8 +41,6 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   void add_handler(std::string topic, ErasedHandler handler, HandlerOptions options);
   [[nodiscard]] std::vector<std::string> topics() const;
   [[nodiscard]] queue::HookList& hooks() noexcept { return hooks_; }
-  /// Throws std::logic_error, beginning with `call`, once it consumes.
-  void expect_not_consuming(const char* call) const;
   [[nodiscard]] QueueStatus status() const;
   [[nodiscard]] bool running() const noexcept { return running_.load(); }
 
@@ -118,14 +116,17 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   const queue::Seams seams_;
   runtime::EventLoop& loop_;
 
+  queue::HookList hooks_;  // any thread
+
   // Loop thread.
   redis::Shared shared_;
   queue::Access access_;
   queue::RedisWait redis_wait_;
   std::shared_ptr<redis::Client> engine_client_;
   std::shared_ptr<worker::Engine> engine_;
-  std::unordered_set<std::string> adopted_;  // topics that engine_ has
-  std::uint64_t engine_reconnects_ = 0;      // of clients that are gone
+  std::optional<queue::HookList::Seal> hooks_sealed_;  // while there is an engine
+  std::unordered_set<std::string> adopted_;            // topics that engine_ has
+  std::uint64_t engine_reconnects_ = 0;                // of clients that are gone
   bool was_started_ = false;
   bool hurried_ = false;    // see hurry()
   bool changing_ = false;   // see Change
@@ -133,7 +134,6 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   runtime::Event stopped_;
 
   // Any thread.
-  queue::HookList hooks_;
   mutable std::mutex mutex_;
   std::map<std::string, Handler> handlers_;
   std::atomic<bool> running_{false};

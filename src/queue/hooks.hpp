@@ -3,6 +3,8 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "mx_rmq/middleware.hpp"
@@ -35,6 +37,40 @@ class HookList {
   template <class F>
   void change(F change) {
     const std::lock_guard lock(mutex_);
+    share(change);
+  }
+  /// The same for what concerns handlers: whoever handles sees all of it, from the first message on.
+  /// Throws std::logic_error, beginning with `call`, once it is sealed.
+  template <class F>
+  void change_before_start(const char* call, F change) {
+    const std::lock_guard lock(mutex_);
+    if (sealed_) {
+      throw std::logic_error(std::string(call) +
+                             ": the queue consumes already; call it before start()");
+    }
+    share(change);
+  }
+
+  /// While it lives the hooks of handlers stay as they are.
+  class Seal {
+   public:
+    explicit Seal(HookList& list) : list_(list) { list_.seal(true); }
+    ~Seal() { list_.seal(false); }
+    Seal(const Seal&) = delete;
+    Seal& operator=(const Seal&) = delete;
+
+   private:
+    HookList& list_;
+  };
+
+ private:
+  void seal(bool whether) {
+    const std::lock_guard lock(mutex_);
+    sealed_ = whether;
+  }
+  // Under mutex_.
+  template <class F>
+  void share(F& change) {
     Hooks next = *hooks_;
     change(next);
     concern_produce_.store(!next.on_produce.empty() || next.tracer != nullptr,
@@ -42,8 +78,8 @@ class HookList {
     hooks_ = std::make_shared<const Hooks>(std::move(next));
   }
 
- private:
   mutable std::mutex mutex_;
+  bool sealed_ = false;
   std::shared_ptr<const Hooks> hooks_;
   std::atomic<bool> concern_produce_{false};
 };

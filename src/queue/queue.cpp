@@ -172,9 +172,8 @@ Task<std::vector<std::string>> RedisMessageQueue::produce_batch(
 
 void RedisMessageQueue::use(Middleware middleware) {
   if (!middleware) throw std::invalid_argument("middleware: it is null");
-  core_->expect_not_consuming("use");
-  core_->hooks().change(
-      [&](queue::Hooks& hooks) { hooks.around.push_back(std::move(middleware)); });
+  core_->hooks().change_before_start(
+      "use", [&](queue::Hooks& hooks) { hooks.around.push_back(std::move(middleware)); });
 }
 
 void RedisMessageQueue::use_produce(ProduceMiddleware middleware) {
@@ -184,8 +183,7 @@ void RedisMessageQueue::use_produce(ProduceMiddleware middleware) {
 }
 
 void RedisMessageQueue::set_tracer(std::shared_ptr<Tracer> tracer, ProcessSpans spans) {
-  core_->expect_not_consuming("set_tracer");
-  core_->hooks().change([&](queue::Hooks& hooks) {
+  core_->hooks().change_before_start("set_tracer", [&](queue::Hooks& hooks) {
     hooks.tracer = std::move(tracer);
     hooks.spans = spans;
   });

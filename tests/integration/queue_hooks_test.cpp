@@ -246,6 +246,39 @@ TEST_F(QueueHooks, MiddlewareThatComesTooLateOrIsNullIsRefused) {
   EXPECT_EQ(thrown_by([&] { queue.use(nothing); }), "");
 }
 
+// Whether it came before the start or after it nobody can tell, but it is not ignored.
+TEST_F(QueueHooks, MiddlewareAndHandlersThatComeDuringTheStartCountOrAreRefused) {
+  for (int round = 0; round < 10; ++round) {
+    RedisMessageQueue queue(config());
+    const auto seen = std::make_shared<std::atomic<int>>(0);
+    const auto handled = std::make_shared<std::atomic<int>>(0);
+    const auto handler = [handled](const json&) { ++*handled; };
+    queue.register_handler("t", handler);
+    std::atomic<bool> go{false};
+    int counts = 0;
+    std::thread other([&] {
+      while (!go) std::this_thread::yield();
+      const auto count = [seen](Context&, Next next) -> Task<> {
+        ++*seen;
+        co_await next();
+      };
+      while (counts < 300 && thrown_by([&] { queue.use(count); }).empty()) {
+        ++counts;
+        std::this_thread::sleep_for(50us);  // so that some come before the start, some in it
+      }
+      queue.register_handler("late", handler);
+    });
+    go = true;
+    start(queue);
+    other.join();
+    produce(queue, "t", 1);
+    produce(queue, "late", 1);
+    EXPECT_TRUE(wait_for(patience, [&] { return *handled == 2; }));
+    EXPECT_EQ(*seen, 2 * counts) << "in round " << round;
+    stop(queue);
+  }
+}
+
 TEST_F(QueueHooks, ProduceMiddlewareSeesAndChangesEachMessageInOrder) {
   const auto lines = std::make_shared<Lines>();
   RedisMessageQueue queue(config());
