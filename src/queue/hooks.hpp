@@ -39,8 +39,8 @@ class HookList {
     const std::lock_guard lock(mutex_);
     share(change);
   }
-  /// The same for what concerns handlers: whoever handles sees all of it, from the first message on.
-  /// Throws std::logic_error, beginning with `call`, once it is sealed.
+  /// The same for what concerns handlers: they see all of it, from the first message on. Throws
+  /// std::logic_error, beginning with `call`, once it is sealed.
   template <class F>
   void change_before_start(const char* call, F change) {
     const std::lock_guard lock(mutex_);
