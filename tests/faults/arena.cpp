@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "broker/data/partitions.hpp"
 #include "faults/report.hpp"
 #include "faults/stored.hpp"
 #include "support/paths.hpp"
@@ -30,6 +31,13 @@ std::unique_ptr<test::RedisCluster> make_cluster(const ArenaOptions& options) {
   test::ClusterOptions cluster = *options.cluster;
   cluster.node = server_options(options);
   return std::make_unique<test::RedisCluster>(std::move(cluster));
+}
+
+Strings tags_of(const ArenaOptions& options) {
+  Strings tags;
+  for (const std::string& topic : options.topics)
+    for (int i = 0; i < options.partitions; ++i) tags.push_back(broker::partition_tag(topic, i));
+  return tags;
 }
 
 std::string milliseconds(std::chrono::milliseconds time) {
@@ -66,6 +74,7 @@ std::uint64_t seed_of_run() {
 
 Arena::Arena(ArenaOptions options)
     : options_(std::move(options)),
+      tags_(tags_of(options_)),
       seed_(options_.seed ? *options_.seed : seed_of_run()),
       dice_(seed_),
       set_(options_.sentinels ? std::make_unique<test::SentinelSet>(*options_.sentinels) : nullptr),
@@ -85,8 +94,12 @@ Arena::Arena(ArenaOptions options)
 
 Arena::~Arena() = default;
 
-test::RedisServer& Arena::server_of(const std::string& topic) {
-  return cluster_ ? cluster_->node(cluster_->owner(topic)) : server();
+test::RedisServer& Arena::server_of(const std::string& tag) {
+  return cluster_ ? cluster_->node(cluster_->owner(tag)) : server();
+}
+
+std::string Arena::tag(int partition, std::size_t topic) const {
+  return broker::partition_tag(options_.topics.at(topic), partition);
 }
 
 void Arena::follow_master() { server_ = &set_->server(set_->master()); }

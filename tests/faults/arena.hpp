@@ -39,6 +39,7 @@ struct ArenaOptions {
   // The same with a Cluster, whose node 0 stays up.
   std::optional<test::ClusterOptions> cluster = {};
   std::vector<std::string> topics = {"jobs", "jobs.blocking"};
+  int partitions = 1;  // that each of them has at most, at any time
   std::chrono::milliseconds lease = 2s;
   bool proxied = false;  // workers and producers reach the server through proxy()
   // The server's append-only file is read as a further witness. Not with rewriting or reloading.
@@ -87,8 +88,8 @@ class Arena {
   test::RedisServer& server() { return *server_; }
   test::SentinelSet& sentinels() { return *set_; }
   test::RedisCluster& cluster() { return *cluster_; }
-  // The server that has a topic now. Any thread.
-  test::RedisServer& server_of(const std::string& topic);
+  // The server that has that hash tag (a topic, or a partition of one) now. Any thread.
+  test::RedisServer& server_of(const std::string& tag);
   // The master by now; server() from here on. With Sentinels, after a failover.
   void follow_master();
   FaultProxy& proxy() { return *proxy_; }
@@ -147,8 +148,11 @@ class Arena {
   Verdict finish(Rules rules = {});
   // What the verdict was found from; after finish().
   const std::vector<Record>& records() const { return records_; }
-  // A counter of a topic's stats.
+  // A counter of a topic's stats, of all its partitions; or of that one.
   std::int64_t stat(const std::string& name, std::size_t topic = 0);
+  std::int64_t stat_at(const std::string& tag, const std::string& name);
+  // The hash tag of a topic's partition.
+  std::string tag(int partition, std::size_t topic = 0) const;
   // How many records of a kind a worker has written, in its present process.
   std::int64_t noted(std::size_t worker, Op op) { return workers_.at(worker)->tail->count(op); }
 
@@ -172,6 +176,7 @@ class Arena {
   Strings environment(const Strings& more) const;
 
   const ArenaOptions options_;
+  const std::vector<std::string> tags_;  // of all partitions of all topics
   const std::uint64_t seed_;
   Dice dice_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

@@ -73,16 +73,16 @@ void Arena::count_errors(test::RedisClient& client) {
 }
 
 void Arena::sample() {
-  for (const auto& topic : options_.topics) {
-    test::RedisClient client = server_of(topic).connect();
+  for (const auto& tag : tags_) {
+    test::RedisClient client = server_of(tag).connect();
     std::int64_t held = 0;
     for (const char* list : {"ready:high", "ready:normal", "ready:low"}) {
-      const auto length = client.try_command({"LLEN", "mx:{" + topic + "}:" + list});
+      const auto length = client.try_command({"LLEN", "mx:{" + tag + "}:" + list});
       if (length.is_error()) return;
       held += length.num();
     }
     if (held > most_sampled) continue;
-    const Audited audited = audit_topic(client, topic);
+    const Audited audited = audit_topic(client, tag);
     if (!audited.done) continue;
     see("audits");
     if (!audited.wrong.empty()) complain("during the run: " + audited.wrong);
@@ -123,9 +123,9 @@ void Arena::heal() {
 }
 
 bool Arena::all_empty() {
-  for (const auto& topic : options_.topics) {
-    auto client = server_of(topic).connect();
-    const Audited audited = audit_topic(client, topic);
+  for (const auto& tag : tags_) {
+    auto client = server_of(tag).connect();
+    const Audited audited = audit_topic(client, tag);
     if (!audited.done || audited.rest > 0) return false;
   }
   return true;
@@ -153,12 +153,12 @@ bool Arena::drain(std::chrono::milliseconds timeout) {
 }
 
 void Arena::read_server(Facts& facts) {
-  for (const auto& topic : options_.topics) {
-    auto client = server_of(topic).connect();
-    const Audited audited = audit_topic(client, topic);
-    if (!audited.done) facts.audits.push_back(topic + ": consumers are left");
+  for (const auto& tag : tags_) {
+    auto client = server_of(tag).connect();
+    const Audited audited = audit_topic(client, tag);
+    if (!audited.done) facts.audits.push_back(tag + ": consumers are left");
     if (!audited.wrong.empty()) facts.audits.push_back("at the end: " + audited.wrong);
-    const Contents contents = read_contents(client, topic);
+    const Contents contents = read_contents(client, tag);
     facts.dead.insert(facts.dead.end(), contents.dead.begin(), contents.dead.end());
     facts.rest.insert(facts.rest.end(), contents.rest.begin(), contents.rest.end());
   }
@@ -212,10 +212,15 @@ Verdict Arena::finish(Rules rules) {
   return verdict;
 }
 
-std::int64_t Arena::stat(const std::string& name, std::size_t topic) {
-  const auto value = server_of(options_.topics.at(topic))
-                         .command({"HGET", "mx:{" + options_.topics.at(topic) + "}:stats", name});
+std::int64_t Arena::stat_at(const std::string& tag, const std::string& name) {
+  const auto value = server_of(tag).command({"HGET", "mx:{" + tag + "}:stats", name});
   return value.is_nil() ? 0 : value.num();
+}
+
+std::int64_t Arena::stat(const std::string& name, std::size_t topic) {
+  std::int64_t sum = 0;
+  for (int i = 0; i < options_.partitions; ++i) sum += stat_at(tag(i, topic), name);
+  return sum;
 }
 
 std::string Arena::output() const {

@@ -3,7 +3,7 @@
 //
 //   fault_producer ledger=FILE topics=a,b base=N messages=N [seed=N] [concurrency=N]
 //                  [size=from:to] [chosen=share] [delayed=share] [delay_ms=from:to] [ranked=share]
-//                  [pause_us=n]
+//                  [keyed=share] [pause_us=n]
 //
 // Produces until so many calls have been answered, or until SIGTERM; then it ends. Messages are
 // numbered from base * 2^32. A refused one is not repeated: the next has another number. One with a
@@ -42,6 +42,7 @@ struct Work {
         chosen(arguments.share("chosen")),
         delayed(arguments.share("delayed")),
         ranked(arguments.share("ranked")),
+        keyed(arguments.share("keyed")),
         pause(arguments.number("pause_us")) {}
 
   const Ledger& ledger;
@@ -55,6 +56,7 @@ struct Work {
   double chosen;
   double delayed;
   double ranked;
+  double keyed;
   std::chrono::microseconds pause;
 };
 
@@ -83,6 +85,7 @@ Outgoing make(const Work& work, std::uint64_t key) {
     out.options.delay(std::chrono::milliseconds(dice.between(work.delay_ms)));
   if (dice.chance(work.ranked))
     out.options.priority(dice.chance(0.5) ? MessagePriority::high : MessagePriority::low);
+  if (dice.chance(work.keyed)) out.options.key("key-" + std::to_string(dice.next() % 50));
   out.record.key = key;
   out.record.crc = crc32(out.payload.dump());
   return out;
