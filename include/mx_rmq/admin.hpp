@@ -1,11 +1,13 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "mx_rmq/diagnosis.hpp"
+#include "mx_rmq/message_change.hpp"
 #include "mx_rmq/stored_message.hpp"
 #include "mx_rmq/task.hpp"
 
@@ -54,6 +56,37 @@ class Admin {
   /// that it hardly delays anybody; `progress`, if there is one, is told after each of them.
   Task<SearchResult> search(std::string topic, SearchRequest request,
                             OnSearchProgress progress = nullptr);
+
+  // The calls below change messages. What a worker holds they leave alone, and say so
+  // (ChangeOutcome::refused). All may be called again after an error, or an unknown outcome.
+
+  /// Makes delayed messages ready now, each at the end of its list; up to 1,000. Their time to live
+  /// stays as it is. What became of each, in the order of `ids`. Dead letters are refused:
+  /// DeadLetterQueue::requeue is for those.
+  Task<std::vector<MessageChange>> promote(std::string topic, std::vector<std::string> ids);
+
+  /// Has a message that waits or is delayed be due at that time, which begins its time to live; a
+  /// time that is past makes it due at once.
+  Task<MessageChange> reschedule(std::string topic, std::string id,
+                                 std::chrono::system_clock::time_point at);
+
+  /// Gives a message that waits or is delayed another priority; one that waits goes to the end of
+  /// its new list.
+  Task<MessageChange> reprioritise(std::string topic, std::string id, MessagePriority priority);
+
+  /// Moves a message that waits, is delayed or dead to another topic, where it has the same id, as
+  /// a chosen one, and is as new, but due when it was. It is produced there first, and removed here
+  /// then: so it is never lost, and may be in both if a worker takes it at that moment
+  /// (ChangeOutcome::twice). Throws Duplicate if another message there has that id.
+  Task<MessageChange> move(std::string topic, std::string id, std::string to);
+
+  /// Throws away all messages in that state (of waiting ones: of all priorities) that were there,
+  /// and had been produced, when the call began, and gives their number; for dead ones see
+  /// DeadLetterQueue::purge. What cannot be read stays. A message that comes into that state
+  /// meanwhile, but was produced before, may go with them. Works in bounded steps: an error between
+  /// two leaves the earlier ones done. Held ones cannot be purged (std::invalid_argument). Throws
+  /// OutcomeUnknown when all was done, but the reply of a step was lost.
+  Task<std::int64_t> purge(std::string topic, MessageState state);
 
  private:
   friend class RedisMessageQueue;

@@ -18,6 +18,7 @@ namespace mx_rmq {}
 #include "mx_rmq/handler.hpp"
 #include "mx_rmq/log.hpp"
 #include "mx_rmq/message.hpp"
+#include "mx_rmq/message_change.hpp"
 #include "mx_rmq/metrics.hpp"
 #include "mx_rmq/middleware.hpp"
 #include "mx_rmq/queue.hpp"

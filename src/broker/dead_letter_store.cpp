@@ -17,6 +17,9 @@ namespace {
 
 constexpr int step = 500;
 constexpr std::size_t step_bytes = std::size_t{4} << 20;
+// Of those that are only looked at: tools look at many, and must not delay others.
+constexpr int list_step = 200;
+constexpr std::size_t list_bytes = std::size_t{512} << 10;
 
 }  // namespace
 
@@ -49,8 +52,8 @@ Task<std::int64_t> DeadLetterStore::count() {
 Task<std::vector<DeadLetterRecord>> DeadLetterStore::list(std::int64_t offset, std::int64_t count) {
   std::vector<DeadLetterRecord> out;
   DlqList::Args bounds;
-  bounds.most = step;
-  bounds.bytes = step_bytes;
+  bounds.most = list_step;
+  bounds.bytes = list_bytes;
   while (count > 0) {
     bounds.offset = offset;
     bounds.most = static_cast<int>(std::min<std::int64_t>(count, bounds.most));

@@ -13,6 +13,7 @@
 
 #include "broker/canceller.hpp"
 #include "broker/dead_letter_store.hpp"
+#include "broker/message_changer.hpp"
 #include "broker/message_finder.hpp"
 #include "broker/message_looker.hpp"
 #include "broker/topic_broker.hpp"
@@ -37,13 +38,15 @@ class WholeTopic {
           canceller(broker, timeout),
           dead_letters(broker, timeout),
           looker(broker, timeout),
-          finder(broker, timeout) {}
+          finder(broker, timeout),
+          changer(broker, timeout) {}
 
     broker::TopicBroker broker;
     broker::Canceller canceller;
     broker::DeadLetterStore dead_letters;
     broker::MessageLooker looker;
     broker::MessageFinder finder;
+    broker::MessageChanger changer;
   };
   /// With as many partitions as the topic has, as was read not longer than a second ago.
   static Task<std::shared_ptr<WholeTopic>> find(Access* access, std::string topic);

@@ -59,6 +59,9 @@ const std::map<std::string, Names>& fixed_keys() {
       {"copy_settings", {"settings", "idle"}},
       {"raise_ids", {"settings", "idle"}},
       {"look_held", {"processing", "consumers"}},
+      {"promote", join({{"delayed", "delayed:data"}, ready, {"ready:suspect", "idle"}})},
+      {"reschedule", {"delayed", "delayed:data", "ids", "idle"}},
+      {"purge_delayed", {"delayed", "delayed:data", "ids", "stats"}},
   };
   return table;
 }
@@ -78,6 +81,15 @@ Names names_of(const Call& call) {
     names = {"ready:" + call.lists.at(0), "ids", "stats", "idle"};
   } else if (call.script == "look_list") {
     names = {"ready:" + call.lists.at(0)};
+  } else if (call.script == "purge_list") {
+    names = {"ready:" + call.lists.at(0), "ids", "stats", "idle"};
+  } else if (call.script == "displace") {
+    names = {"ready:" + call.lists.at(0), "idle"};
+    if (call.lists.at(1) == "delayed") {
+      names.insert(names.end(), {"delayed", "delayed:data", "ids"});
+    } else {
+      names.push_back("ready:" + call.lists.at(1));
+    }
   } else if (call.script == "look_index") {
     names = {call.lists.at(0), call.lists.at(0) + ":data"};
   } else if (call.script == "raise_ids" && !call.lists.empty()) {
@@ -101,10 +113,10 @@ bool is_script(const std::string& name) {
 }
 
 bool wakes(const std::string& script) {
-  static const std::set<std::string> names{"produce", "claim",     "retry",         "release",
-                                           "tend",    "reap",      "sweep",         "pass",
-                                           "unlist",  "leave",     "requeue",       "requeue_all",
-                                           "forget",  "configure", "copy_settings", "raise_ids"};
+  static const std::set<std::string> names{
+      "produce",       "claim",     "retry",   "release",    "tend",        "reap",   "sweep",
+      "pass",          "unlist",    "leave",   "requeue",    "requeue_all", "forget", "configure",
+      "copy_settings", "raise_ids", "promote", "reschedule", "displace"};
   return names.contains(script);
 }
 

@@ -18,7 +18,8 @@ struct Call {
   std::vector<std::string> argv;
   std::vector<std::string>
       lists;  // produce: the lists used; cancel_page, look_list: the one list; names as high;
-              // look_index: "dlq" or "delayed"
+              // look_index: "dlq" or "delayed"; purge_list: the one list; displace: from, to
+              // (a list or "delayed")
   // audit: whose hashes it is given; produce: "settings", if it looks at them.
   std::vector<std::string> named;
 };

@@ -109,6 +109,13 @@ struct ModelCall {
   Value look_index();
   Value look_held();
 
+  // changing messages
+  Value promote();
+  Value reschedule();
+  Value displace();
+  Value purge_list();
+  Value purge_delayed();
+
   // shared
   bool alive(const std::string& consumer) const;  // registered and not being reaped
   Value settle_lost(std::int64_t tags);
@@ -120,6 +127,8 @@ struct ModelCall {
   void bury(const std::string& member, const std::string& line, const std::string& envelope);
   std::vector<std::string> cap(std::int64_t most, std::int64_t added);
   void free_own(const EnvelopeText& e, const std::string& entry);
+  void redate(EnvelopeText& e, std::int64_t due);
+  std::deque<std::string>& named_list(std::size_t i);
   void remove_dead(const std::string& member);
   // Whether it could be read, and whether its list was empty.
   std::pair<bool, bool> revive(const std::string& member);

@@ -214,6 +214,7 @@ Call World::draw() {
   const std::size_t load = data().size();
   if (configured_ && chance(7)) return settings();
   if (chance(2)) return look_at_messages();
+  if (chance(4)) return change_messages();
   const std::uint64_t luck = below(100);
   if (sparse_) {
     const bool emptied = std::ranges::any_of(

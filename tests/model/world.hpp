@@ -75,6 +75,8 @@ class World {
   Call dead_letters();
   Call look();
   Call look_at_messages();
+  Call change_messages();
+  Call displace();
   Call forget();
   Call only_suspects();  // towards a topic that has no other messages, and then forget
   Call settings();

@@ -377,6 +377,64 @@ Call World::look_at_messages() {
   return call;
 }
 
+// A message that waits, to another list or to the delayed ones.
+Call World::displace() {
+  static const std::vector<std::string> names{"high", "normal", "low", "suspect"};
+  const std::size_t from = below(4);
+  const auto& list = data().ready[from];
+  Call call{"displace", topic().name, "", {"nowhere"}, {names[from]}, {}};
+  std::size_t at = 0;
+  if (!list.empty()) {
+    at = below(list.size());
+    if (const auto e = EnvelopeText::parse(list[at])) call.argv = {e->id};
+  }
+  const std::string skip = std::to_string(chance(40) ? 0 : at - std::min(at, below(3)));
+  call.argv.insert(call.argv.end(),
+                   {skip, std::to_string(1 + below(20)), chance(20) ? "150" : "100000"});
+  if (chance(50)) {
+    call.argv.push_back(std::to_string(now_ms() + static_cast<std::int64_t>(below(200))));
+    call.lists.emplace_back("delayed");
+  } else {
+    const std::size_t to = below(3);
+    call.argv.emplace_back(1, "hnl"[to]);
+    call.lists.push_back(from == 3 ? "suspect" : names[to]);
+  }
+  return call;
+}
+
+Call World::change_messages() {
+  const auto delayed = in_order(data().delayed);
+  const auto member = [&] {
+    return delayed.empty() || chance(10) ? "nowhere" : delayed[below(delayed.size())].second;
+  };
+  const std::string by =
+      chance(40) ? "0" : std::to_string(now_ms() - static_cast<std::int64_t>(below(300)));
+  const std::string most = std::to_string(1 + below(6));
+  const std::string bytes = chance(30) ? "150" : "100000";
+  Call call{"", topic().name, "", {}, {}, {}};
+  const std::uint64_t luck = below(12);
+  if (luck < 4) return displace();
+  if (luck < 6) {
+    call.script = "promote";
+    for (std::uint64_t n = 1 + below(3); n > 0; --n) call.argv.push_back(member());
+    if (chance(10)) call.argv.push_back(call.argv[0]);
+  } else if (luck < 10) {
+    call.script = "reschedule";
+    const std::string due = std::to_string(now_ms() + static_cast<std::int64_t>(below(300)));
+    call.argv = {member(), chance(70) ? due : "",
+                 chance(50) ? std::string(1, "hnl"[below(3)]) : ""};
+  } else if (luck < 11) {
+    static const std::vector<std::string> names{"high", "normal", "low", "suspect"};
+    call.script = "purge_list";
+    call.lists = {names[below(4)]};
+    call.argv = {by, std::to_string(chance(70) ? 0 : below(4)), most, bytes};
+  } else {
+    call.script = "purge_delayed";
+    call.argv = {by, std::to_string(chance(70) ? 0 : below(4)), most, bytes};
+  }
+  return call;
+}
+
 Call World::look() {
   Call call{"audit", topic().name, "", {chance(90) ? "100000" : "5"}, {}, {}};
   const std::uint64_t luck = below(6);

@@ -168,6 +168,39 @@ TEST_F(Mxrmq, ListsShowsAndFindsMessages) {
   EXPECT_EQ(tsv.out.find('\x1b'), std::string::npos) << tsv.out;
 }
 
+TEST_F(Mxrmq, ChangesMessagesAndSaysWhatBecameOfThem) {
+  for (const char* id : {"a", "b", "c"})
+    call({"produce", "orders", "1", "--id", id, "--delay", "1h"});
+  const auto state = [](const std::string& id) { return rows({"show", "orders", id})["state"]; };
+  const Called dry = call({"promote", "orders", "a", "--dry-run", "-o", "tsv"});
+  EXPECT_EQ(dry.out, "id\tstate\na\tdelayed\n");
+  EXPECT_EQ(state("a"), "delayed");
+  EXPECT_EQ(call({"promote", "orders", "a", "b"}).code, 4) << "nobody is here to be asked";
+  const Called some = call({"promote", "orders", "a", "none", "--yes", "-o", "tsv"});
+  EXPECT_EQ(some.code, 6);
+  EXPECT_EQ(some.out, "id\toutcome\tstate\na\tdone\twaiting\nnone\tnot_found\t\n");
+  EXPECT_EQ(call({"promote", "orders", "none"}).code, 1);
+  EXPECT_EQ(rows({"promote", "orders", "a"})[0]["outcome"], "already");
+  EXPECT_EQ(call({"reprioritise", "orders", "a", "high"}).code, 0);
+  EXPECT_EQ(rows({"list", "orders", "--priority", "high"})[0]["id"], "a");
+  EXPECT_EQ(call({"reprioritise", "orders", "a", "urgent"}).code, 2);
+  EXPECT_EQ(call({"reschedule", "orders", "a", "--at", "2100-01-01T00:00:00Z"}).code, 0);
+  EXPECT_EQ(rows({"show", "orders", "a"})["due"], "2100-01-01 00:00:00.000Z");
+  EXPECT_EQ(call({"move", "orders", "a", "--to", "mail"}).code, 0);
+  EXPECT_EQ(rows({"show", "mail", "a"})["state"], "delayed");
+  EXPECT_EQ(call({"move", "orders", "a", "--to", "mail"}).code, 1);
+  EXPECT_EQ(call({"move", "orders", "b", "--to", "orders"}).code, 2);
+  const Called refused = call({"purge", "orders", "--state", "delayed"});
+  EXPECT_EQ(refused.code, 4);
+  EXPECT_NE(refused.err.find("throw away all 2 delayed messages of \"orders\""), std::string::npos)
+      << refused.err;
+  EXPECT_EQ(call({"purge", "orders", "--state", "delayed", "--dry-run"}).code, 0);
+  EXPECT_EQ(state("b"), "delayed");
+  EXPECT_EQ(call({"purge", "orders", "--state", "delayed", "--yes", "-o", "tsv"}).out,
+            "removed\t2\n");
+  EXPECT_EQ(call({"purge", "orders", "--state", "held", "--yes"}).code, 2);
+}
+
 TEST_F(Mxrmq, ShowsDeadLettersAndGroupsThemByError) {
   const Strings ids = make_dead({"no order 17", "no order 18", "bad \x1b[2J\nline"});
   const json list = rows({"dead", "list", "orders"});

@@ -21,6 +21,7 @@ constexpr const char* footer =
     "  mxrmq produce orders '{\"id\": 7}' --delay 30s\n"
     "  mxrmq show orders 0190163d-8694-739b-aea5-966c26f8ad91\n"
     "  mxrmq find orders --header tenant=7 --state waiting\n"
+    "  mxrmq purge orders --state delayed --dry-run\n"
     "  mxrmq dead groups orders\n"
     "  mxrmq dead requeue orders --error '*timeout*' --rate 50/s --dry-run\n"
     "  mxrmq dead export orders > dead.jsonl\n"
@@ -51,6 +52,7 @@ int run(int argc, char** argv) {
   add_topics(app, session, command);
   add_messages(app, session, command);
   add_look(app, session, command);
+  add_change(app, session, command);
   add_dead(app, session, command);
   add_check(app, session, command);
   add_doctor(app, session, command);

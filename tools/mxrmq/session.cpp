@@ -43,13 +43,23 @@ mx_rmq::RedisMessageQueue& Session::queue() {
   return *queue_;
 }
 
-bool Session::allowed(const std::string& question) const {
+std::optional<bool> Session::decided(const std::string& question) const {
   if (options_.dry_run) return false;
   if (options_.yes) return true;
   if (options_.no_input || !terminal::interactive())
     throw Refused(question +
                   " Nobody is here to be asked: say --yes, or --dry-run to see what would be done");
-  return terminal::confirm(question);
+  return std::nullopt;
+}
+
+bool Session::allowed(const std::string& question) const {
+  const auto known = decided(question);
+  return known ? *known : terminal::confirm(question);
+}
+
+bool Session::typed(const std::string& warning, const std::string& word) const {
+  const auto known = decided(warning);
+  return known ? *known : terminal::confirm_by_word(warning, word);
 }
 
 ExitCode guarded(const std::function<ExitCode()>& command) {

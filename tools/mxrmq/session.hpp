@@ -37,8 +37,13 @@ class Session {
   /// Whether to go on with what cannot be undone. With --dry-run no, and nothing is asked. With
   /// --yes yes. Else whoever sits at the terminal is asked; if nobody does, throws Refused.
   [[nodiscard]] bool allowed(const std::string& question) const;
+  /// As allowed(); who sits at the terminal must type that word.
+  [[nodiscard]] bool typed(const std::string& warning, const std::string& word) const;
 
  private:
+  // What is not asked for: whether to go on; nothing: somebody must be asked.
+  [[nodiscard]] std::optional<bool> decided(const std::string& question) const;
+
   Options& options_;
   std::unique_ptr<mx_rmq::RedisMessageQueue> queue_;
 };

@@ -121,4 +121,11 @@ bool confirm(const std::string& question) {
   return answer == "y" || answer == "yes";
 }
 
+bool confirm_by_word(const std::string& warning, const std::string& word) {
+  std::cerr << warning << "\nType " << harmless(word) << " to go on: " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == word;
+}
+
 }  // namespace mxrmq::terminal

@@ -27,5 +27,7 @@ namespace mxrmq::terminal {
 
 /// Asks on stderr; only "y" and "yes" are yes.
 [[nodiscard]] bool confirm(const std::string& question);
+/// Says on stderr what will happen; only the word itself, typed, is yes.
+[[nodiscard]] bool confirm_by_word(const std::string& warning, const std::string& word);
 
 }  // namespace mxrmq::terminal

@@ -17,6 +17,7 @@ using Run = std::function<ExitCode()>;
 void add_topics(CLI::App& app, Session& session, Run& run);    // topics, topic
 void add_messages(CLI::App& app, Session& session, Run& run);  // produce, cancel
 void add_look(CLI::App& app, Session& session, Run& run);      // list, show, find
+void add_change(CLI::App& app, Session& session, Run& run);    // promote ... purge
 void add_dead(CLI::App& app, Session& session, Run& run);      // dead ...
 void add_check(CLI::App& app, Session& session, Run& run);     // check, acl
 
