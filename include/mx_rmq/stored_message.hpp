@@ -91,7 +91,7 @@ struct MessagePage {
   /// An empty one.
   MessagePage();
 
-  std::vector<StoredMessage> messages;
+  std::vector<StoredMessage> messages;  ///< in that order
   /// How many there are in that state (and of that priority); in lists, elements that cancelled
   /// messages left count, until a worker passes them.
   std::int64_t total = 0;
@@ -102,7 +102,7 @@ struct FoundMessage {
   /// Nothing was found.
   FoundMessage();
 
-  std::optional<StoredMessage> message;
+  std::optional<StoredMessage> message;  ///< with its whole payload; nothing: it was not found
   /// How many messages were looked at.
   std::int64_t looked_at = 0;
   /// Whether it was looked for everywhere. If not, and nothing was found, it may be in a part of
@@ -147,7 +147,7 @@ struct SearchResult {
   /// Nothing.
   SearchResult();
 
-  std::vector<StoredMessage> messages;
+  std::vector<StoredMessage> messages;  ///< the newest of each state first
   std::int64_t looked_at = 0;  ///< messages
   /// Whether everything was looked at. If not, there may be more.
   bool everywhere = true;

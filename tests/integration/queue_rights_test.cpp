@@ -292,6 +292,43 @@ TEST(QueueRights, EachThatIsMissingIsToldAndNothingIsLost) {
   EXPECT_GE(needed * 5, tours.size() * 3);
 }
 
+TEST(QueueRights, OperatorsNeedNoOthersToLookAtMessagesAndToChangeThem) {
+  RedisServer server;
+  Strings line{"ACL", "SETUSER", "operator", "reset", "on", ">secret", "~mx:*", "resetchannels"};
+  line.insert(line.end(), {"&mx:*", "-@all"});
+  for (const std::string& right : documented_rights()) line.push_back(right);
+  server.command(line);
+  MQConfig config = quick_config(server.url());
+  config.redis_username = "operator";
+  config.redis_password = "secret";
+  RedisMessageQueue queue(config);
+  Admin admin = queue.admin();
+  const auto put = [&](const char* id, ProduceOptions options) {
+    sync_wait(queue.produce("t", id, options.message_id(id)));
+  };
+  put("a", ProduceOptions().delay(1h));
+  put("b", ProduceOptions());
+  for (const MessageState state : {MessageState::waiting, MessageState::suspect,
+                                   MessageState::delayed, MessageState::held, MessageState::dead})
+    sync_wait(admin.list("t", state));
+  EXPECT_FALSE(sync_wait(admin.find("t", "nobody")).message);
+  SearchRequest request;
+  request.text = "b";
+  EXPECT_EQ(sync_wait(admin.search("t", request)).messages.size(), 1U);
+  const auto at = std::chrono::system_clock::now() + 2h;
+  Strings ids{"a"};
+  const auto promoted = sync_wait(admin.promote("t", ids));
+  EXPECT_EQ(promoted[0].outcome, ChangeOutcome::done);
+  for (const MessageChange& each :
+       {sync_wait(admin.reprioritise("t", "a", MessagePriority::high)),
+        sync_wait(admin.reschedule("t", "a", at)), sync_wait(admin.reschedule("t", "a", at + 1h)),
+        sync_wait(admin.move("t", "a", "u"))})
+    EXPECT_EQ(each.outcome, ChangeOutcome::done);
+  EXPECT_EQ(sync_wait(admin.purge("t", MessageState::waiting)), 1);
+  EXPECT_EQ(sync_wait(admin.purge("u", MessageState::delayed)), 1);
+  EXPECT_TRUE(server.command({"ACL", "LOG"}).list().empty());
+}
+
 // The evalsha calls so far.
 std::int64_t script_calls(RedisServer& server) {
   const std::string all = server.command({"INFO", "commandstats"}).str();
