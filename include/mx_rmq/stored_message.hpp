@@ -102,7 +102,8 @@ struct FoundMessage {
   /// Nothing was found.
   FoundMessage();
 
-  std::optional<StoredMessage> message;  ///< with its whole payload; nothing: it was not found
+  /// With its whole payload; nothing: it was not found.
+  std::optional<StoredMessage> message;
   /// How many messages were looked at.
   std::int64_t looked_at = 0;
   /// Whether it was looked for everywhere. If not, and nothing was found, it may be in a part of
@@ -148,7 +149,7 @@ struct SearchResult {
   SearchResult();
 
   std::vector<StoredMessage> messages;  ///< the newest of each state first
-  std::int64_t looked_at = 0;  ///< messages
+  std::int64_t looked_at = 0;           ///< messages
   /// Whether everything was looked at. If not, there may be more.
   bool everywhere = true;
 };
