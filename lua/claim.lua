@@ -19,6 +19,7 @@
 --         the one it had
 -- @include now
 -- @include begin_writing
+-- @include after
 -- @include envelope
 -- @include version
 -- @include wake
@@ -106,7 +107,7 @@ for i = 1, 3 do
 end
 
 if n > 0 then
-  write('ZADD', KEYS[8], text(now + lease), me)
+  write('ZADD', KEYS[8], after(lease), me)
   for i = 1, 2 * n, 1000 do write('HSET', KEYS[7], unpack(pairs_, i, math.min(i + 999, 2 * n))) end
 end
 if more then got[6] = 1 end

@@ -11,6 +11,7 @@
 --         consumer's entry goes last; what is taken over wakes an idle one
 -- @include now
 -- @include begin_writing
+-- @include after
 -- @include envelope
 -- @include wake
 -- @include newest
@@ -22,11 +23,11 @@
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not score then return {now, 'gone'} end
 score = tonumber(score)
-local longest = now + tonumber(ARGV[4])
+local longest = after(tonumber(ARGV[4]))
 if score > now then
-  if score > longest then
+  if score > tonumber(longest) then
     begin_writing(KEYS[2])
-    redis.call('ZADD', KEYS[2], text(longest), ARGV[1])
+    redis.call('ZADD', KEYS[2], longest, ARGV[1])
   end
   return {now, 'alive'}
 end

@@ -5,10 +5,11 @@
 --         last: the command that publishes, PUBLISH or SPUBLISH
 -- returns now, 'ok', how many were moved; or now, 'lost' as ack does
 -- cost    O(messages * log delayed)
--- keeps   data before index before removal; a message that is now the first of the delayed ones wakes an idle
---         consumer
+-- keeps   data before index before removal; no delay is short: it counts from the end of the ms that the server shows; a
+--         message that is now the first of the delayed ones wakes an idle consumer
 -- @include now
 -- @include begin_writing
+-- @include after
 -- @include wake
 -- @include put
 -- @include remove
@@ -24,7 +25,8 @@ for i = 2, #ARGV, 5 do
   local e = redis.call('HGET', KEYS[1], tag)
   if e then
     e = ARGV[i + 4] .. string.sub(e, tonumber(ARGV[i + 3]) + 1)
-    mine[put(KEYS[4], KEYS[5], ARGV[i + 2], text(now + tonumber(ARGV[i + 1])), e)] = true
+    local due = ARGV[i + 1] == '0' and text(now) or after(tonumber(ARGV[i + 1]))
+    mine[put(KEYS[4], KEYS[5], ARGV[i + 2], due, e)] = true
     tags[#tags + 1] = tag
   end
 end

@@ -7,7 +7,7 @@
 -- keeps   as claim does
 -- @include now
 -- @include begin_writing
--- @include text
+-- @include after
 local score = redis.call('ZSCORE', KEYS[3], ARGV[1])
 if (score and tonumber(score) <= 0) or (not score and ARGV[4] == '0') then return {now, 'lost'} end
 local k, e, left = 0, nil, 0
@@ -24,7 +24,7 @@ end
 if k == 0 then return {now, 'ok', 0} end
 begin_writing(KEYS[3])
 if e then
-  redis.call('ZADD', KEYS[3], text(now + tonumber(ARGV[2])), ARGV[1])
+  redis.call('ZADD', KEYS[3], after(tonumber(ARGV[2])), ARGV[1])
   redis.call('HSET', KEYS[2], ARGV[3] .. '.1', e)
 end
 redis.call('LTRIM', KEYS[1], k, -1)

@@ -15,6 +15,7 @@
 --         later than the longest allowed
 -- @include now
 -- @include begin_writing
+-- @include after
 -- @include envelope
 -- @include put
 -- @include bury
@@ -28,10 +29,10 @@ local out = {now, 'ok', 0, 0, '', 0, 0, 0}
 local version = redis.call('HGET', KEYS[12], 'version')
 if version then out[9] = version_of(version) end
 local head_of_reply = #out
-local longest = now + tonumber(ARGV[6])
+local longest = after(tonumber(ARGV[6]))
 local far = redis.call('ZREVRANGE', KEYS[6], 0, 0, 'WITHSCORES')
-if far[1] and tonumber(far[2]) > longest then
-  redis.call('ZADD', KEYS[6], text(longest), far[1])
+if far[1] and tonumber(far[2]) > tonumber(longest) then
+  redis.call('ZADD', KEYS[6], longest, far[1])
 end
 local lapsed = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, 2)
 if #lapsed > 0 then

@@ -11,6 +11,7 @@
 --         an idle consumer is woken
 -- @include now
 -- @include begin_writing
+-- @include after
 -- @include envelope
 -- @include wake
 -- @include newest
@@ -34,7 +35,7 @@ for i = 6, #ARGV do
   if not have[ARGV[i]] then out[#out + 1] = ARGV[i] end
 end
 begin_writing(KEYS[2])
-redis.call('ZADD', KEYS[2], text(now + tonumber(ARGV[2])), ARGV[1])
+redis.call('ZADD', KEYS[2], after(tonumber(ARGV[2])), ARGV[1])
 if #strays > 0 then
   local ready = {h = KEYS[3], n = KEYS[4], l = KEYS[5], s = KEYS[6]}
   local rows, back, left = newest(strays), {}, tonumber(ARGV[5])

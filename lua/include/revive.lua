@@ -2,12 +2,13 @@
 -- and the new history says when that was. Returns false if v is no envelope, else true and whether its list was empty.
 -- Needs KEYS 1 dlq, 2 dlq:data, 3 ready:high, 4
 -- ready:normal, 5 ready:low, 6 idle, 7 stats, 8 ids.
+-- @include after
 local function revive(member, v)
   local e = inner(v)
   local h = head(e)
   if not h then return false end
   local grace = tonumber(h.id_until) - h.expire
-  h.attempts, h.recoveries, h.expire = '0', 0, math.min(now + h.ttl, 999999999999999)  -- head() takes 15 digits
+  h.attempts, h.recoveries, h.expire = '0', 0, math.min(tonumber(after(h.ttl)), 999999999999999)  -- 15 digits, for head()
   h.rare = string.match(h.rare, '^[^\t]*') .. '\t[null,[],{"requeued":' .. text(now) .. '}]'
   if h.id_until ~= '0' then
     local used = redis.call('HGET', KEYS[8], h.id)

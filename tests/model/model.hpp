@@ -117,6 +117,8 @@ struct ModelCall {
   Value purge_delayed();
 
   // shared
+  // When a span that begins now is surely over: `now` may be a whole ms old.
+  std::int64_t after(std::int64_t span) const { return now + 1 + span; }
   bool alive(const std::string& consumer) const;  // registered and not being reaped
   Value settle_lost(std::int64_t tags);
   std::string lapsed_but(const std::string& me) const;

@@ -167,7 +167,7 @@ Value ModelCall::claim() {
     if (stopped) break;
   }
   if (!taken.empty()) {
-    t.consumers[me] = now + num(3);
+    t.consumers[me] = after(num(3));
     for (std::size_t i = 0; i < taken.size(); ++i) {
       t.processing[me][arg(5) + "." + std::to_string(i + 1)] = taken[i];
     }
@@ -215,7 +215,7 @@ Value ModelCall::suspect() {
     list.pop_front();
   Value out = array({number(now), text("ok"), number(0)});
   if (!list.empty() && !list.front().empty()) {
-    t.consumers[me] = now + num(2);
+    t.consumers[me] = after(num(2));
     t.processing[me][arg(3) + ".1"] = list.front();
     out.elements.push_back(text(list.front()));
     list.pop_front();
@@ -227,7 +227,7 @@ Value ModelCall::suspect() {
 Value ModelCall::tend() {
   const std::string& me = arg(1);
   if (!alive(me)) return array({number(now), text("lost")});
-  t.consumers[me] = now + num(2);
+  t.consumers[me] = after(num(2));
   auto& held = t.processing[me];
   const std::set<std::string> named(call.argv.begin() + 5, call.argv.end());
   Value out = array({number(now), text("ok"), number(0)});
@@ -262,7 +262,7 @@ Value ModelCall::reap() {
   const auto entry = t.consumers.find(who);
   if (entry == t.consumers.end()) return array({number(now), text("gone")});
   if (entry->second > now) {
-    entry->second = std::min(entry->second, now + num(4));
+    entry->second = std::min(entry->second, after(num(4)));
     return array({number(now), text("alive")});
   }
   entry->second = 0;

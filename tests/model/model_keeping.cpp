@@ -30,7 +30,7 @@ void ModelCall::forget_the_gone(const std::vector<std::pair<std::int64_t, std::s
 }
 
 Value ModelCall::sweep() {
-  const std::int64_t longest = now + num(6);
+  const std::int64_t longest = after(num(6));
   std::int64_t furthest = 0;
   std::string whose;
   for (const auto& [deadline, consumer] : in_order(t.consumers)) {
@@ -163,7 +163,7 @@ std::pair<bool, bool> ModelCall::revive(const std::string& member) {
   const std::int64_t grace = std::max<std::int64_t>(0, e->until - e->expire);
   e->attempts = 0;
   e->recoveries = 0;
-  e->expire = std::min(now + e->ttl, longest_number);
+  e->expire = std::min(after(e->ttl), longest_number);
   e->rare = e->rare.substr(0, e->rare.find('\t')) +
             "\t[null,[],{\"requeued\":" + std::to_string(now) + "}]";
   if (e->until != 0) {

@@ -44,7 +44,8 @@ Value ModelCall::retry() {
     const auto found = held.find(arg(at));
     if (found == held.end()) continue;
     const std::string e = arg(at + 4) + found->second.substr(static_cast<std::size_t>(num(at + 3)));
-    mine.insert(put(t.delayed, t.delayed_data, arg(at + 2), now + num(at + 1), e));
+    const std::int64_t due = num(at + 1) == 0 ? now : after(num(at + 1));
+    mine.insert(put(t.delayed, t.delayed_data, arg(at + 2), due, e));
     held.erase(found);
     ++n;
   }
