@@ -271,6 +271,65 @@ TEST(QueueClusterMoves, SeedsMayDieAfterTheStart) {
   sync_wait(queue.stop());
 }
 
+TEST(QueueClusterMoves, ANodeThatComesBackAtAnotherAddressIsFound) {
+  ClusterOptions options;
+  options.node.appendonly = true;
+  RedisCluster cluster(options);
+  MQConfig config = cluster_config(cluster.url());
+  config.produce_timeout = 60s;
+  RedisMessageQueue queue(config);
+  const std::string topic = cluster.topic_on(1, "elsewhere.");
+  auto journal = std::make_shared<Journal>();
+  queue.register_handler(topic, recorder(journal));
+  sync_wait(queue.start_background());
+  sync_wait(queue.produce(topic, 0));
+  ASSERT_TRUE(journal->wait_size(1));
+  const int before = cluster.node(1).port();
+  cluster.restart_elsewhere(1);
+  ASSERT_NE(cluster.node(1).port(), before);
+  for (int i = 1; i <= 10; ++i) sync_wait(queue.produce(topic, i));
+  EXPECT_TRUE(journal->wait_size(11));
+  EXPECT_EQ(cluster.owner(topic), 1U);
+  sync_wait(queue.stop());
+}
+
+// Names that resolve nowhere: whoever does not go by them, and by the map, gets nowhere. The
+// addresses that nodes tell beside them lead nowhere, too.
+TEST(QueueClusterMoves, NodesThatAnnounceNamesAreReachedByThem) {
+  RedisCluster cluster;
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (const auto& [name, value] :
+         {std::pair<const char*, const char*>{"cluster-announce-hostname", "node.mx-rmq.invalid"},
+          {"cluster-preferred-endpoint-type", "hostname"}}) {
+      const Value reply = cluster.node(i).try_command({"CONFIG", "SET", name, value});
+      if (reply.is_error()) GTEST_SKIP() << "it needs Redis 7";
+    }
+  }
+  ASSERT_TRUE(wait_for(patience, [&] {  // they hear each other's names by and by
+    for (std::size_t i = 0; i < 3; ++i) {
+      const Value map = cluster.node(i).command({"CLUSTER", "SLOTS"});
+      for (const Value& range : map.list())
+        if (range[2][0].str() != "node.mx-rmq.invalid") return false;
+    }
+    return true;
+  }));
+  MQConfig config = cluster_config("redis+cluster://seed.mx-rmq.invalid:" +
+                                   std::to_string(cluster.node(0).port()));
+  config.redis_address_map =
+      "seed.mx-rmq.invalid=127.0.0.1,node.mx-rmq.invalid=127.0.0.1,127.0.0.1=127.0.0.1:1";
+  RedisMessageQueue queue(config);
+  auto journal = std::make_shared<Journal>();
+  const std::string topic = cluster.topic_on(1, "named.");
+  queue.register_handler(topic, recorder(journal));
+  sync_wait(queue.start_background());
+  sync_wait(queue.produce(topic, 1));
+  ASSERT_TRUE(journal->wait_size(1));
+  cluster.move_slot(RedisCluster::slot(topic), 1, 2);  // MOVED tells the name as well
+  sync_wait(queue.produce(topic, 2));
+  EXPECT_TRUE(journal->wait_size(2));
+  sync_wait(queue.stop());
+}
+
 TEST(QueueClusterMoves, AReplicaAsTheOnlySeedLeadsToTheMasters) {
   ClusterOptions options;
   options.replicas = 1;

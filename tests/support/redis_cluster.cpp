@@ -190,6 +190,12 @@ void RedisCluster::restart(std::size_t node) {
   *up_.at(node) = true;
 }
 
+void RedisCluster::restart_elsewhere(std::size_t node) {
+  *up_.at(node) = false;
+  nodes_.at(node)->restart_elsewhere();
+  *up_.at(node) = true;
+}
+
 void RedisCluster::pause(std::size_t node) {
   *up_.at(node) = false;
   nodes_.at(node)->pause();

@@ -42,6 +42,8 @@ class RedisCluster {
   // As the node's own; who asks for an owner meanwhile passes it over. Of one thread.
   void kill9(std::size_t node);
   void restart(std::size_t node);
+  // At another port, of which the others hear from it.
+  void restart_elsewhere(std::size_t node);
   void pause(std::size_t node);
   void resume(std::size_t node);
   // All of them go on, or are back.

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "support/free_port.hpp"
 #include "support/wait.hpp"
@@ -169,6 +170,15 @@ void RedisServer::kill9() { process_.kill(); }
 
 void RedisServer::restart() {
   if (process_.running()) stop();
+  launch();
+}
+
+void RedisServer::restart_elsewhere() {
+  if (process_.running()) stop();
+  const int before = std::exchange(port_, 0);
+  do {
+    port_ = free_port();
+  } while (port_ == before || port_ > 65535 - 10000);
   launch();
 }
 

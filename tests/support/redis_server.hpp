@@ -55,6 +55,8 @@ class RedisServer {
   void kill9();
   // Starts it again on the same directory, data and addresses; ends it first if it runs.
   void restart();
+  // The same at another port.
+  void restart_elsewhere();
   // Stops and continues the process: a server that accepts and answers nothing.
   void pause() { process_.pause(); }
   void resume() { process_.resume(); }
