@@ -56,6 +56,9 @@ int run(int argc, char** argv) {
   add_dead(app, session, command);
   add_check(app, session, command);
   add_doctor(app, session, command);
+#ifdef MXRMQ_WITH_SERVE
+  add_serve(app, session, command);
+#endif
   add_help(app, command);
   app.add_subcommand("version", "The version")->callback([&] {
     command = [] {

@@ -22,6 +22,7 @@ void add_dead(CLI::App& app, Session& session, Run& run);      // dead ...
 void add_check(CLI::App& app, Session& session, Run& run);     // check, acl
 
 void add_doctor(CLI::App& app, Session& session, Run& run);  // doctor
+void add_serve(CLI::App& app, Session& session, Run& run);   // serve
 void add_help(CLI::App& app, Run& run);                      // completion, manual
 
 }  // namespace mxrmq
