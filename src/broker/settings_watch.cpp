@@ -6,6 +6,7 @@
 #include "mx_rmq/errors.hpp"
 #include "redis/wire/call_end.hpp"
 #include "runtime/log.hpp"
+#include "runtime/planted.hpp"
 
 namespace mx_rmq::broker {
 
@@ -49,6 +50,7 @@ struct SettingsWatch::State {
   // What the question of that number was answered. An answer to an earlier one may come later.
   void learn(std::uint64_t question, const StoredSettings& settings) {
     if (question < answered) return;
+    if (MX_RMQ_PLANTED("keeps_older_settings") && known.version != 0) return;
     answered = question;
     if (settings == known) return;
     known = settings;

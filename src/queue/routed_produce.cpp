@@ -14,6 +14,7 @@
 #include "mx_rmq/runtime.hpp"
 #include "redis/wire/call_end.hpp"
 #include "runtime/backoff.hpp"
+#include "runtime/planted.hpp"
 #include "runtime/scope.hpp"
 
 namespace mx_rmq::queue {
@@ -58,6 +59,14 @@ int route(Access& access, TopicPort& first, OutgoingEnvelope& message, std::size
   message.may_move = false;
   if (message.keyed || message.chosen) {
     message.must = is.version;
+    MX_RMQ_PLANT("takes_a_version_without_its_settings",
+                 message.must = std::max(is.version, first.version_here));
+    MX_RMQ_PLANT(
+        "stays_on_its_stale_count", int& count = planted::kept<int>(&first);
+        if (count == 0 && is.version != 0) count = is.ids_active; if (count != 0) {
+          message.must = -1;
+          return broker::partition_of(message.route, count);
+        });
     return broker::partition_of(message.route, is.ids_active);
   }
   message.may_move = is.active > 1;

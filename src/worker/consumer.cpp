@@ -377,6 +377,7 @@ Task<> Consumer::tend_loop() {
     }
     TimePoint due = tended_at_ + Duration(config_.lease) / 3;
     if (MX_RMQ_PLANTED("does_not_tend")) due = now + 1h;
+    if (MX_RMQ_PLANTED("tends_the_first_partition_only") && source_.partition > 0) due = now + 1h;
     if (!lease_.owes_tend() && now < due) {
       co_await kick_.wait_until(due);
       continue;

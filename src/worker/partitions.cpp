@@ -9,6 +9,7 @@
 #include "broker/scripts/calls_settings.hpp"
 #include "redis/wire/call_end.hpp"
 #include "runtime/log.hpp"
+#include "runtime/planted.hpp"
 
 namespace mx_rmq::worker {
 
@@ -26,6 +27,8 @@ constexpr int most_in_a_step = 16;
 // Who raises ids_active takes a few round trips. Partitions that take no ids for longer were left
 // so by one that died.
 constexpr Duration held_for_too_long = 10s;
+// For so long a partition may have later settings than are known here of the topic.
+constexpr Duration ahead_for_too_long = 1s;
 constexpr int ids_in_a_step = 500;
 
 }  // namespace
@@ -45,7 +48,7 @@ void Partitions::add(Source& source) {
   Record& record = records_[source.topic.id];
   assert(static_cast<std::size_t>(source.partition) == record.parts.size() &&
          "partitions are added in order");
-  record.parts.push_back(Part{&source});
+  record.parts.emplace_back().source = &source;
   if (source.partition > 0) {
     source.partitions = record.settings->known().partitions;
     return;
@@ -80,27 +83,61 @@ void Partitions::swept(const Source& source, std::int64_t version) {
 
 void Partitions::told(Record& record, Part& part, std::int64_t version) {
   const std::int64_t known = record.settings->known().version;
-  if (version == known) {
-    if (part.source->partition > 0) record.held_since.reset();
-    return;
-  }
+  if (version <= known) part.ahead_since.reset();
+  if (version == known) return;
   if (stopped_) return;
   if (part.source->partition == 0 || version > known) record.settings->seen(version);
   if (part.source->partition == 0) return;
   if (version < known) {
     if (!part.copying) scope_.spawn(copy(&record, &part, Raised(part.copying)));
-  } else if (version == known + 1) {
-    if (!record.held_since) record.held_since = loop_.now();
-    if (loop_.now() - *record.held_since >= held_for_too_long) open_again(record);
+  } else {
+    ahead(record, part, version);
+  }
+}
+
+void Partitions::ahead(Record& record, Part& part, std::int64_t version) {
+  const TimePoint now = loop_.now();
+  if (!part.ahead_since) part.ahead_since = now;
+  const bool held = version == record.settings->known().version + 1;
+  const Duration allowed = held ? held_for_too_long : ahead_for_too_long;
+  if (now - *part.ahead_since < allowed || record.raising) return;
+  part.ahead_since.reset();
+  scope_.spawn(catch_up(&record, &part, Raised(record.raising)));
+}
+
+// The topic's settings are read after the partition's, so what these have more was not on its way.
+Task<> Partitions::catch_up(Record* record, Part* part, Raised /*raising*/) {
+  CallEnd end;
+  try {
+    const broker::Settings::Args nothing;
+    const broker::Settings::Reply there =
+        co_await part->source->broker.call<broker::Settings>(nothing, deadline());
+    const StoredSettings is = co_await record->settings->read(deadline());
+    if (!there.unreadable.empty() || there.settings.version <= is.version) co_return;
+    broker::Configure::Args args;
+    args.only_version = is.version;
+    args.touch = true;
+    args.partitions = std::max(is.partitions, there.settings.partitions);
+    args.active = std::max(is.active, there.settings.active);
+    co_await record->settings->change(args, deadline());
+    log::warn("the settings of a topic were behind those of one of its partitions, and are new now",
+              "topic", record->topic.name, "partition", part->source->partition);
+  } catch (...) {
+    end = CallEnd::caught();
+  }
+  // Refused: somebody else has changed them, which does as well.
+  if (!end.answered() && end.kind() != CallEnd::Kind::refused) {
+    failed(*record, "settings", end.what());
   }
 }
 
 void Partitions::changed(Record& record) {
-  record.held_since.reset();
+  for (Part& part : record.parts) part.ahead_since.reset();
   if (stopped_) return;
   const auto wanted = static_cast<std::size_t>(record.settings->known().partitions);
   for (const Part& part : record.parts) part.source->partitions = static_cast<int>(wanted);
   if (record.parts.size() >= wanted || record.growing) return;
+  if (MX_RMQ_PLANTED("does_not_claim_from_new_partitions")) return;
   log::info("a topic has more partitions", "topic", record.topic.name, "partitions", wanted);
   scope_.spawn(grow(&record, Raised(record.growing)));
 }
@@ -178,9 +215,11 @@ Task<> Partitions::send_ids(Record* record, Raised raising) {
   bool held = false;
   try {
     const bool may = co_await ids_may_move(record, is);
-    if (!may) co_return;
+    const bool early = MX_RMQ_PLANTED("moves_ids_before_all_partitions_agree");
+    if (!may && !early) co_return;
     held = is.ids_active > 1;
     bool ready = co_await hold_ids(record, is);
+    ready = ready || early;
     broker::RaiseIds::Reply raised;
     if (ready) {
       broker::RaiseIds::Args args;
@@ -272,7 +311,6 @@ Task<> Partitions::touch(Record* record, Raised /*raising*/) {
   } catch (...) {
     end = CallEnd::caught();
   }
-  record->held_since.reset();
   // Refused: somebody else has changed them, which does as well.
   if (!end.answered() && end.kind() != CallEnd::Kind::refused) {
     failed(*record, "settings", end.what());

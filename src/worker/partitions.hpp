@@ -31,6 +31,11 @@ namespace mx_rmq::worker {
 /// then the first one, if its settings still have that version, gets a new one. Any other change of
 /// these makes the attempt come to nothing, and opens the partitions again (lua/raise_ids.lua).
 ///
+/// A partition whose settings are later than the topic's, and stay so, was left so by somebody who
+/// died in such an attempt; or the topic's have been forgotten by a failover. Then the topic's get
+/// a new version, with as many partitions as that one knows of. By how many ids go stays as the
+/// topic says: keys that went by more before the failover are where they are.
+///
 /// Loop thread only.
 class Partitions {
  public:
@@ -57,8 +62,9 @@ class Partitions {
  private:
   struct Part {
     Source* source = nullptr;
-    bool claimed = false;  // from it, by this process
-    bool copying = false;  // the settings, to it
+    bool claimed = false;                           // from it, by this process
+    bool copying = false;                           // the settings, to it
+    std::optional<runtime::TimePoint> ahead_since;  // its settings are later than the topic's
   };
   struct Record {
     explicit Record(const Topic& of) : topic(of) {}
@@ -67,8 +73,7 @@ class Partitions {
     std::deque<Part> parts;  // by partition
     std::unique_ptr<broker::SettingsWatch> settings;
     bool growing = false;
-    bool raising = false;                          // `active`, or `ids_active`
-    std::optional<runtime::TimePoint> held_since;  // a partition takes no ids, as far as was told
+    bool raising = false;  // `active`, or `ids_active`, or the version
   };
 
   void told(Record& record, Part& part, std::int64_t version);
@@ -84,6 +89,8 @@ class Partitions {
   Task<bool> hold_ids(Record* record, broker::StoredSettings is);
   void open_again(Record& record);
   Task<> touch(Record* record, Raised raising);
+  void ahead(Record& record, Part& part, std::int64_t version);
+  Task<> catch_up(Record* record, Part* part, Raised raising);
   void failed(const Record& record, std::string_view what, std::string_view why);
   [[nodiscard]] runtime::TimePoint deadline() const;
 

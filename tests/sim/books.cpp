@@ -37,6 +37,7 @@ void Books::violate(std::string rule, std::string what) {
 
 void Books::call_began(Record& record) {
   ++record.calls;
+  record.called_at = scheduler_.now();
   ++record.open;
 }
 
@@ -59,6 +60,10 @@ void Books::call_rejected(Record& record, std::string_view why) {
   --record.open;
   ++record.rejected;
   saw("produce rejected");
+  if (no_rejections_from_ && record.called_at >= *no_rejections_from_) {
+    violate("REFUSED", "produce failed with \"" + std::string(why) +
+                           "\", though all is well: " + shown(record));
+  }
   if (record.calls == 1 && record.ever_enqueued) {
     violate("GHOST", "produce failed with \"" + std::string(why) + "\", but the server took " +
                          shown(record));
@@ -134,6 +139,7 @@ void Books::enqueued(Record& record, TimePoint ready_at, std::int64_t now_ms,
   record.ready_at = ready_at;
   record.expires_ms = expires_ms;
   record.enqueued_ms = now_ms;
+  record.enqueued_at = scheduler_.now();
   if (record.enqueued > 1 && record.chosen) {
     // A chosen id that was free again: another message as far as the rules go.
     record.retries = record.recoveries = record.interruptions = 0;

@@ -33,6 +33,7 @@ struct Record {
 
   // Produce calls.
   int calls = 0;
+  TimePoint called_at{};  // the last of them
   int open = 0;
   int accepted = 0;
   int unknown = 0;
@@ -41,9 +42,11 @@ struct Record {
   // As the server was seen to do.
   int enqueued = 0;  // by calls that the present data holds
   bool ever_enqueued = false;
-  bool live = false;     // waits, is delayed, or is held
-  std::string holder;    // the consumer that holds it
-  std::string tag;       // of the partition that it was last enqueued in
+  bool live = false;   // waits, is delayed, or is held
+  std::string holder;  // the consumer that holds it
+  std::string tag;     // of the partition that it was last enqueued in
+  TimePoint enqueued_at{};
+  bool astray = false;   // there by settings that a failover had undone elsewhere
   TimePoint ready_at{};  // since when, or from when on, somebody may start it
   std::int64_t expires_ms = 0;
   int retries = 0;
@@ -126,6 +129,8 @@ class Books {
   Duration latest() const noexcept { return latest_; }
   void forbid_lateness(Duration bound) { late_after_ = bound; }
   void forbid_lapses() { no_lapses_ = true; }
+  // Every produce call that begins from now on must succeed.
+  void forbid_rejections() { no_rejections_from_ = scheduler_.now(); }
   // Only these may be condemned as poison.
   void condemn_only_killers() { only_killers_ = true; }
   // For so long the server knows which batches it has taken.
@@ -143,6 +148,7 @@ class Books {
   std::optional<Duration> late_after_;
   Duration window_{};
   bool no_lapses_ = false;
+  std::optional<TimePoint> no_rejections_from_;
   bool only_killers_ = false;
 };
 

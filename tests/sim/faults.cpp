@@ -9,6 +9,15 @@ namespace mx_rmq::sim {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+// Within this time after everything has been mended topics take all messages again.
+constexpr Duration longest_disorder = 25s;
+// A connection that is dead, and nobody was told, costs a message that is produced so long before.
+constexpr Duration longest_silence = 8s;
+
+}  // namespace
+
 void Simulation::next_fault() {
   scheduler_.after(random_.span(plan_.fault_interval / 4, plan_.fault_interval * 2), [this] {
     if (!chaos_) return;
@@ -108,7 +117,7 @@ void Simulation::fault() {
       tell("failover: the server's last commands are lost");
       books_.saw("failover");
       server_->crash();
-      server_->fall_back();
+      server_->fall_back(plan_.partitions > 1 && random_.chance(50));
       if (random_.chance(50)) server_->set_clock(random_.span(-500ms, 500ms));
       scheduler_.after(random_.span(1ms, 1s), [this] { server_->start(); });
     });
@@ -156,13 +165,21 @@ void Simulation::next_stop() {
     // Somebody must go on.
     if (consuming.size() > 1) {
       Node* const node = random_.one_of(consuming);
-      tell("node " + std::to_string(node->index()) + " is stopped");
-      node->stop(random_.span(0ms, plan_.calm ? 6s : 2s));
-      // What comes just now must not get lost between the one that goes and those that stay.
-      if (random_.chance(70)) later(random_.span(0ms, 4ms), [this] { produce_one_more(); });
+      // What it has claimed when it stops, and not begun, it is to give back.
+      const bool busy = plan_.calm && random_.chance(30);
+      for (int i = 0; busy && i < 8; ++i) produce_one_more();
+      scheduler_.after(busy ? random_.span(0ms, 8ms) : Duration(0), [this, node] { stop(*node); });
     }
     next_stop();
   });
+}
+
+void Simulation::stop(Node& node) {
+  if (!chaos_ || !node.consumes() || !node.idle()) return;
+  tell("node " + std::to_string(node.index()) + " is stopped");
+  node.stop(random_.span(0ms, plan_.calm ? 6s : 2s));
+  // What comes just now must not get lost between the one that goes and those that stay.
+  if (random_.chance(70)) later(random_.span(0ms, 4ms), [this] { produce_one_more(); });
 }
 
 // Nothing goes wrong any more, and there is somebody who does the work.
@@ -174,9 +191,16 @@ void Simulation::heal() {
   bool somebody = false;
   for (Node* const node : alive()) {
     node->doom({});
+    node->pause_before_reply({});
     somebody = somebody || node->consumes();
   }
   if (!somebody || !plan_.calm) add_node(true);
+  if (plan_.partitions == 1 || plan_.calm) return;  // nothing was to be refused there anyway
+  later(longest_disorder - longest_silence, [this] { produce_everywhere(); });
+  later(longest_disorder, [this] {
+    books_.forbid_rejections();
+    produce_everywhere();
+  });
 }
 
 }  // namespace mx_rmq::sim

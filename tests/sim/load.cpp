@@ -61,10 +61,26 @@ void Simulation::open_message(std::uint64_t number) {
   }
 }
 
-void Simulation::produce_one_more() {
+void Simulation::produce_one_more(const std::function<void(Record&)>& change) {
   const std::uint64_t number = books_.records().rbegin()->first + 1;
   open_message(number);
+  Record& record = books_.records().at(number);
+  if (change) change(record);
   produce(number);
+}
+
+// Each topic takes messages, whichever partition they go to.
+void Simulation::produce_everywhere() {
+  for (const std::string& topic : plan_.topics) {
+    for (int i = 0; i < plan_.partitions * 2; ++i) {
+      produce_one_more([&](Record& record) {
+        record.topic = topic;
+        record.kills = false;
+        record.chosen = i % 2 == 0;
+        record.key = i % 2 == 0 ? "" : "last" + std::to_string(i);
+      });
+    }
+  }
 }
 
 Node* Simulation::producer() {
@@ -110,6 +126,12 @@ void Simulation::plan_partitions() {
   if (plan_.partitions == 1) return;
   for (const std::string& topic : plan_.topics) {
     // Some have them from the beginning, some get them twice.
+    if (plan_.grows) {
+      later(random_.span(0ms, 1s), [this, topic] { configure(topic, 2); });
+      later(random_.span(plan_.chaos / 3, plan_.chaos * 2 / 3),
+            [this, topic] { configure(topic, plan_.partitions); });
+      continue;
+    }
     const bool twice = plan_.partitions > 2 && random_.chance(50);
     if (twice) later(random_.span(0ms, plan_.chaos), [this, topic] { configure(topic, 2); });
     const Duration when = random_.chance(30) ? 0ms : random_.span(0ms, plan_.chaos);

@@ -63,7 +63,7 @@ class Node {
   void doom(Doom doom) { doom_ = doom; }
   void pause(TimePoint until);
   // The same once the server has executed its next script, before it reads the reply.
-  void pause_before_reply(Duration span) { pause_before_reply_ = span; }
+  void pause_before_reply(std::optional<Duration> span) { pause_before_reply_ = span; }
   void cut_off(TimePoint until);
   bool cut_off() const;
   void set_wall(Duration by) { wall_ += by; }

@@ -1,5 +1,6 @@
 #include "plan.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -115,11 +116,19 @@ Plan Plan::draw(std::uint64_t seed) {
     plan.slow = plan.hangs = 0;
     config.enable_dead_letter = true;
   }
-  // Drawn last, so that what a seed decided before stays as it was. A failover may undo what was
-  // agreed upon over several partitions.
-  if (random.chance(35) && !plan.faults.failovers) {
+  // Drawn last, so that what a seed decided before stays as it was.
+  if (random.chance(35)) {
     plan.partitions = static_cast<int>(random.between(2, 4));
     plan.keyed = static_cast<int>(random.between(0, 60));
+  }
+  // Keys all the time, while there are more partitions twice: here it matters that all agree.
+  if (plan.partitions > 2 && random.chance(40)) {
+    plan.grows = true;
+    plan.keyed = 80;
+    plan.messages *= 2;
+    plan.delayed = std::max(plan.delayed, 40);
+    if (!plan.quick) plan.slow = std::max(plan.slow, 15);
+    if (!plan.calm) config.expired_check_interval = ms(random, 300, 800);
   }
   return plan;
 }

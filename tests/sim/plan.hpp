@@ -60,6 +60,7 @@ struct Plan {
   std::vector<std::string> topics;
   int partitions = 1;  // of each topic, from some moment on
   int keyed = 0;       // of 100 messages
+  bool grows = false;  // first two partitions, then all, while it is used
   MQConfig config;
   Duration latency_min{};
   Duration latency_max{};

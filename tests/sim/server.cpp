@@ -173,10 +173,29 @@ void Server::crash() {
 
 void Server::keep_snapshot() { snapshot_ = redis_.keys(); }
 
-bool Server::fall_back() {
+bool Server::fall_back(bool some) {
   if (!snapshot_) return false;
-  redis_.keys() = *snapshot_;
-  watcher_.rolled_back();
+  if (!some) {
+    redis_.keys() = *snapshot_;
+    watcher_.rolled_back();
+    return true;
+  }
+  std::set<std::string> tags;
+  for (const std::string& tag : watcher_.tags()) {
+    if (world_.random().chance(50)) tags.insert(tag);
+  }
+  if (tags.empty()) return true;
+  const auto falls = [&](std::string_view key) {
+    return std::ranges::any_of(tags, [&](const std::string& tag) {
+      return key.find("{" + tag + "}") != std::string_view::npos;
+    });
+  };
+  std::erase_if(redis_.keys(), [&](const auto& each) { return falls(each.first); });
+  for (const auto& [key, entry] : *snapshot_) {
+    if (falls(key)) redis_.keys().insert_or_assign(key, entry);
+  }
+  watcher_.rolled_back(tags);
+  world_.books().saw("failover of some partitions");
   return true;
 }
 

@@ -32,8 +32,9 @@ class Server {
   void crash();  // connections end, scripts are forgotten, data stays
   void start() { up_ = true; }
   void keep_snapshot();
-  // What was done since the snapshot is gone. False: there is none.
-  bool fall_back();
+  // What was done since the snapshot is gone; under some hash tags only, as if the others were at
+  // other servers, if `some` is set. False: there is none.
+  bool fall_back(bool some);
   void flush_scripts() { redis_.forget_scripts(); }
   void set_clock(Duration by);
   void pause(TimePoint until);

@@ -37,7 +37,10 @@ Simulation::Simulation(Plan plan, LuaHost& lua, Trace trace)
   server_ = std::make_unique<Server>(*this, lua);
   books_.set_window(Duration(plan_.config.produce_timeout) * 2);
   if (plan_.only_killers) books_.condemn_only_killers();
-  if (plan_.calm) books_.forbid_lapses();
+  if (plan_.calm) {
+    books_.forbid_lapses();
+    books_.forbid_rejections();
+  }
   if (plan_.quick) books_.forbid_lateness(latest_start);
 }
 

@@ -80,7 +80,8 @@ class Simulation {
   void plan_messages();
   void later(Duration span, std::function<void()> what);
   void open_message(std::uint64_t number);
-  void produce_one_more();
+  void produce_one_more(const std::function<void(Record&)>& change = {});
+  void produce_everywhere();
   void produce(std::uint64_t number);
   void again_if_unknown(std::uint64_t number);
   void cancel(std::uint64_t number);
@@ -88,6 +89,7 @@ class Simulation {
   void next_fault();
   void fault();
   void next_stop();
+  void stop(Node& node);
   void heal();
   bool drained();
   void look_again();

@@ -147,6 +147,7 @@ void Watcher::enqueue(std::string_view envelope, std::int64_t due_ms) {
   const auto wait = std::chrono::milliseconds(due_ms - redis_.now_us() / 1000);
   const bool later = due_ms != 0 && wait.count() > 0;
   record->tag = tag_;
+  excuse_after_failover(*record);
   look_for_split(*record);
   books_.enqueued(*record, scheduler_.now() + (later ? Duration(wait) : Duration(0)),
                   redis_.now_us() / 1000, view->expire_at);
@@ -158,9 +159,33 @@ void Watcher::look_for_split(const Record& record) {
   for (const auto& [number, other] : books_.records()) {
     if (&other == &record || !other.live || other.key != record.key) continue;
     if (other.topic != record.topic || other.tag == record.tag) continue;
+    if (record.astray || other.astray) continue;
     books_.violate("SPLIT", record.id + " of key " + record.key + " was enqueued in " + record.tag +
                                 " while " + other.id + " is in " + other.tag);
   }
+}
+
+std::string Watcher::version_at(const std::string& tag) const {
+  const Hash* const settings = redis_.find<Hash>("mx:{" + tag + "}:settings");
+  if (settings == nullptr) return "0";
+  const auto found = settings->find("version");
+  return found == settings->end() ? "0" : found->second;
+}
+
+// What was agreed upon over several partitions does not hold for what was there when one of them
+// forgot it, nor for what one of them takes by settings that are not the topic's. A key may be in
+// two of them then, and an id be taken twice.
+void Watcher::excuse_after_failover(Record& record) {
+  const auto odds = at_odds_since_.find(record.topic);
+  if (odds == at_odds_since_.end()) return;
+  for (auto& [number, other] : books_.records()) {
+    if (other.topic == record.topic && other.live && other.enqueued_at <= odds->second) {
+      other.astray = true;
+    }
+  }
+  if (record.live && record.astray) ++record.excuses;
+  record.astray = version_at(record.tag) != version_at(record.topic);
+  if (record.astray) books_.saw("enqueued by settings that were undone");
 }
 
 void Watcher::let_time_pass(const std::vector<std::string>& topics, int partitions) {
@@ -286,10 +311,12 @@ Watcher::Places Watcher::places() const {
   for (const auto& [name, entry] : redis_.keys()) {
     const std::string_view rest = after_tag(name);
     if (rest.starts_with("ready:") || rest == "delayed:data") {
-      for (Record* const record : messages_at(name)) out.emplace(record, "");
+      for (Record* const record : messages_at(name)) out.emplace(record, Place{"", tag_of(name)});
     } else if (rest.starts_with(processing)) {
       const std::string consumer(rest.substr(processing.size()));
-      for (Record* const record : messages_at(name)) out.emplace(record, consumer);
+      for (Record* const record : messages_at(name)) {
+        out.emplace(record, Place{consumer, tag_of(name)});
+      }
     }
   }
   return out;
@@ -364,15 +391,27 @@ void Watcher::check_places() const {
     if (!record.live && found > 0) {
       books_.violate("CONSERVATION", record.id + " is at the server though it had left");
     }
-    if (found == 1 && there.find(&record)->second != record.holder) {
-      books_.violate("CONSERVATION", record.id + " is held by '" + there.find(&record)->second +
-                                         "', not by '" + record.holder + "'");
+    if (found == 1 && there.find(&record)->second.holder != record.holder) {
+      books_.violate("CONSERVATION", record.id + " is held by '" +
+                                         there.find(&record)->second.holder + "', not by '" +
+                                         record.holder + "'");
     }
   }
 }
 
-void Watcher::rolled_back() {
+std::set<std::string> Watcher::tags() const {
+  std::set<std::string> out;
+  for (const auto& [name, entry] : redis_.keys()) {
+    if (std::string tag = tag_of(name); !tag.empty()) out.insert(std::move(tag));
+  }
+  return out;
+}
+
+void Watcher::rolled_back(const std::set<std::string>& tags) {
   new_epoch();
+  for (const std::string& tag : tags) {
+    at_odds_since_[tag.substr(0, tag.find('#'))] = scheduler_.now();
+  }
   const Places place = places();
   std::set<Record*> dead;
   for (const auto& [name, entry] : redis_.keys()) {
@@ -384,12 +423,18 @@ void Watcher::rolled_back() {
   }
   for (auto& [number, record] : books_.records()) {
     if (record.calls == 0) continue;
+    if (!tags.empty() && !record.tag.empty() && !tags.contains(record.tag) &&
+        place.count(&record) < 2) {
+      continue;
+    }
     ++record.rollbacks;
     const auto found = place.find(&record);
+    if (place.count(&record) > 1) ++record.excuses;  // it was produced anew elsewhere
     record.ready_at = scheduler_.now();
     if (found != place.end()) {
       record.live = true;
-      record.holder = found->second;
+      record.holder = found->second.holder;
+      record.tag = found->second.tag;
       record.acked = record.dead = record.discarded = record.cancelled = false;
     } else if (dead.contains(&record)) {
       record.live = false;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -27,8 +28,11 @@ class Watcher {
   // The node that a consumer belongs to; -1: not known.
   int owner(std::string_view consumer) const;
 
-  // The server's data is that of an earlier moment.
-  void rolled_back();
+  // The server's data is that of an earlier moment; only what is under these hash tags, if some are
+  // named.
+  void rolled_back(const std::set<std::string>& tags = {});
+  // The hash tags that there are.
+  std::set<std::string> tags() const;
   // The server's clock was set, or its data rolled back: who holds what is less sure for a while.
   void new_epoch() noexcept { epoch_ = scheduler_.now(); }
   // When that was last so; before the beginning: never.
@@ -48,8 +52,12 @@ class Watcher {
   std::vector<Record*> messages_at(const std::string& key) const;
 
  private:
-  using Held = std::map<std::string, Record*>;         // by tag
-  using Places = std::multimap<Record*, std::string>;  // the holder; empty: it waits
+  using Held = std::map<std::string, Record*>;  // by tag
+  struct Place {
+    std::string holder;  // empty: it waits
+    std::string tag;
+  };
+  using Places = std::multimap<Record*, Place>;
 
   Record* record_of(std::string_view envelope) const;
   Held held_at(const std::string& key) const;
@@ -68,6 +76,8 @@ class Watcher {
   void expire(const Record& record);
   void enqueue(std::string_view envelope, std::int64_t due_ms);
   void look_for_split(const Record& record);
+  void excuse_after_failover(Record& record);
+  std::string version_at(const std::string& tag) const;
   void audit(const broker::TopicKeys& keys, bool alone);
 
   Books& books_;
@@ -76,6 +86,8 @@ class Watcher {
   std::unordered_map<std::string, std::string> scripts_;  // sha -> name
   std::map<std::string, int, std::less<>> owners_;        // consumer, without its incarnation
   TimePoint epoch_ = TimePoint::min();
+  // By topic: when partitions of it last forgot something that others did not.
+  std::map<std::string, TimePoint> at_odds_since_;
 
   // Of the call under way.
   std::string tag_;  // the hash tag of its keys

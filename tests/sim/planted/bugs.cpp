@@ -39,6 +39,21 @@ const std::vector<Bug>& bugs() {
        "a batch without a reply is sent again under another number"},
       {"takes_no_reply_for_not_sent", "a batch without a reply is told to its callers as not sent"},
 
+      // --- partitions ---
+      {"stays_on_its_stale_count",
+       "keys and ids are routed for ever by the number of partitions that was known first"},
+      {"takes_a_version_without_its_settings",
+       "a batch names the version that an answer told, and is routed by the settings before it"},
+      {"keeps_older_settings", "settings that were read once are not replaced by newer ones"},
+      {"notes_no_time_for_keys", "nobody notes until when keys may be in work in a partition"},
+      {"routes_again_what_is_in_doubt",
+       "a batch without a reply is given up, and its messages are routed again"},
+      {"does_not_claim_from_new_partitions",
+       "a consumer has no sources for partitions that come while it runs"},
+      {"moves_ids_before_all_partitions_agree",
+       "keys and ids go by more partitions while some may be in work by the number before"},
+      {"tends_the_first_partition_only", "no heartbeat of the sources of other partitions"},
+
       // --- connections ---
       {"replays_after_reconnecting",
        "what was written to a connection that ended is written to the next one, too"},

@@ -1,5 +1,5 @@
-// Are the simulation's rules sharp enough? Each planted bug must be found, by a rule, all of them
-// within a minute.
+// Are the simulation's rules sharp enough? Each planted bug must be found, by a rule, within a
+// minute, and all of them within two.
 //
 //   test_sim_bugs --bug NAME     that bug only, with as many seeds as it takes
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ namespace mx_rmq::sim {
 namespace {
 
 constexpr std::size_t fewest_bugs = 12;
-constexpr double seconds_for_all = 60;
+constexpr double seconds_for_all = 120;
 // Each is searched for from seed 1 on; what is found does not depend on the machine.
 constexpr std::uint64_t most_seeds = 3000;
 // A bug that keeps a process busy for so many seconds is not found.
@@ -106,7 +106,7 @@ TEST(PlantedBugs, HaveHookPointsAndEveryHookPointHasItsBug) {
   }
 }
 
-TEST(PlantedBugs, AreAllFoundWithinAMinute) {
+TEST(PlantedBugs, AreAllFoundSoon) {
   const double before = cpu_seconds();
   std::printf("%-40s %-12s %5s\n", "bug", "rule", "seeds");
   std::size_t count = 0;
