@@ -1,12 +1,14 @@
 // The parts of the command line that need no Redis.
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
 
 #include "acl_line.hpp"
 #include "dead_filter.hpp"
+#include "exact_json.hpp"
 #include "output.hpp"
 #include "support/paths.hpp"
 #include "terminal.hpp"
@@ -107,6 +109,17 @@ TEST(DeadFilter, Rates) {
   EXPECT_EQ(parse_rate("r", "600/m"), 10);
   for (const char* text : {"", "50", "0/s", "-1/s", "x/s", "1/d"})
     EXPECT_THROW((void)parse_rate("r", text), std::invalid_argument) << text;
+}
+
+TEST(ExactJson, IsAValueWhereNothingIsLost) {
+  EXPECT_EQ(exact_json(R"({"n": [9007199254740993, -9223372036854775808, 18446744073709551615]})"),
+            json({{"n", {9007199254740993, INT64_MIN, UINT64_MAX}}}));
+  EXPECT_EQ(exact_json("1.5"), 1.5);
+  for (const std::string lossy :
+       {"18446744073709551616", R"([{"a":[123456789012345678901]}])", "no JSON", "", "{} x"})
+    EXPECT_EQ(exact_json(lossy), json(lossy));
+  const std::string deep(100'000, '[');
+  EXPECT_EQ(exact_json(deep), json(deep)) << "and no stack ends";
 }
 
 TEST(AclLine, IsThatOfTheDocuments) {

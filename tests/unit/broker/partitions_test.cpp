@@ -95,6 +95,16 @@ TEST(NotedPartition, IsReadFromTheIdThatItWasNotedIn) {
   }
 }
 
+TEST(NotedTime, IsReadFromGeneratedIdsOnly) {
+  std::string id = "0190163d-8694-739b-aea5-966c26f8ad91";
+  EXPECT_EQ(noted_time(id), 0x0190163d8694);
+  note_partition(id, 7);
+  EXPECT_EQ(noted_time(id), 0x0190163d8694);
+  for (const char* other : {"", "order-7", "0190163d-8694-439b-aea5-966c26f8ad91",
+                            "0190163d-8694-739b-aea5-966c26f8ad9x"})
+    EXPECT_FALSE(noted_time(other)) << other;
+}
+
 TEST(NotedPartition, IsNotReadFromOtherIds) {
   for (const char* id :
        {"", "order-7", "0190163d-8694-439b-aea5-966c26f8ad91",
