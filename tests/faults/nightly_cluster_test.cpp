@@ -233,6 +233,36 @@ TEST(NightlyE, E5_a_slot_stays_half_over_for_ten_seconds) {
   expect_no_error_reached_users(end_cluster_load(arena, 0s));
 }
 
+// As when a container comes back with its data and another address.
+TEST(NightlyE, E7_a_node_changes_its_address_under_load) {
+  ArenaOptions options = on_cluster("E7 a node comes back at another address, five times", 0);
+  options.redis.appendonly = true;
+  options.redis.appendfsync = "always";
+  options.producer_environment = {"MQ_PRODUCE_TIMEOUT=60s"};
+  Arena arena(options);
+  SteadyProducer elsewhere(arena.url(), topic_at(2, "elsewhere."));
+  begin_cluster_load(arena);
+  elsewhere.forget();
+  std::int64_t longest = 0;
+  for (int i = 0; i < 5; ++i) {
+    arena.begin(Fault::restart_server);
+    arena.cluster().restart_elsewhere(here);
+    const auto back = test::WaitClock::now();
+    arena.produce({{"after", "the change"}});
+    const auto gap =
+        std::chrono::duration_cast<std::chrono::milliseconds>(test::WaitClock::now() - back);
+    longest = std::max<std::int64_t>(longest, gap.count());
+    ASSERT_TRUE(wait_progress(arena)) << arena.output();
+    arena.end(Fault::restart_server);
+    arena.cluster().wait_until_ok();
+  }
+  tell_figure("ms until a message got through after a change, at most", longest);
+  elsewhere.expect_undisturbed();
+  elsewhere.stop();
+  see_errors(arena);
+  expect_no_error_reached_users(end_cluster_load(arena, 0s));
+}
+
 // One that has served nothing gets slots, and is empty again, and gone.
 TEST(NightlyE, E7_a_node_is_added_and_removed_under_load) {
   ArenaOptions options = on_cluster("E7 a node added and removed", 0);
