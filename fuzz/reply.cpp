@@ -17,6 +17,7 @@
 #include "broker/scripts/calls_reap.hpp"
 #include "broker/scripts/calls_settings.hpp"
 #include "broker/scripts/calls_settle.hpp"
+#include "broker/scripts/calls_snapshot.hpp"
 #include "broker/scripts/calls_stats.hpp"
 #include "broker/scripts/calls_tend.hpp"
 #include "fuzz.hpp"
@@ -96,6 +97,7 @@ constexpr std::array<Reader, 26> readers{
     [](Reply&& r) { (void)broker::Cancel::decode(std::move(r)); },
     [](Reply&& r) { (void)broker::CancelPage::decode(std::move(r)); },
     [](Reply&& r) { (void)broker::Stats::decode(std::move(r)); },
+    [](Reply&& r) { (void)broker::Snapshot::decode(std::move(r)); },
     [](Reply&& r) { (void)broker::RequeueAll::decode(std::move(r)); },
     [](Reply&& r) {
       for (auto& each : broker::DlqList::decode(std::move(r)).letters) {

@@ -13,25 +13,27 @@
 -- @include unbury
 -- @include remove
 -- @include cap
+-- @include reasons
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 begin_writing(KEYS[2])
 if not score or tonumber(score) <= 0 then
   redis.call('HINCRBY', KEYS[3], 'lease_lost', (#ARGV - 2) / 3)
   return {now, 'lost'}
 end
-local tags, expired = {}, 0
+local tags, by = {}, {}
 for i = 3, #ARGV, 3 do
   local e = redis.call('HGET', KEYS[1], ARGV[i])
   if e then
     bury(KEYS[4], KEYS[5], KEYS[6], ARGV[i + 1], ARGV[i + 2], e, head(e))
-    if string.sub(ARGV[i + 2], 1, 8) == 'expired\t' then expired = expired + 1 end
+    local reason = reason_of(ARGV[i + 2])
+    by[reason] = (by[reason] or 0) + 1
     tags[#tags + 1] = ARGV[i]
   end
 end
 local dropped = {}
 if #tags > 0 then
-  redis.call('HINCRBY', KEYS[3], 'dead', #tags)
-  if expired > 0 then redis.call('HINCRBY', KEYS[3], 'expired', expired) end
+  count_dead(KEYS[3], by)
+  if by.expired then redis.call('HINCRBY', KEYS[3], 'expired', by.expired) end
   remove('HDEL', KEYS[1], tags)
   dropped = cap(KEYS[4], KEYS[5], KEYS[6], KEYS[3], tonumber(ARGV[2]), #tags, {})
 end

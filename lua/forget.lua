@@ -1,6 +1,6 @@
 -- forget: removes all that is left of a topic that holds no message.
 -- KEYS    1 ready:high, 2 ready:normal, 3 ready:low, 4 ready:suspect, 5 delayed, 6 dlq, 7 consumers, 8 idle,
---         9 delayed:data, 10 dlq:data, 11 ids, 12 stats
+--         9 delayed:data, 10 dlq:data, 11 ids, 12 history:1m, 13 history:10m, 14 stats
 -- ARGV    1 most elements of cancelled messages looked at in each list (at least 1);
 --         last: the command that publishes, PUBLISH or SPUBLISH
 -- returns now, 'gone'; or now, 'used': a message waits, is delayed or dead, or a consumer whose lease goes on may hold
@@ -27,5 +27,5 @@ if first[1] then
   return {now, 'used'}
 end
 tell(KEYS[8], 32, 0)
-for i = 1, 12 do redis.call('UNLINK', KEYS[i]) end
+for i = 1, 14 do redis.call('UNLINK', KEYS[i]) end
 return {now, 'gone'}

@@ -20,6 +20,7 @@
 -- @include unbury
 -- @include remove
 -- @include cap
+-- @include reasons
 local score = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not score then return {now, 'gone'} end
 score = tonumber(score)
@@ -35,7 +36,7 @@ begin_writing(KEYS[2])
 if score ~= 0 then redis.call('ZADD', KEYS[2], 0, ARGV[1]) end
 local ready = {h = KEYS[3], n = KEYS[4], l = KEYS[5], s = KEYS[6]}
 local rows = newest(redis.call('HKEYS', KEYS[1]))
-local tags, left, back, dead = {}, tonumber(ARGV[3]), 0, 0
+local tags, left, back, dead, unread = {}, tonumber(ARGV[3]), 0, 0, 0
 for i = 1, #rows do
   if #tags >= tonumber(ARGV[2]) or (left < 0 and #tags > 0) then break end
   local tag = rows[i][3]
@@ -45,6 +46,7 @@ for i = 1, #rows do
   if not h then
     bury(KEYS[9], KEYS[10], KEYS[11], '!' .. ARGV[1] .. '.' .. tag, 'decode\t', e, nil)
     dead = dead + 1
+    unread = unread + 1
   elseif h.recoveries >= h.limit then
     bury(KEYS[9], KEYS[10], KEYS[11], h.id, 'poison\t', e, h)
     dead = dead + 1
@@ -62,7 +64,7 @@ if back > 0 then
 end
 local dropped = {}
 if dead > 0 then
-  redis.call('HINCRBY', KEYS[8], 'dead', dead)
+  count_dead(KEYS[8], {decode = unread, poison = dead - unread})
   dropped = cap(KEYS[9], KEYS[10], KEYS[11], KEYS[8], tonumber(ARGV[5]), dead, {})
 end
 remove('HDEL', KEYS[1], tags)

@@ -22,6 +22,7 @@
 -- @include unbury
 -- @include remove
 -- @include cap
+-- @include reasons
 -- @include version
 -- @include wake
 begin_writing(KEYS[6])  -- always: a server that is no master any more refuses it, and is found out
@@ -83,7 +84,7 @@ out[3] = taken
 if full then out[4] = 1 end
 if dead + lost > 0 then redis.call('HINCRBY', KEYS[8], 'expired', dead + lost) end
 if lost > 0 then redis.call('HINCRBY', KEYS[8], 'discarded', lost) end
-if dead + unread > 0 then redis.call('HINCRBY', KEYS[8], 'dead', dead + unread) end
+count_dead(KEYS[8], {expired = dead, decode = unread})
 local dropped = cap(KEYS[9], KEYS[10], KEYS[11], KEYS[8], tonumber(ARGV[7]), dead + unread, free)
 local due = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
 local me, told, gone = alias(ARGV[1]), {}, {}

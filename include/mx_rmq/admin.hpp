@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mx_rmq/diagnosis.hpp"
+#include "mx_rmq/history.hpp"
 #include "mx_rmq/message_change.hpp"
 #include "mx_rmq/stored_message.hpp"
 #include "mx_rmq/task.hpp"
@@ -35,6 +36,13 @@ class Admin {
   /// looked at is a finding too. A few commands a server and a topic, none of which takes longer
   /// for more messages. In the order of servers, then topics.
   Task<std::vector<Finding>> diagnose();
+
+  /// How the topic was over the last `range`: by the minute for up to 8 hours, else by ten minutes,
+  /// for up to 7 days. Throws std::invalid_argument, at once, for a bad topic or range.
+  Task<TopicHistory> history(std::string topic, std::chrono::milliseconds range);
+  /// Notes how the topic is, for its history, unless somebody has in this minute. Who consumes does
+  /// so by itself; this is for who watches topics that may have no consumers.
+  Task<> note_history(std::string topic);
 
   // The calls below throw std::invalid_argument at once for a bad topic, id or request. They look
   // at all partitions of the topic. Each step that they take keeps Redis busy for well under 2 ms.

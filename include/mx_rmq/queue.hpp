@@ -17,6 +17,7 @@
 #include "mx_rmq/handler.hpp"
 #include "mx_rmq/message.hpp"
 #include "mx_rmq/metrics.hpp"
+#include "mx_rmq/metrics_server.hpp"
 #include "mx_rmq/middleware.hpp"
 #include "mx_rmq/runtime.hpp"
 #include "mx_rmq/task.hpp"
@@ -220,6 +221,13 @@ class RedisMessageQueue {
   [[nodiscard]] DeadLetterQueue dead_letters();
   /// The figures of any topics.
   [[nodiscard]] MetricsCollector metrics();
+  /// Answers `GET /metrics` and `/healthz` over HTTP until cleanup(), from the loop thread, at
+  /// 127.0.0.1 if nothing else is said, and gives the port. Prometheus reads either format. Several
+  /// may be served. The queue need not consume yet. The Task throws std::system_error if it cannot
+  /// listen there, std::invalid_argument for an address that is none.
+  Task<std::uint16_t> serve_metrics(MetricsServerOptions options);
+  /// The same, about this process, at that port of 127.0.0.1.
+  Task<std::uint16_t> serve_metrics(std::uint16_t port);
   /// What operators and tools need besides.
   [[nodiscard]] Admin admin();
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "mx_rmq/metrics.hpp"
@@ -33,5 +35,21 @@ inline constexpr std::array counters{
     Counter{"requeued", &MessageCounters::requeued, "Dead letters put back to work."},
     Counter{"removed", &MessageCounters::removed, "Dead letters removed or purged."},
 };
+
+/// One field of WaitingAges, and its name in JSON and in Prometheus.
+struct Age {
+  std::string_view name;
+  std::optional<std::chrono::milliseconds> WaitingAges::*member;
+};
+
+inline constexpr std::array ages{
+    Age{"high", &WaitingAges::high}, Age{"normal", &WaitingAges::normal},
+    Age{"low", &WaitingAges::low},   Age{"suspect", &WaitingAges::suspect},
+    Age{"due", &WaitingAges::due},
+};
+
+/// The reasons that Redis counts dead letters by.
+inline constexpr std::array<std::string_view, 7> dead_reasons{
+    "retries", "rejected", "expired", "decode", "poison", "interrupted", "other"};
 
 }  // namespace mx_rmq::api

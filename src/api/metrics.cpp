@@ -1,5 +1,6 @@
 #include "mx_rmq/metrics.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -8,10 +9,15 @@
 namespace mx_rmq {
 
 MessageCounters::MessageCounters() = default;
+WaitingAges::WaitingAges() = default;
 TopicMetrics::TopicMetrics() = default;
 MetricsSnapshot::MetricsSnapshot() = default;
 HealthReport::HealthReport() = default;
 QueueStatus::QueueStatus() = default;
+
+std::optional<std::chrono::milliseconds> WaitingAges::oldest() const {
+  return std::max({high, normal, low, suspect, due});  // nothing is less than any
+}
 
 std::int64_t MetricsSnapshot::dlq_count() const noexcept {
   std::int64_t sum = 0;
@@ -37,6 +43,12 @@ nlohmann::json MetricsSnapshot::to_json() const {
     const std::string counters = "counters." + topic + '.';
     for (const api::Counter& counter : api::counters)
       out[counters + std::string(counter.name)] = metrics.counters.*counter.member;
+    for (const api::Age& age : api::ages) {
+      if (const auto& waits = metrics.ages.*age.member)
+        out["ages." + topic + '.' + std::string(age.name)] = waits->count();
+    }
+    for (const auto& [reason, count] : metrics.dead_by_reason)
+      out["dead." + topic + '.' + reason] = count;
   }
   out["queue.dlq.count"] = dlq_count();
   out["throughput.messages_per_minute"] = messages_per_minute;

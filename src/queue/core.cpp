@@ -168,6 +168,14 @@ std::int64_t QueueCore::reconnects() const {
   return static_cast<std::int64_t>(sum);
 }
 
+std::uint16_t QueueCore::serve_metrics(MetricsServerOptions options) {
+  if (access_.is_forbidden()) throw ShutdownError("mx_rmq: the queue was cleaned up");
+  auto server = std::make_unique<queue::MetricsServer>(*this, std::move(options));
+  const std::uint16_t port = server->port();
+  metrics_servers_.push_back(std::move(server));
+  return port;
+}
+
 // --- life ---
 
 Task<> QueueCore::initialize() { return run_initialize(shared_from_this()); }
@@ -286,8 +294,12 @@ Task<> QueueCore::run_cleanup(std::shared_ptr<QueueCore> self) {
   const Change change(*self);
   if (self->engine_) co_await self->end_engine();
   self->access_.forbid();
+  // What they still ask ends with the connections.
+  const auto servers = std::exchange(self->metrics_servers_, {});
+  for (const auto& each : servers) each->close();
   const TimePoint deadline = self->closing_deadline();
   co_await self->access_.close(deadline);
+  for (const auto& each : servers) co_await each->join();
   self->initialized_ = false;
 }
 

@@ -14,6 +14,7 @@
 #include "mx_rmq/queue.hpp"
 #include "queue/access.hpp"
 #include "queue/hooks.hpp"
+#include "queue/metrics_server.hpp"
 #include "queue/redis_wait.hpp"
 #include "queue/seams.hpp"
 #include "redis/topology/client.hpp"
@@ -72,6 +73,8 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   }
   /// Whether consuming was ever begun.
   [[nodiscard]] bool was_started() const noexcept { return was_started_; }
+  /// Begins to answer; gives the port. cleanup() ends it.
+  std::uint16_t serve_metrics(MetricsServerOptions options);
   /// Connections made anew since the queue was made.
   [[nodiscard]] std::int64_t reconnects() const;
 
@@ -126,7 +129,8 @@ class QueueCore : public std::enable_shared_from_this<QueueCore> {
   std::shared_ptr<worker::Engine> engine_;
   std::optional<queue::HookList::Seal> hooks_sealed_;  // while there is an engine
   std::unordered_set<std::string> adopted_;            // topics that engine_ has
-  std::uint64_t engine_reconnects_ = 0;                // of clients that are gone
+  std::vector<std::unique_ptr<queue::MetricsServer>> metrics_servers_;
+  std::uint64_t engine_reconnects_ = 0;  // of clients that are gone
   bool was_started_ = false;
   bool hurried_ = false;    // see hurry()
   bool changing_ = false;   // see Change

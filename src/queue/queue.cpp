@@ -17,6 +17,7 @@
 #include "queue/core.hpp"
 #include "queue/foreground.hpp"
 #include "queue/health.hpp"
+#include "queue/metrics_server.hpp"
 #include "queue/produce_calls.hpp"
 #include "queue/topic_calls.hpp"
 #include "queue/traces.hpp"
@@ -233,6 +234,14 @@ bool RedisMessageQueue::is_running() const { return core_->running(); }
 DeadLetterQueue RedisMessageQueue::dead_letters() { return DeadLetterQueue(core_); }
 
 MetricsCollector RedisMessageQueue::metrics() { return MetricsCollector(core_); }
+
+Task<std::uint16_t> RedisMessageQueue::serve_metrics(MetricsServerOptions options) {
+  return queue::serve_metrics(core_, std::move(options));
+}
+
+Task<std::uint16_t> RedisMessageQueue::serve_metrics(std::uint16_t port) {
+  return queue::serve_metrics(core_, MetricsServerOptions().port(port));
+}
 
 Admin RedisMessageQueue::admin() { return Admin(core_); }
 

@@ -237,6 +237,8 @@ void EventLoop::before_poll() noexcept {
   } else {
     arm_timer(now);
   }
+  if (const Duration::rep since = busy_since_.load(std::memory_order_relaxed); since != 0)
+    longest_turn_.add(now, now.time_since_epoch() - Duration(since));
   last_turn_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   busy_since_.store(0, std::memory_order_relaxed);
   waiting_ = guest_;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "runtime/log.hpp"
+#include "runtime/longest_lately.hpp"
 #include "runtime/mono_clock.hpp"
 #include "runtime/ready_list.hpp"
 #include "runtime/shutdown_listener.hpp"
@@ -100,6 +101,9 @@ class EventLoop {
   }
 
   // --- loop thread ---
+
+  /// The longest time of the last minute for which it looked at no input.
+  Duration lag() noexcept { return longest_turn_.get(clock_.now()); }
 
   /// Appends to the ready list.
   void defer(std::coroutine_handle<> coroutine);
@@ -215,6 +219,7 @@ class EventLoop {
   std::size_t open_on_uv_ = 0;
   std::function<void()> ended_;  // of a guest
   const bool guest_;
+  LongestLately longest_turn_;
   bool waiting_ = false;  // a guest that has looked at its ready list before the loop waits
 
   // Any thread.

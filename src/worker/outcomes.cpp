@@ -125,21 +125,31 @@ void Outcomes::make_dead(const std::shared_ptr<Delivery>& delivery, const char* 
   source.consumer.settle(std::move(settlement));
 }
 
+// Of retried and recovered ones nobody knows since when they have been waiting.
+void Outcomes::measure(const Delivery& delivery, Outcome::Kind kind, runtime::Duration took) {
+  Record& record = of(delivery.source->topic);
+  record.times.add(took);
+  record.runs[static_cast<std::size_t>(kind)].add(took);
+  const broker::EnvelopeView& view = *delivery.view;
+  if (view.attempts > 0 || view.recoveries > 0 || !view.history.empty()) return;
+  record.waits.add(std::chrono::milliseconds(delivery.started_ms - (view.expire_at - view.ttl)));
+}
+
 void Outcomes::conclude(Run& run, const Outcome& outcome) {
   const auto& delivery = run.delivery;
   Source& source = *delivery->source;
   const TimePoint now = loop_.now();
   run.has_begun();  // for when it did
-  of(source.topic).times.add(now - delivery->started);
+  Outcome counted = outcome;
+  const bool failed =
+      outcome.kind == Outcome::Kind::failed || outcome.kind == Outcome::Kind::retry_after;
+  if (interrupting_ && failed) counted.kind = Outcome::Kind::interrupted;
+  measure(*delivery, counted.kind, now - delivery->started);
   if (delivery->state != Delivery::State::running) return;  // lost: not ours to settle
   if (run.job && run.expired) {
     expire(delivery);
     return;
   }
-  Outcome counted = outcome;
-  const bool failed =
-      outcome.kind == Outcome::Kind::failed || outcome.kind == Outcome::Kind::retry_after;
-  if (interrupting_ && failed) counted.kind = Outcome::Kind::interrupted;
   const broker::EnvelopeView& view = *delivery->view;
   broker::History history = history_of(view);
   const Past past{view.attempts, history.interruptions, view.expire_at,

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
 
 #include "broker/data/history.hpp"
 #include "mx_rmq/config.hpp"
+#include "mx_rmq/duration_histogram.hpp"
 #include "runtime/event_loop.hpp"
 #include "runtime/log.hpp"
 #include "worker/run.hpp"
@@ -36,6 +39,12 @@ class Outcomes {
   [[nodiscard]] bool interrupting() const noexcept { return interrupting_; }
 
   [[nodiscard]] const RunTimes& times(const Topic& topic) const { return of(topic).times; }
+  /// How long the runs took that ended so.
+  [[nodiscard]] const DurationHistogram& runs(const Topic& topic, Outcome::Kind kind) const {
+    return of(topic).runs[static_cast<std::size_t>(kind)];
+  }
+  /// From when a message was due to the start of its first run.
+  [[nodiscard]] const DurationHistogram& waits(const Topic& topic) const { return of(topic).waits; }
   [[nodiscard]] double completed_per_minute() { return completed_.per_minute(loop_.now()); }
   /// For log lines about what becomes of messages: handlers that always fail must not flood the
   /// log.
@@ -44,11 +53,14 @@ class Outcomes {
  private:
   struct Record {
     RunTimes times;
+    std::array<DurationHistogram, Outcome::kinds> runs;
+    DurationHistogram waits;
     runtime::log::Every gate{std::chrono::seconds(5)};
   };
   [[nodiscard]] Record& of(const Topic& topic) { return records_[topic.id]; }
   [[nodiscard]] const Record& of(const Topic& topic) const { return records_[topic.id]; }
 
+  void measure(const Delivery& delivery, Outcome::Kind kind, runtime::Duration took);
   void settle_unreadable(const std::shared_ptr<Delivery>& delivery);
   void expire(const std::shared_ptr<Delivery>& delivery);
   void make_dead(const std::shared_ptr<Delivery>& delivery, const char* reason,

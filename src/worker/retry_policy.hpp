@@ -33,6 +33,7 @@ struct Outcome {
     undecodable,  // its payload does not decode
     interrupted,  // the queue stopped first
   };
+  static constexpr std::size_t kinds = 6;
   Kind kind = Kind::done;
   std::string error;
   std::exception_ptr cause;            // failed: what it threw, if anything

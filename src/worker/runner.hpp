@@ -99,6 +99,7 @@ class Runner {
   /// Handlers that were given up and have not ended.
   [[nodiscard]] std::int64_t zombies() const noexcept { return zombies_.load(); }
   [[nodiscard]] const RunTimes& times(const Topic& topic) const { return outcomes_.times(topic); }
+  [[nodiscard]] const Outcomes& outcomes() const noexcept { return outcomes_; }
   [[nodiscard]] double completed_per_minute() { return outcomes_.completed_per_minute(); }
 
  private:

@@ -6,6 +6,7 @@
 
 #include "api/batch.hpp"
 #include "api/checks.hpp"
+#include "broker/scripts/calls_snapshot.hpp"
 #include "runtime/log.hpp"
 #include "worker/claimer.hpp"
 #include "worker/jitter.hpp"
@@ -71,12 +72,29 @@ Task<> Sweeper::sweep_loop(Record* record) {
       others_.claimer.swept(record->source, result.waits, result.listed);
       others_.partitions.swept(record->source, result.settings);
       if (!result.lapsed.empty()) lapsed(record->source, std::move(result.lapsed));
+      co_await note_history(record, result.now);
     }
     Duration wait = between(rng_, interval, interval * 11 / 10);
     if (!was_heard(end))
       wait = std::min(wait, between(rng_, sweep_again_after, 2 * sweep_again_after));
     go = co_await pause(wait);
   }
+}
+
+// Once a minute. Whoever comes first writes; if this fails, somebody else does, or the next minute.
+Task<> Sweeper::note_history(Record* record, std::int64_t now) {
+  constexpr std::int64_t minute = 60'000;
+  Source& source = record->source;
+  if (now / minute <= record->noted || source.consumer.draining()) co_return;
+  record->noted = now / minute;
+  CallEnd end;
+  try {
+    co_await source.broker.call<broker::Snapshot>(source.consumer.command_deadline());
+  } catch (...) {
+    end = CallEnd::caught();
+  }
+  if (!end.answered())
+    log::debug("the history was not noted", "topic", source.topic.name, "error", end.what());
 }
 
 // One sweep, all its steps; how the last of them ended.

@@ -53,12 +53,14 @@ class Sweeper {
     Source& source;
     bool reaping = false;
     std::uint64_t sweeps = 0;
+    std::int64_t noted = 0;            // the minute of the server's clock in which history was
     runtime::TimePoint epoch_began{};  // of its route
     std::uint64_t epoch_hook = 0;
   };
 
   Task<> sweep_loop(Record* record);
   Task<redis::CallEnd> sweep(Record* record, broker::Sweep::Reply* last);
+  Task<> note_history(Record* record, std::int64_t now);
   Task<> reap(Record* record, std::string victim, Raised reaping);
   Task<bool> pause(runtime::Duration duration);
   static void tell_dropped(const Source& source, const std::vector<std::string>& members);

@@ -181,6 +181,10 @@ TEST_F(Defects, P31_metrics_equal_a_counted_truth) {
   EXPECT_EQ(metrics.counters.completed, 5);
   EXPECT_EQ(metrics.counters.retried, 2);
   EXPECT_EQ(metrics.counters.dead, 2);
+  std::int64_t by_reason = 0;
+  for (const auto& [reason, count] : metrics.dead_by_reason) by_reason += count;
+  EXPECT_EQ(by_reason, 2);
+  EXPECT_FALSE(metrics.ages.oldest()) << "nothing waits";
   EXPECT_EQ(metrics.counters.cancelled, 1);
   EXPECT_EQ(metrics.counters.lease_lost, 0);
   EXPECT_GE(metrics.avg_time_ms, 20);

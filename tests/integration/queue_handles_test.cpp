@@ -106,5 +106,36 @@ TEST_F(MetricsCollector, AsksForEachTopicOnceInOrder) {
   EXPECT_THROW((void)metrics.collect({"a", "a b"}), std::invalid_argument);
 }
 
+TEST_F(MetricsCollector, WhoConsumesNotesTheHistory) {
+  RedisMessageQueue queue(config());
+  const auto journal = std::make_shared<Journal>();
+  queue.register_handler("t", recorder(journal));
+  produce(queue, "t", 1);
+  EXPECT_TRUE(sync_wait(queue.admin().history("t", 1h)).points.empty());
+  start(queue);
+  ASSERT_TRUE(wait_for(patience,
+                       [&] { return !sync_wait(queue.admin().history("t", 1h)).points.empty(); }));
+  const TopicHistory days = sync_wait(queue.admin().history("t", 7 * 24h));
+  EXPECT_EQ(days.step, 10min);
+  ASSERT_FALSE(days.points.empty());
+  EXPECT_EQ(days.points.back().counters.produced, 1);
+  EXPECT_THROW((void)queue.admin().history("t", 0ms), std::invalid_argument);
+  EXPECT_THROW((void)queue.admin().history("t", 8 * 24h), std::invalid_argument);
+}
+
+TEST_F(MetricsCollector, TellsForHowLongMessagesWait) {
+  RedisMessageQueue queue(config());
+  const auto ages = [&] { return sync_wait(queue.metrics().collect({"t"})).topics.at("t").ages; };
+  EXPECT_FALSE(ages().oldest());
+  produce(queue, "t", 1, ProduceOptions{}.priority(MessagePriority::high));
+  produce(queue, "t", 1, ProduceOptions{}.delay(1h));
+  ASSERT_TRUE(wait_for(patience, [&] { return ages().high >= 20ms; })) << "it grows";
+  EXPECT_FALSE(ages().normal || ages().low || ages().suspect || ages().due);
+  EXPECT_GE(ages().oldest(), ages().high);
+  produce(queue, "t", 1, ProduceOptions{}.delay(1ms));
+  ASSERT_TRUE(wait_for(patience, [&] { return ages().due.has_value(); }))
+      << "nobody consumes, so what is due stays among the delayed ones";
+}
+
 }  // namespace
 }  // namespace mx_rmq::test

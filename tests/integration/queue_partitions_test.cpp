@@ -212,6 +212,12 @@ TEST_F(QueuePartitions, CancelMetricsAndForgetCoverAllOfThem) {
   EXPECT_EQ(figures.topics.at("whole").pending, 20);
   EXPECT_EQ(figures.topics.at("whole").delayed, 10);
   EXPECT_EQ(figures.topics.at("whole").counters.produced, 30);
+  EXPECT_TRUE(figures.topics.at("whole").ages.normal) << "of whichever partition";
+  sync_wait(queue.admin().note_history("whole"));
+  const TopicHistory history = sync_wait(queue.admin().history("whole", 1h));
+  ASSERT_FALSE(history.points.empty());
+  EXPECT_EQ(history.points.back().pending, 20);
+  EXPECT_EQ(history.points.back().counters.produced, 30);
   EXPECT_FALSE(sync_wait(queue.forget("whole"))) << "messages wait";
   EXPECT_EQ(total("whole", many, "produced"), 30) << "nothing was changed";
   for (const std::string& id : ids) EXPECT_TRUE(sync_wait(queue.cancel("whole", id))) << id;

@@ -68,9 +68,9 @@ Value ScriptServer::run(const ScriptOp& op, int fail_at) {
   if (op.call.script == "stats" && reply.kind == Value::Kind::array) {
     // The order of a hash is not promised.
     std::map<std::string, Value> fields;
-    const auto n = static_cast<std::size_t>(reply[9].num());
-    for (std::size_t i = 0; i < n; ++i) fields[reply[10 + 2 * i].str()] = reply[11 + 2 * i];
-    std::size_t at = 10;
+    const auto n = static_cast<std::size_t>(reply[14].num());
+    for (std::size_t i = 0; i < n; ++i) fields[reply[15 + 2 * i].str()] = reply[16 + 2 * i];
+    std::size_t at = 15;
     for (const auto& [name, value] : fields) {
       reply.elements[at++] = text(name);
       reply.elements[at++] = value;

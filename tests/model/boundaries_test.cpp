@@ -317,6 +317,55 @@ TEST_F(ScriptBoundaries, ForWorkThatWasThereOneIsWokenIn20Milliseconds) {
   EXPECT_EQ(heard(), (Words{"a w0", "b w0", "c w0"})) << "a batch that comes again wakes, too";
 }
 
+TEST_F(ScriptBoundaries, TheAgeIsThatOfTheFirstThatWasNotCancelled) {
+  const auto first = [&](std::size_t place) {
+    return run(at(50, "stats", "", {"0"}))[9 + place].num();
+  };
+  for (std::size_t place = 0; place < 5; ++place) EXPECT_EQ(first(place), -1) << place;
+  EnvelopeText late = message(40, 'l');
+  late.created = start_ms - 500;
+  late.expire += 7;  // due 7 ms after the start
+  run(produce_plain(10, 1, "low", {"garbage", late.text()}));
+  EXPECT_EQ(first(2), -1) << "it cannot be read";
+  std::vector<std::string> many;
+  for (int i = 1; i <= 33; ++i) many.push_back(message(i).text());
+  many.push_back(late.text());
+  run(produce_plain(10, 2, "normal", many));
+  EXPECT_EQ(first(1), start_ms);
+  for (int i = 1; i <= 33; ++i) {
+    EXPECT_EQ(first(1), i <= 32 ? start_ms : -1) << i - 1 << " were cancelled";
+    run(at(20, "cancel_page", "", {"g" + std::to_string(i), "0", "1000", "1000000"}, {"normal"}));
+  }
+  EXPECT_EQ(first(1), -1) << "33 are more than it looks at";
+  run(at(
+      30, "produce", "p",
+      {"3", "1000", "0", "1", "0", "0", std::to_string(start_ms + 40), late.id, "0", late.text()}));
+  EXPECT_EQ(first(4), start_ms + 40);
+}
+
+TEST_F(ScriptBoundaries, HistoryHasOneEntryAMinuteAndOneInTenThatTellNothingTwice) {
+  const std::int64_t minute = 60'000 - start_ms % 60'000;  // the next that begins
+  const auto note = [&](std::int64_t ms, const std::string& most = "3") {
+    return run(at(ms, "snapshot", "", {most, "2"}))[1].num();
+  };
+  EXPECT_EQ(note(minute - 1), 2);
+  EXPECT_EQ(note(minute - 1), 0);
+  EXPECT_EQ(note(minute), 0) << "nothing has changed";
+  run(produce_plain(minute, 1, "normal", envelopes(1, 1)));
+  EXPECT_EQ(note(minute + 1), 1);
+  EXPECT_EQ(note(minute + 2), 0) << "in the same minute";
+  EXPECT_EQ(note(minute + 59'999), 0);
+  EXPECT_EQ(note(minute + 60'000), 1) << "the message is older now";
+  EXPECT_EQ(note(minute + 120'000), 1);
+  EXPECT_EQ(note(minute + 180'000), 1);
+  EXPECT_EQ(model_.topic("t").history_1m.size(), 3U);
+  EXPECT_EQ(note(minute + 800'000, "2"), 2);
+  EXPECT_EQ(note(minute + 1'500'000, "2"), 2);
+  EXPECT_EQ(model_.topic("t").history_1m.size(), 2U) << "fewer from now on";
+  EXPECT_EQ(model_.topic("t").history_10m.size(), 2U);
+  EXPECT_EQ(note(minute + 1'400'000, "2"), 0) << "a clock that is behind";
+}
+
 TEST_F(ScriptBoundaries, AWakeUpThatIsPassedOnReachesTwiceAsManyEachTime) {
   std::vector<std::string> names;
   for (int i = 10; i < 60; ++i) names.push_back("n" + std::to_string(i));

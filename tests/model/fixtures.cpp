@@ -113,6 +113,7 @@ std::vector<ScriptOp> fixture(int idle) {
     argv.insert(argv.end(), each.begin(), each.end());
   }
   out.push_back(at(7, "produce", "p", argv));
+  out.push_back(at(7, "snapshot", "", {"480", "1008"}));
   if (idle == 1) out.push_back(at(7, "unlisten", "i10", {}));
   return out;
 }
@@ -203,6 +204,8 @@ std::vector<ScriptOp> writing_calls() {
       at(200, "requeue_all", "", {"0", "0", "100", "100000"}),
       at(200, "dlq_remove", "", {"dead one", "g8", "nobody"}),
       at(200, "dlq_purge", "", {"0", "100", "100000"}),
+      at(200, "snapshot", "", {"480", "1008"}),
+      at(70'000, "snapshot", "", {"1", "1"}),
   };
 }
 

@@ -65,6 +65,7 @@ std::vector<ScriptOp> at_rest(bool idle) {
     out.push_back(claim(2, "y.0", 1, 0, true, 1000, "100000", "1"));
   }
   out.push_back(claim(2, "c.0", 2, 0, false));
+  out.push_back(at(2, "snapshot", "", {"480", "1008"}));
   return out;
 }
 
@@ -111,6 +112,7 @@ TEST(ScriptIdle, FindingNothingToDoChangesNothing) {
       at(10, "look_index", "", {"0", "0", "10", "1000", "10", "1", "5", "", "0"}, {"dlq"}),
       at(10, "look_held", "c.0", {"c.0", "1000", "10", "5", "", "0", "1.1", "7.1"}),
       at(10, "stats", "", {"10"}),
+      at(10, "snapshot", "", {"480", "1008"}),
       at(10, "settings", "", {}),
       at(10, "configure", "", {"-1", "0", "partitions", "1"}),
       at(10, "configure", "", {"7", "1", "partitions", "5"}),

@@ -55,6 +55,7 @@ Value Model::run(const ScriptOp& op) {
                                                    {"dlq_remove", &ModelCall::dlq_remove},
                                                    {"dlq_purge", &ModelCall::dlq_purge},
                                                    {"stats", &ModelCall::stats},
+                                                   {"snapshot", &ModelCall::snapshot},
                                                    {"forget", &ModelCall::forget},
                                                    {"audit", &ModelCall::audit},
                                                    {"promote", &ModelCall::promote},
@@ -89,6 +90,13 @@ void add_hash(State& out, const std::string& name, const Map& map) {
   }
 }
 
+void add_list(State& out, const std::string& name, const std::deque<std::string>& list) {
+  if (list.empty()) return;
+  std::vector<std::string>& row = out[name];
+  row = {"list"};
+  row.insert(row.end(), list.begin(), list.end());
+}
+
 void add_index(State& out, const std::string& name, const TopicModel::Index& index) {
   if (index.empty()) return;
   std::vector<std::string>& row = out[name];
@@ -107,10 +115,7 @@ State Model::state() const {
   for (const auto& [topic, t] : topics_) {
     const auto name = [&topic = topic](const std::string& rest) { return key(topic, rest); };
     for (std::size_t i = 0; i < lists.size(); ++i) {
-      if (t.ready[i].empty()) continue;
-      std::vector<std::string>& row = out[name("ready:" + lists[i])];
-      row = {"list"};
-      row.insert(row.end(), t.ready[i].begin(), t.ready[i].end());
+      add_list(out, name("ready:" + lists[i]), t.ready[i]);
     }
     add_index(out, name("delayed"), t.delayed);
     add_hash(out, name("delayed:data"), t.delayed_data);
@@ -125,6 +130,8 @@ State Model::state() const {
     add_index(out, name("idle"), t.idle);
     add_hash(out, name("stats"), t.stats);
     add_hash(out, name("settings"), t.settings);
+    add_list(out, name("history:1m"), t.history_1m);
+    add_list(out, name("history:10m"), t.history_10m);
   }
   return out;
 }
@@ -200,6 +207,10 @@ void ModelCall::bury(const std::string& member, const std::string& line,
                      const std::string& envelope) {
   put(t.dead, t.dead_data, member, now, line + "\n" + envelope);
   ++t.stats["dead"];
+  static const std::set<std::string> reasons{"retries", "rejected", "expired",
+                                             "decode",  "poison",   "interrupted"};
+  const std::string reason = line.substr(0, line.find('\t'));
+  ++t.stats["dead:" + (reasons.contains(reason) ? reason : "other")];
   if (const auto e = EnvelopeText::parse(envelope); e && e->until != 0) {
     const auto entry = t.ids.find(e->id);
     if (entry != t.ids.end() && entry->second == std::to_string(e->until)) entry->second = "0";

@@ -38,6 +38,8 @@ struct TopicModel {
   Index idle;                       // alias -> idle since, or minus the ms at which it was told
   std::set<std::string> listeners;  // aliases: somebody listens to their channels
   std::map<std::string, std::int64_t> stats;
+  std::deque<std::string> history_1m;
+  std::deque<std::string> history_10m;
   // What left for good, by the user's word: not on the server.
   std::vector<std::string> ended;
   // What was published: "<alias> <payload>".
@@ -97,6 +99,7 @@ struct ModelCall {
   Value dlq_remove();
   Value dlq_purge();
   Value stats();
+  Value snapshot();
   Value forget();
   Value audit();
   Value settings();

@@ -12,6 +12,16 @@ std::string inner(const std::string& dead_letter) {
   return dead_letter.substr(dead_letter.find('\n') + 1);
 }
 
+// When the first that was not cancelled was first due; of those that were it looks at 32.
+std::int64_t first_due(const std::deque<std::string>& list) {
+  for (std::size_t i = 0; i < std::min<std::size_t>(32, list.size()); ++i) {
+    if (list[i].empty()) continue;
+    const auto e = EnvelopeText::parse(list[i]);
+    return e ? std::max<std::int64_t>(0, e->expire - e->ttl) : -1;
+  }
+  return -1;
+}
+
 constexpr std::int64_t longest_number = 999'999'999'999'999;  // 15 digits
 
 }  // namespace
@@ -259,6 +269,8 @@ Value ModelCall::stats() {
     out.elements.push_back(number(static_cast<std::int64_t>(n)));
   }
   out.elements.push_back(number(lapsed));
+  for (const auto& list : t.ready) out.elements.push_back(number(first_due(list)));
+  out.elements.push_back(number(t.delayed.empty() ? -1 : in_order(t.delayed).front().first));
   out.elements.push_back(number(static_cast<std::int64_t>(t.stats.size())));
   for (const auto& [field, value] : t.stats) {
     out.elements.push_back(text(field));
@@ -271,6 +283,41 @@ Value ModelCall::stats() {
     out.elements.push_back(text(std::to_string(deadline)));
   }
   return out;
+}
+
+// One entry a minute, one in ten of them, but none that tells nothing new.
+Value ModelCall::snapshot() {
+  std::string figures;
+  for (const char* counter :
+       {"produced", "duplicates", "completed", "retried", "dead", "dropped", "expired", "cancelled",
+        "lease_lost", "recovered", "requeued", "removed", "discarded"}) {
+    const auto found = t.stats.find(counter);
+    figures += ' ' + std::to_string(found == t.stats.end() ? 0 : found->second);
+  }
+  std::size_t waiting = 0;
+  std::int64_t oldest = 0;
+  for (const auto& list : t.ready) {
+    waiting += list.size();
+    if (const std::int64_t due = first_due(list); due >= 0) oldest = std::max(oldest, now - due);
+  }
+  if (!t.delayed.empty()) oldest = std::max(oldest, now - in_order(t.delayed).front().first);
+  for (const std::size_t n : {waiting, t.delayed.size(), t.dead.size(), t.consumers.size()})
+    figures += ' ' + std::to_string(n);
+  figures += ' ' + std::to_string(oldest);
+  std::int64_t written = 0;
+  const auto note = [&](std::deque<std::string>& list, std::int64_t ms, std::int64_t most) {
+    const std::int64_t step = now / ms * ms;
+    if (!list.empty()) {
+      const std::size_t blank = list.back().find(' ');
+      if (std::stoll(list.back()) >= step || list.back().substr(blank) == figures) return;
+    }
+    list.push_back(std::to_string(step) + figures);
+    while (static_cast<std::int64_t>(list.size()) > most) list.pop_front();
+    ++written;
+  };
+  note(t.history_1m, 60'000, num(1));
+  note(t.history_10m, 600'000, num(2));
+  return array({number(now), number(written)});
 }
 
 Value ModelCall::forget() {
@@ -293,6 +340,8 @@ Value ModelCall::forget() {
   t.dead_data.clear();
   t.ids.clear();
   t.stats.clear();
+  t.history_1m.clear();
+  t.history_10m.clear();
   wake(32, 0);  // so that the living are listed again
   t.idle.clear();
   return array({number(now), text("gone")});

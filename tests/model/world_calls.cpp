@@ -438,6 +438,8 @@ Call World::change_messages() {
 Call World::look() {
   Call call{"audit", topic().name, "", {chance(90) ? "100000" : "5"}, {}, {}};
   const std::uint64_t luck = below(6);
+  if (luck == 0 && chance(50))
+    return {"snapshot", topic().name, "", {std::to_string(1 + below(3)), "2"}, {}, {}};
   if (luck == 0) return {"stats", topic().name, "", {std::to_string(below(4))}, {}, {}};
   if (luck <= 3) {
     const bool deaf = data().listeners.contains(consumer().base) && chance(40);

@@ -1,7 +1,9 @@
 // The program mxrmq, as people and scripts call it.
+#include <csignal>
 #include <fstream>
 #include <iterator>
 
+#include "support/http_call.hpp"
 #include "support/queue_fixture.hpp"
 #include "tools/program_path.hpp"
 
@@ -272,8 +274,12 @@ TEST_F(Mxrmq, TellsMonitorsHowItIs) {
   EXPECT_EQ(call({"check"}).code, 0);
   const Called warning = call({"check", "--dead-warn", "1", "--dead-crit", "3"});
   EXPECT_EQ(warning.code, 1);
-  EXPECT_EQ(warning.out, "MXRMQ WARNING - 2 dead in orders | 'orders waiting'=0 'orders dead'=2\n");
+  EXPECT_EQ(warning.out,
+            "MXRMQ WARNING - 2 dead in orders | 'orders waiting'=0 'orders dead'=2 'orders "
+            "oldest'=0ms\n");
   EXPECT_EQ(call({"check", "--dead-crit", "2"}).code, 2);
+  EXPECT_EQ(call({"check", "--oldest-crit", "0s"}).code, 2);
+  EXPECT_EQ(call({"check", "--oldest-crit", "1h"}).code, 0);
   EXPECT_EQ(call({"check", "orders", "--min-consumers", "1"}).code, 2);
   const Called away = call({"check", "--url", "redis://127.0.0.1:1", "--timeout", "200ms"});
   EXPECT_EQ(away.code, 2);
@@ -337,6 +343,52 @@ TEST_F(Mxrmq, SaysWhatIsWrongAndEndsWithTheCodeForIt) {
   EXPECT_EQ(call({}).code, 2);
   EXPECT_EQ(call({"--help"}).code, 0);
   EXPECT_NE(call({"dead", "requeue", "--help"}).out.find("--rate"), std::string::npos);
+}
+
+TEST_F(Mxrmq, TellsWhatHappenedByTheMinuteAndNow) {
+  EXPECT_EQ(call({"produce", "orders", "-"}, "1\n2").code, 0);
+  EXPECT_EQ(call({"history", "orders", "--range", "8d"}).code, 2);
+  EXPECT_EQ(rows({"history", "orders"}).size(), 0U) << "nobody has noted anything";
+  RedisMessageQueue queue(config());
+  sync_wait(queue.admin().note_history("orders"));
+  const json history = rows({"history", "orders", "--range", "10m"});
+  ASSERT_GE(history.size(), 1U);
+  EXPECT_EQ(history[0]["waiting"], 2);
+  EXPECT_EQ(history[0]["held"], 0);
+  EXPECT_TRUE(history[0]["produced"].is_null()) << "it has nothing before it";
+  EXPECT_EQ(rows({"history", "orders", "--range", "7d"}).back()["waiting"], 2);
+  const json now = rows({"stats", "orders"});
+  ASSERT_EQ(now.size(), 1U);
+  EXPECT_EQ(now[0]["in/s"], 0.0);
+  EXPECT_EQ(now[0]["waiting"], 2);
+}
+
+TEST_F(Mxrmq, ExporterServesAllTopicsAndNotesTheirHistoryUntilItIsStopped) {
+  EXPECT_EQ(call({"produce", "orders", "1"}).code, 0);
+  EXPECT_EQ(call({"exporter", "--listen", "localhost"}).code, 2);
+  ChildOptions options;
+  options.arguments = {"exporter", "--listen", "127.0.0.1:0", "--max-age", "0s"};
+  options.environment = TestRedis::get().environment();
+  options.output_file = server().directory() + "/exporter.out";
+  ChildProcess exporter = ChildProcess::start(mxrmq::test::program(), options);
+  ASSERT_TRUE(wait_output(exporter, "/metrics\n"));
+  const std::string said = exporter.output();
+  const auto port =
+      static_cast<std::uint16_t>(std::stoi(said.substr(said.find("127.0.0.1:") + 10)));
+  const std::string line = "\nmx_rmq_messages{topic=\"orders\",state=\"waiting\"} 1\n";
+  ASSERT_TRUE(wait_for(
+      patience, [&] { return http_get(port, "/metrics").find(line) != std::string::npos; }, 50ms))
+      << http_get(port, "/metrics");
+  ASSERT_TRUE(wait_for(
+      2 * patience,
+      [&] {
+        return !rows({"history", "orders"}).empty();
+      },
+      200ms));
+  exporter.signal(SIGTERM);
+  const auto end = exporter.wait(patience);
+  ASSERT_TRUE(end && end->exited);
+  EXPECT_EQ(end->code, 0) << exporter.output();
 }
 
 }  // namespace

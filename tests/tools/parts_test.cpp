@@ -48,6 +48,17 @@ TEST(Terminal, TextIsCutBetweenCharacters) {
   EXPECT_EQ(terminal::columns("ü€😀"), 3U);
 }
 
+TEST(Times, DurationsAreShownInTwoPartsAtMost) {
+  using std::chrono::milliseconds;
+  EXPECT_EQ(in_words(milliseconds(0)), "0ms");
+  EXPECT_EQ(in_words(milliseconds(999)), "999ms");
+  EXPECT_EQ(in_words(milliseconds(1'450)), "1.4s");
+  EXPECT_EQ(in_words(milliseconds(60'000)), "1m");
+  EXPECT_EQ(in_words(milliseconds(200'900)), "3m 20s");
+  EXPECT_EQ(in_words(milliseconds(7'500'000)), "2h 5m");
+  EXPECT_EQ(in_words(milliseconds(273'600'000)), "3d 4h");
+}
+
 TEST(Output, ATableAlignsNumbersAtTheRight) {
   EXPECT_EQ(printed(Format::table, {{"ü", 7}, {"long name here", 1234567}, {nullptr, nullptr}}),
             "name          count\n"

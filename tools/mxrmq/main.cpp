@@ -25,7 +25,7 @@ constexpr const char* footer =
     "  mxrmq dead groups orders\n"
     "  mxrmq dead requeue orders --error '*timeout*' --rate 50/s --dry-run\n"
     "  mxrmq dead export orders > dead.jsonl\n"
-    "  mxrmq check --dead-crit 1 --min-consumers 1\n";
+    "  mxrmq check --dead-crit 1 --oldest-crit 5m\n";
 
 void add_global(CLI::App& app, Options& options) {
   app.add_option("--url", options.url,
@@ -34,7 +34,7 @@ void add_global(CLI::App& app, Options& options) {
   app.add_option("-o,--output", options.output, "table, json, jsonl or tsv")
       ->check(CLI::IsMember({"table", "json", "jsonl", "tsv"}));
   app.add_option("--timeout", options.timeout, "How long to wait for Redis (5s)");
-  app.add_option("--watch", options.watch, "topics, topic: show it again so often (2s)");
+  app.add_option("--watch", options.watch, "topics, topic, stats: show it again so often (2s)");
   app.add_flag("--yes", options.yes, "Do not ask before what cannot be undone");
   app.add_flag("--no-input", options.no_input, "Never ask; what would have to is refused");
   app.add_flag("--dry-run", options.dry_run, "Say what would be done, and do nothing");
@@ -54,6 +54,8 @@ int run(int argc, char** argv) {
   add_look(app, session, command);
   add_change(app, session, command);
   add_dead(app, session, command);
+  add_history(app, session, command);
+  add_exporter(app, session, command);
   add_check(app, session, command);
   add_doctor(app, session, command);
 #ifdef MXRMQ_WITH_SERVE

@@ -21,6 +21,21 @@ std::string utc(std::int64_t unix_ms) {
   return std::string(date.data()) + fraction.data();
 }
 
+std::string in_words(std::chrono::milliseconds time) {
+  const std::int64_t ms = time.count();
+  if (ms < 1'000) return std::to_string(ms) + "ms";
+  if (ms < 60'000) return std::to_string(ms / 1'000) + "." + std::to_string(ms / 100 % 10) + "s";
+  const auto two = [](std::int64_t large, const char* unit, std::int64_t small, const char* next) {
+    std::string out = std::to_string(large) + unit;
+    if (small > 0) out += ' ' + std::to_string(small) + next;
+    return out;
+  };
+  const std::int64_t seconds = ms / 1'000;
+  if (seconds < 3'600) return two(seconds / 60, "m", seconds % 60, "s");
+  if (seconds < 86'400) return two(seconds / 3'600, "h", seconds / 60 % 60, "m");
+  return two(seconds / 86'400, "d", seconds / 3'600 % 24, "h");
+}
+
 std::chrono::milliseconds parse_duration(const std::string& what, const std::string& text) {
   char* end = nullptr;
   const double number = text.empty() || std::isdigit(static_cast<unsigned char>(text[0])) == 0

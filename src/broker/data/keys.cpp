@@ -30,6 +30,8 @@ TopicKeys::TopicKeys(std::string_view prefix, std::string_view topic, int partit
   idle = base_ + "idle";
   stats = base_ + "stats";
   settings = base_ + "settings";
+  history_1m = base_ + "history:1m";
+  history_10m = base_ + "history:10m";
 }
 
 std::string TopicKeys::processing(std::string_view consumer) const {

@@ -54,6 +54,8 @@ class TopicKeys {
   std::string idle;
   std::string stats;
   std::string settings;
+  std::string history_1m;
+  std::string history_10m;
 
  private:
   std::string topic_;

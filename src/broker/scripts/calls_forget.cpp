@@ -15,7 +15,7 @@ redis::Command Forget::encode(const TopicKeys& keys, const Args& /*args*/,
                               redis::ChannelKind channels) {
   ScriptCommand out(script);
   out.keys(keys.ready(), keys.delayed, keys.dlq, keys.consumers, keys.idle, keys.delayed_data,
-           keys.dlq_data, keys.ids, keys.stats);
+           keys.dlq_data, keys.ids, keys.history_1m, keys.history_10m, keys.stats);
   out.args(most_emptied, channels);
   return out.build();
 }

@@ -25,6 +25,8 @@ Stats::Reply Stats::decode(redis::Reply&& reply) {
   out.dead = fields.count();
   out.consumers = fields.count();
   out.lapsed = fields.count();
+  for (std::int64_t& since : out.first_due) since = fields.number();
+  out.next_due = fields.number();
   for (std::int64_t left = fields.count(); left > 0; --left) {
     std::string name = fields.text();
     const auto value = fields.stored_number();

@@ -31,9 +31,12 @@ struct Stats {
     std::int64_t dead = 0;
     std::int64_t consumers = 0;
     std::int64_t lapsed = 0;  ///< consumers whose lease ran out
+    /// Unix ms at which the message at the head of each list, by List, was first due; -1 = none.
+    std::array<std::int64_t, list_count> first_due{};
+    std::int64_t next_due = -1;  ///< unix ms at which the first delayed one is due; -1 = none
     /// produced, duplicates, completed, retried, dead, dropped, expired, cancelled, discarded,
-    /// removed, requeued, lease_lost, recovered; one that is not there is 0. `alarm` is not among
-    /// them.
+    /// removed, requeued, lease_lost, recovered, dead:<reason>; one that is not there is 0. `alarm`
+    /// is not among them.
     std::map<std::string, std::int64_t, std::less<>> counters;
     std::int64_t alarm = 0;             ///< due ms of the alarm; 0 = none
     std::vector<ConsumerLease> leases;  ///< the soonest first, as many as were asked for

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -12,6 +15,7 @@
 #include <vector>
 
 #include "api/counters.hpp"
+#include "support/paths.hpp"
 
 namespace mx_rmq {
 namespace {
@@ -84,7 +88,7 @@ struct Sample {
 /// Reads the whole text by the format's rules; adds a failure for each line that breaks them.
 std::vector<Sample> parse(const std::string& text) {
   static const std::regex help("# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) [^\n]+");
-  static const std::regex type("# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge)");
+  static const std::regex type("# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram)");
   static const std::regex line_form(
       R"re(([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\]|\\["\\n])*",?)*)\})? (\S+))re");
   static const std::regex label(R"re(([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\["\\n])*)")re");
@@ -108,7 +112,10 @@ std::vector<Sample> parse(const std::string& text) {
       EXPECT_EQ(kind == "counter", family.ends_with("_total")) << line;
     } else if (std::regex_match(line, match, line_form)) {
       Sample sample{match[1], {}, match[3]};
-      EXPECT_EQ(sample.name, family) << line;
+      static const std::regex of_histogram("_(bucket|sum|count)$");
+      const std::string of =
+          kind == "histogram" ? std::regex_replace(sample.name, of_histogram, "") : sample.name;
+      EXPECT_EQ(of, family) << line;
       EXPECT_TRUE(sample.name.starts_with("mx_rmq_")) << line;
       const std::string labels = match[2];
       EXPECT_TRUE(series.insert(sample.name + labels).second) << "series twice: " << line;
@@ -165,6 +172,111 @@ TEST(Metrics, PrometheusEscapesLabelsAndSpecialNumbers) {
   EXPECT_EQ(value_of(samples, "mx_rmq_dead_letters", {{"topic", "a\\\"b\\\\c\\nd"}}), "0");
   EXPECT_EQ(value_of(samples, "mx_rmq_messages_per_minute"), "NaN");
   (void)parse(MetricsSnapshot().to_prometheus());
+}
+
+/// Everything that can be told.
+MetricsSnapshot full_sample() {
+  MetricsSnapshot snapshot = sample();
+  TopicMetrics& orders = snapshot.topics["orders.eu"];
+  orders.handled_here = true;
+  orders.ages.low = std::chrono::milliseconds(1'500);
+  orders.ages.due = std::chrono::milliseconds(250);
+  orders.dead_by_reason["poison"] = 3;
+  orders.run_times["completed"].add(std::chrono::milliseconds(7));
+  orders.run_times["completed"].add(std::chrono::seconds(400));
+  orders.wait_times.add(std::chrono::milliseconds(-5));
+  snapshot.redis_memory = RedisMemory{70, 100};
+  snapshot.loop_lag = std::chrono::milliseconds(20);
+  return snapshot;
+}
+
+TEST(Metrics, EachFigureIsInOneScope) {
+  const auto cluster =
+      parse(full_sample().to_text(MetricsScope::cluster, MetricsFormat::prometheus));
+  const auto process =
+      parse(full_sample().to_text(MetricsScope::process, MetricsFormat::prometheus));
+  std::set<std::string> names;
+  for (const Sample& each : cluster) names.insert(each.name);
+  for (const Sample& each : process)
+    EXPECT_TRUE(each.name == "mx_rmq_build_info" || !names.contains(each.name)) << each.name;
+  using Labels = std::map<std::string, std::string>;
+  const auto with = [](const char* name, const char* value) {
+    return Labels{{"topic", "orders.eu"}, {name, value}};
+  };
+  EXPECT_EQ(value_of(cluster, "mx_rmq_messages", with("state", "waiting")), "10");
+  EXPECT_EQ(value_of(cluster, "mx_rmq_messages", with("state", "held")), "2");
+  EXPECT_EQ(value_of(cluster, "mx_rmq_messages", with("state", "dead")), "4");
+  const std::string age = "mx_rmq_oldest_message_age_seconds";
+  EXPECT_EQ(value_of(cluster, age, with("priority", "low")), "1.5");
+  EXPECT_EQ(value_of(cluster, age, with("priority", "high")), "0");
+  EXPECT_EQ(value_of(cluster, "mx_rmq_messages_dead_by_reason_total", with("reason", "poison")),
+            "3");
+  EXPECT_EQ(value_of(cluster, "mx_rmq_redis_memory_max_bytes"), "100");
+  EXPECT_EQ(value_of(process, "mx_rmq_loop_lag_seconds"), "0.02");
+  const auto bucket = [](const char* bound) {
+    return Labels{{"topic", "orders.eu"}, {"outcome", "completed"}, {"le", bound}};
+  };
+  const std::string runs = "mx_rmq_handler_duration_seconds";
+  EXPECT_EQ(value_of(process, runs + "_bucket", bucket("0.005")), "0");
+  EXPECT_EQ(value_of(process, runs + "_bucket", bucket("0.01")), "1");
+  EXPECT_EQ(value_of(process, runs + "_bucket", bucket("300")), "1");
+  EXPECT_EQ(value_of(process, runs + "_bucket", bucket("+Inf")), "2");
+  EXPECT_EQ(value_of(process, runs + "_sum", with("outcome", "completed")), "400.007");
+  EXPECT_EQ(value_of(process, "mx_rmq_message_wait_seconds_count", {{"topic", "orders.eu"}}), "1");
+}
+
+TEST(Metrics, OpenMetricsNamesFamiliesWithoutTotalAndHasAnEnd) {
+  const std::string text = full_sample().to_text(MetricsScope::cluster);
+  EXPECT_TRUE(text.ends_with("\n# EOF\n"));
+  EXPECT_NE(text.find("# TYPE mx_rmq_messages_produced counter\n"
+                      "mx_rmq_messages_produced_total{topic="),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("# TYPE mx_rmq_messages_produced_total"), std::string::npos);
+}
+
+TEST(Metrics, ManyTopicsAreToldTogetherAndNoneWithoutRedis) {
+  MetricsSnapshot snapshot;
+  for (int i = 10; i < 20; ++i) {
+    TopicMetrics& topic = snapshot.topics["t" + std::to_string(i)];
+    topic.pending = 1;
+    topic.consumers = i;
+    topic.ages.high = std::chrono::seconds(i);
+    topic.dead_by_reason["decode"] = 2;
+  }
+  const auto few = parse(snapshot.to_text(MetricsScope::cluster, MetricsFormat::prometheus, 7));
+  EXPECT_EQ(value_of(few, "mx_rmq_messages", {{"topic", "t16"}, {"state", "waiting"}}), "1");
+  EXPECT_EQ(value_of(few, "mx_rmq_messages", {{"topic", "t17"}, {"state", "waiting"}}), "missing");
+  EXPECT_EQ(value_of(few, "mx_rmq_messages", {{"topic", "_other"}, {"state", "waiting"}}), "3");
+  EXPECT_EQ(value_of(few, "mx_rmq_consumers", {{"topic", "_other"}}), "19");
+  EXPECT_EQ(value_of(few, "mx_rmq_oldest_message_age_seconds",
+                     {{"topic", "_other"}, {"priority", "high"}}),
+            "19");
+  EXPECT_EQ(value_of(few, "mx_rmq_messages_dead_by_reason_total",
+                     {{"topic", "_other"}, {"reason", "decode"}}),
+            "6");
+  snapshot.redis_answered = false;
+  const auto away = parse(snapshot.to_text(MetricsScope::cluster, MetricsFormat::prometheus));
+  EXPECT_EQ(value_of(away, "mx_rmq_up"), "0");
+  EXPECT_EQ(away.size(), 2U) << "and the version";
+}
+
+TEST(Metrics, WhatAlertsAndTheDashboardNameIsServed) {
+  std::set<std::string> served;
+  for (const MetricsScope scope : {MetricsScope::cluster, MetricsScope::process})
+    for (const Sample& each : parse(full_sample().to_text(scope, MetricsFormat::prometheus)))
+      served.insert(each.name);
+  std::size_t named = 0;
+  for (const char* path : {"ops/prometheus/mx_rmq_rules.yml", "ops/grafana/mx_rmq.json"}) {
+    std::ifstream in(test::source_path(path));
+    const std::string text((std::istreambuf_iterator<char>(in)), {});
+    static const std::regex name("(mx_rmq_[a-z_]+)(?=[{ )\\[])");
+    for (std::sregex_iterator at(text.begin(), text.end(), name), end; at != end; ++at) {
+      ++named;
+      EXPECT_TRUE(served.contains(at->str())) << path << ": " << at->str();
+    }
+  }
+  EXPECT_GT(named, 30U);
 }
 
 TEST(Metrics, EveryCounterOfTheTypeIsInTheTable) {

@@ -12,6 +12,7 @@
 #include "broker/scripts/calls_reap.hpp"
 #include "broker/scripts/calls_settings.hpp"
 #include "broker/scripts/calls_settle.hpp"
+#include "broker/scripts/calls_snapshot.hpp"
 #include "broker/scripts/calls_stats.hpp"
 #include "broker/scripts/calls_tend.hpp"
 #include "command_args.hpp"
@@ -210,7 +211,8 @@ TEST(Forget, NamesAllKeysAndReadsEveryState) {
   const auto call = script_call(Forget::encode(keys, {}, plain));
   EXPECT_EQ(call.script, "forget");
   EXPECT_EQ(call.keys, k({"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed",
-                          "dlq", "consumers", "idle", "delayed:data", "dlq:data", "ids", "stats"}));
+                          "dlq", "consumers", "idle", "delayed:data", "dlq:data", "ids",
+                          "history:1m", "history:10m", "stats"}));
   EXPECT_EQ(call.argv, (Strings{"1000", "PUBLISH"}));
   EXPECT_EQ(Forget::decode(flat({"5", "gone"})).state, Forget::State::gone);
   EXPECT_EQ(Forget::decode(flat({"5", "used"})).state, Forget::State::used);
@@ -453,16 +455,48 @@ TEST(DeadLetterCalls, SpeakTheirScripts) {
   EXPECT_THROW((void)Requeue::decode(flat({"5", "else"})), ProtocolError);
 }
 
+TEST(SnapshotCalls, NameWhatIsToldAndHowMuchIsKept) {
+  const auto call = script_call(Snapshot::encode(keys, {}));
+  EXPECT_EQ(call.script, "snapshot");
+  EXPECT_EQ(call.keys, k({"ready:high", "ready:normal", "ready:low", "ready:suspect", "delayed",
+                          "dlq", "consumers", "stats", "history:1m", "history:10m"}));
+  EXPECT_EQ(call.argv, (Strings{"480", "1008"}));
+  EXPECT_EQ(Snapshot::decode(flat({"5", "2"})).written, 2);
+  EXPECT_THROW((void)Snapshot::decode(flat({"5"})), ProtocolError);
+}
+
 TEST(StatsCalls, ReadFiguresAndCounters) {
   EXPECT_EQ(script_call(Stats::encode(keys, {9})).argv, (Strings{"9"}));
-  const Stats::Reply got =
-      Stats::decode(flat({"5", "1", "2", "3", "4", "6", "7", "8", "1", "2", "produced", "=10",
-                          "alarm", "=99", "c.1", "=0", "c.2", "=1700000000000"}));
+  const Stats::Reply got = Stats::decode(flat({"5",
+                                               "1",
+                                               "2",
+                                               "3",
+                                               "4",
+                                               "6",
+                                               "7",
+                                               "8",
+                                               "1",
+                                               "1000",
+                                               "-1",
+                                               "-1",
+                                               "-1",
+                                               "2000",
+                                               "2",
+                                               "produced",
+                                               "=10",
+                                               "alarm",
+                                               "=99",
+                                               "c.1",
+                                               "=0",
+                                               "c.2",
+                                               "=1700000000000"}));
   EXPECT_EQ(got.ready, (std::array<std::int64_t, 4>{1, 2, 3, 4}));
   EXPECT_EQ(got.delayed, 6);
   EXPECT_EQ(got.dead, 7);
   EXPECT_EQ(got.consumers, 8);
   EXPECT_EQ(got.lapsed, 1);
+  EXPECT_EQ(got.first_due, (std::array<std::int64_t, 4>{1'000, -1, -1, -1}));
+  EXPECT_EQ(got.next_due, 2'000);
   EXPECT_EQ(got.counter("produced"), 10);
   EXPECT_EQ(got.counter("completed"), 0);
   EXPECT_EQ(got.counter("alarm"), 0);

@@ -7,6 +7,7 @@
 #include "acl_line.hpp"
 #include "commands/commands.hpp"
 #include "terminal.hpp"
+#include "times.hpp"
 
 namespace mxrmq {
 namespace {
@@ -16,6 +17,7 @@ struct Limits {
   std::int64_t waiting_warn = -1, waiting_crit = -1;
   std::int64_t dead_warn = -1, dead_crit = -1;
   std::int64_t min_consumers = -1;
+  std::string oldest_warn, oldest_crit;  // durations
 };
 
 // By the conventions of Nagios plugins, which most monitors read.
@@ -29,6 +31,12 @@ struct Finding {
     state = std::max(state, worse);
     why.push_back(text);
   }
+  void older(std::int64_t value, std::int64_t warn, std::int64_t crit, const std::string& topic) {
+    const std::string what =
+        "next of " + topic + " waits for " + in_words(std::chrono::milliseconds(value));
+    if (crit >= 0 && value >= crit) return say(State::critical, what);
+    if (warn >= 0 && value >= warn) say(State::warning, what);
+  }
   void above(std::int64_t value, std::int64_t warn, std::int64_t crit, const std::string& what) {
     if (crit >= 0 && value >= crit) return say(State::critical, grouped(value) + " " + what);
     if (warn >= 0 && value >= warn) say(State::warning, grouped(value) + " " + what);
@@ -40,7 +48,14 @@ std::string label(const std::string& topic, const char* what) {
   return "'" + topic + " " + what + "'";
 }
 
+// -1: it was not given.
+std::int64_t limit_of(const std::string& option, const std::string& text) {
+  return text.empty() ? -1 : parse_duration(option, text).count();
+}
+
 ExitCode check(Session& session, const Limits& limits) {
+  const std::int64_t oldest_warn = limit_of("--oldest-warn", limits.oldest_warn);
+  const std::int64_t oldest_crit = limit_of("--oldest-crit", limits.oldest_crit);
   Finding finding;
   std::string data;
   std::size_t topics = 0;
@@ -52,10 +67,13 @@ ExitCode check(Session& session, const Limits& limits) {
     for (const auto& [topic, each] : snapshot.topics) {
       finding.above(each.pending, limits.waiting_warn, limits.waiting_crit, "waiting in " + topic);
       finding.above(each.dead_letters, limits.dead_warn, limits.dead_crit, "dead in " + topic);
+      const auto oldest = each.ages.oldest().value_or(std::chrono::milliseconds(0));
+      finding.older(oldest.count(), oldest_warn, oldest_crit, topic);
       if (each.consumers < limits.min_consumers)
         finding.say(State::critical, "only " + grouped(each.consumers) + " consumers of " + topic);
       data += " " + label(topic, "waiting") + "=" + std::to_string(each.pending) + " " +
-              label(topic, "dead") + "=" + std::to_string(each.dead_letters);
+              label(topic, "dead") + "=" + std::to_string(each.dead_letters) + " " +
+              label(topic, "oldest") + "=" + std::to_string(oldest.count()) + "ms";
     }
   } catch (const mx_rmq::ServerError& error) {
     finding.say(State::unknown, error.what());
@@ -88,6 +106,9 @@ void add_check(CLI::App& app, Session& session, Run& run) {
   number("--waiting-crit", limits->waiting_crit, "Critical from so many on");
   number("--dead-warn", limits->dead_warn, "Warning from so many dead letters in a topic on");
   number("--dead-crit", limits->dead_crit, "Critical from so many on");
+  checking->add_option("--oldest-warn", limits->oldest_warn,
+                       "Warning if the next message of a topic has waited for so long, as 1m");
+  checking->add_option("--oldest-crit", limits->oldest_crit, "Critical if for so long, as 5m");
   number("--min-consumers", limits->min_consumers, "Critical if a topic has fewer");
   checking->callback(
       [&session, &run, limits] { run = [&session, limits] { return check(session, *limits); }; });

@@ -21,8 +21,10 @@ void add_change(CLI::App& app, Session& session, Run& run);    // promote ... pu
 void add_dead(CLI::App& app, Session& session, Run& run);      // dead ...
 void add_check(CLI::App& app, Session& session, Run& run);     // check, acl
 
-void add_doctor(CLI::App& app, Session& session, Run& run);  // doctor
-void add_serve(CLI::App& app, Session& session, Run& run);   // serve
-void add_help(CLI::App& app, Run& run);                      // completion, manual
+void add_doctor(CLI::App& app, Session& session, Run& run);    // doctor
+void add_serve(CLI::App& app, Session& session, Run& run);     // serve
+void add_help(CLI::App& app, Run& run);                        // completion, manual
+void add_history(CLI::App& app, Session& session, Run& run);   // history, stats
+void add_exporter(CLI::App& app, Session& session, Run& run);  // exporter
 
 }  // namespace mxrmq

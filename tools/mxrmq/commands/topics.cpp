@@ -23,6 +23,13 @@ mx_rmq::MetricsSnapshot collect(Session& session, std::vector<std::string> topic
   return mx_rmq::sync_wait(session.queue().metrics().collect(std::move(topics)));
 }
 
+// For how long: for people in words, for programs in milliseconds.
+json age(Session& session, std::optional<std::chrono::milliseconds> waits) {
+  if (!waits) return nullptr;
+  if (session.format() == Format::table) return in_words(*waits);
+  return waits->count();
+}
+
 ExitCode show_topics(Session& session) {
   const auto snapshot = collect(session, known_topics(session));
   Output out(session.format(), {{"topic", 40},
@@ -30,13 +37,15 @@ ExitCode show_topics(Session& session) {
                                 {"delayed"},
                                 {"held"},
                                 {"dead"},
+                                {"oldest"},
                                 {"consumers"},
                                 {"produced"},
                                 {"completed"},
                                 {"retried"}});
   for (const auto& [topic, each] : snapshot.topics)
-    out.row({topic, each.pending, each.delayed, each.processing, each.dead_letters, each.consumers,
-             each.counters.produced, each.counters.completed, each.counters.retried});
+    out.row({topic, each.pending, each.delayed, each.processing, each.dead_letters,
+             age(session, each.ages.oldest()), each.consumers, each.counters.produced,
+             each.counters.completed, each.counters.retried});
   out.finish("No topic yet: nothing was produced with this prefix. (--prefix, --url)");
   return ExitCode::ok;
 }
@@ -105,11 +114,18 @@ ExitCode show_topic(Session& session, const std::string& topic) {
   record["held"] = metrics.processing;
   record["dead"] = metrics.dead_letters;
   record["consumers"] = metrics.consumers;
+  record["oldest"] = age(session, metrics.ages.oldest());
+  record["oldest_high"] = age(session, metrics.ages.high);
+  record["oldest_normal"] = age(session, metrics.ages.normal);
+  record["oldest_low"] = age(session, metrics.ages.low);
+  record["oldest_suspect"] = age(session, metrics.ages.suspect);
+  record["oldest_due"] = age(session, metrics.ages.due);
   record["produced"] = counters.produced;
   record["duplicates"] = counters.duplicates;
   record["completed"] = counters.completed;
   record["retried"] = counters.retried;
   record["became_dead"] = counters.dead;
+  for (const auto& [reason, count] : metrics.dead_by_reason) record["dead_" + reason] = count;
   record["expired"] = counters.expired;
   record["cancelled"] = counters.cancelled;
   record["recovered"] = counters.recovered;
