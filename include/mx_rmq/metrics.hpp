@@ -98,7 +98,7 @@ enum class MetricsFormat : std::uint8_t {
 
 /// Memory of a Redis server, in bytes.
 struct RedisMemory {
-  std::int64_t used = 0;
+  std::int64_t used = 0;  ///< used_memory
   std::int64_t most = 0;  ///< maxmemory; 0: no limit but the machine's
 };
 
