@@ -18,11 +18,11 @@ struct Finding {
   /// Good, about nothing.
   Finding();
 
-  Level level = Level::good;
-  std::string server;   ///< of a Cluster: the master that it is about, HOST:PORT; else empty
-  std::string subject;  ///< one word: "eviction", "memory", "persistence", ...
-  std::string seen;     ///< what was found
-  std::string remedy;   ///< what to do; empty where there is nothing to be done
+  Level level = Level::good;  ///< how bad it is
+  std::string server;         ///< of a Cluster: the master that it is about, HOST:PORT; else empty
+  std::string subject;        ///< one word: "eviction", "memory", "persistence", ...
+  std::string seen;           ///< what was found
+  std::string remedy;         ///< what to do; empty where there is nothing to be done
 };
 
 }  // namespace mx_rmq

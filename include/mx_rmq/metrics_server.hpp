@@ -28,10 +28,15 @@ class MetricsServerOptions {
   /// more often, by however many. Not negative.
   MetricsServerOptions& max_age(std::chrono::milliseconds age);
 
+  /// What was set, or the default.
   [[nodiscard]] const std::string& address() const noexcept { return address_; }
+  /// What was set, or the default.
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  /// What was set, or the default.
   [[nodiscard]] MetricsScope scope() const noexcept { return scope_; }
+  /// What was set, or the default.
   [[nodiscard]] std::size_t max_topics() const noexcept { return max_topics_; }
+  /// What was set, or the default.
   [[nodiscard]] std::chrono::milliseconds max_age() const noexcept { return max_age_; }
 
  private:
