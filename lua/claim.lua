@@ -10,7 +10,8 @@
 -- returns now, 'ok', due ms of the alarm that the caller keeps from now on (-1 = none), a consumer whose lease ran out
 --         (or ''), there are suspects (0/1), something is left in a list (0/1), the caller is listed as idle (0/1), then, if
 --         anything is set for the topic, the version of its settings (-1 = it cannot be read), then the envelopes; the i-th
---         has the tag '<number of this claim>.<i>'
+--         has the tag '<number of this claim>.<i>'. Of a paused topic nothing is taken, nothing is promoted, and no list and
+--         no suspect is told of; the alarm is the end of the pause, if it ends by itself
 --         or now, 'lost': the consumer is being reaped, or not registered though it holds something; nothing changed
 -- cost    O(messages + log of delayed, for each one promoted); never O(length of a list)
 -- keeps   a message is in its new place before it leaves the old one; the consumer's entry is written before its
@@ -22,6 +23,7 @@
 -- @include after
 -- @include envelope
 -- @include version
+-- @include paused
 -- @include wake
 local want, me, lease = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local most, budget, slice, kept = tonumber(ARGV[4]), tonumber(ARGV[7]), math.max(1, tonumber(ARGV[8])), ARGV[9]
@@ -31,11 +33,12 @@ begin_writing(KEYS[8])  -- always: a server that is no master any more refuses i
 local write = redis.call
 
 local got = {now, 'ok', -1, '', 0, 0, 0}
-local some = redis.call('EXISTS', KEYS[4], KEYS[11])  -- of both at once, as most topics have neither
+local some, paused = redis.call('EXISTS', KEYS[4], KEYS[11]), 0  -- of both at once, as most topics have neither
 if some > 0 then
-  local version = redis.call('HGET', KEYS[11], 'version')
-  if version then got[8] = version_of(version) end
-  if some == 2 or (not version and redis.call('EXISTS', KEYS[4]) == 1) then got[5] = 1 end
+  local set = redis.call('HMGET', KEYS[11], 'version', 'paused_until')
+  if set[1] then got[8] = version_of(set[1]) end
+  paused = math.max(paused_until(set[2]) - now, 0)
+  if paused == 0 and (some == 2 or (not set[1] and redis.call('EXISTS', KEYS[4]) == 1)) then got[5] = 1 end
 end
 local head_of_reply = #got
 local lapsed = redis.call('ZRANGEBYSCORE', KEYS[8], '-inf', now, 'LIMIT', 0, 2)
@@ -43,8 +46,9 @@ if #lapsed > 0 then
   if lapsed[1] ~= me then got[4] = lapsed[1] elseif lapsed[2] then got[4] = lapsed[2] end
 end
 
-local soon = redis.call('ZRANGE', KEYS[5], 0, most, 'WITHSCORES')
+local soon = paused > 0 and {} or redis.call('ZRANGE', KEYS[5], 0, most, 'WITHSCORES')
 local due, following = {}, nil
+if paused > 0 and now + paused < forever then following = now + paused end
 for i = 1, #soon, 2 do
   local when = tonumber(soon[i + 1])
   if when > now or #due == most then
@@ -73,7 +77,7 @@ if moved < #due then following = tonumber(soon[2 * moved + 2]) end
 
 local n, more, left, holes = 0, false, budget, 0
 local pairs_, cut = {}, {}
-for i = 1, 3 do
+for i = 1, paused > 0 and 0 or 3 do
   local k = 0
   step = slice
   while not more do

@@ -1,7 +1,7 @@
 -- configure: changes what is set for a topic, and leaves the rest.
 -- KEYS    1 settings, 2 idle
 -- ARGV    1 the only version that may be changed (-1 = any), 2 1 if there is to be a new version though nothing changes,
---         then name and value of each field that is to be set: partitions, active, ids_active;
+--         then name and value of each field that is to be set: partitions, active, ids_active, paused_until;
 --         last: the command that publishes, PUBLISH or SPUBLISH
 -- returns now, 'ok', the version, then name and value of each field, as they are now (see settings);
 --         or now, 'other' and the same: there is another version; or now, 'refused', the field that is to become less
@@ -30,6 +30,11 @@ for i = 1, 3 do
     changes[#changes + 1] = text(n)
   end
   most = n
+end
+if set.paused_until and tonumber(set.paused_until) ~= tonumber(has.paused_until or 0) then
+  if not has.paused_until then names[#names + 1] = 'paused_until' end
+  changes[#changes + 1] = 'paused_until'
+  changes[#changes + 1] = text(tonumber(set.paused_until))
 end
 if #changes == 0 and ARGV[2] ~= '1' then return tell_settings({now, 'ok'}, has, names) end
 has.version = text(math.max(now, tonumber(has.version) + 2))

@@ -7,7 +7,7 @@
 -- returns now, 'ok', messages taken, an expired one may be left (0/1), a consumer whose lease ran out (or ''),
 --         there are suspects (0/1), something is to be claimed (0/1), the caller is listed as idle or as told (0/1),
 --         then, if anything is set for the topic, the version of its settings (-1 = it cannot be read), then the members
---         that the cap dropped
+--         that the cap dropped. Of a paused topic nothing is to be claimed, and no suspect is told of
 -- cost    O(messages taken)
 -- keeps   an expired message is among the dead letters (or counted, if they are dropped) before it leaves its list;
 --         if something is to be claimed an idle one is woken, unless one was told less than 20 ms ago; of the listed, 16 are
@@ -24,11 +24,13 @@
 -- @include cap
 -- @include reasons
 -- @include version
+-- @include paused
 -- @include wake
 begin_writing(KEYS[6])  -- always: a server that is no master any more refuses it, and is found out
 local out = {now, 'ok', 0, 0, '', 0, 0, 0}
-local version = redis.call('HGET', KEYS[12], 'version')
-if version then out[9] = version_of(version) end
+local set = redis.call('HMGET', KEYS[12], 'version', 'paused_until')
+if set[1] then out[9] = version_of(set[1]) end
+local paused = paused_until(set[2]) > now
 local head_of_reply = #out
 local longest = after(tonumber(ARGV[6]))
 local far = redis.call('ZREVRANGE', KEYS[6], 0, 0, 'WITHSCORES')
@@ -52,7 +54,7 @@ for i = 1, 4 do
       local h = e ~= '' and head(e)
       if h and h.expire > now then
         go = false
-        if i == 4 then out[6] = 1 else waits = true end
+        if i == 4 then out[6] = paused and 0 or 1 else waits = true end
         break
       end
       if taken >= room or (left < 0 and taken > 0) then
@@ -88,7 +90,7 @@ count_dead(KEYS[8], {expired = dead, decode = unread})
 local dropped = cap(KEYS[9], KEYS[10], KEYS[11], KEYS[8], tonumber(ARGV[7]), dead + unread, free)
 local due = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
 local me, told, gone = alias(ARGV[1]), {}, {}
-if waits or (due[1] and tonumber(due[2]) <= now) then
+if not paused and (waits or (due[1] and tonumber(due[2]) <= now)) then
   out[7] = 1
   if not quiet(KEYS[7]) then told, gone = tell(KEYS[7], 1, 0, me) end
 end

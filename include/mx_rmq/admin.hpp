@@ -3,12 +3,15 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "mx_rmq/detail/durations.hpp"
 #include "mx_rmq/diagnosis.hpp"
 #include "mx_rmq/history.hpp"
 #include "mx_rmq/message_change.hpp"
+#include "mx_rmq/pause.hpp"
 #include "mx_rmq/stored_message.hpp"
 #include "mx_rmq/task.hpp"
 
@@ -64,6 +67,36 @@ class Admin {
   /// that it hardly delays anybody; `progress`, if there is one, is told after each of them.
   Task<SearchResult> search(std::string topic, SearchRequest request,
                             OnSearchProgress progress = nullptr);
+
+  /// Stops handing out the messages of a topic, in all processes, until resume() or for a time
+  /// (from 1 ms to 100 years). Producing goes on, messages wait and expire as ever; what runs goes
+  /// on to its end, and is acknowledged, retried or given up as usual. What had been claimed and
+  /// not begun goes back to the heads of its lists.
+  ///
+  /// When it returns nothing new begins: every consumer that holds messages has said so, but for
+  /// those that Paused counts, for which it waits up to MQConfig::command_timeout (a second for
+  /// those whose connection is gone). It may be called again, and then sets the time anew. Should
+  /// it throw, the topic may be paused in part: call it again, or resume(). Throws
+  /// std::invalid_argument at once for a bad topic or duration; ServerError with the code
+  /// "SETTINGS" as RedisMessageQueue::configure.
+  Task<Paused> pause(std::string topic, std::optional<std::chrono::milliseconds> duration = {});
+  /// 1.5s, 250us ...: rounded up to milliseconds.
+  template <detail::FinerDuration<std::chrono::milliseconds> D>
+  Task<Paused> pause(std::string topic, D duration) {
+    return pause(std::move(topic),
+                 std::optional(detail::rounded_up<std::chrono::milliseconds>(duration)));
+  }
+  /// Does not compile: a time needs a unit.
+  template <detail::PlainNumber N>
+  Task<Paused> pause(std::string topic, N) {
+    static_assert(!detail::PlainNumber<N>,
+                  "mx_rmq: a time needs a unit: write pause(topic, 30min) or pause(topic, 90s), "
+                  "with `using namespace std::chrono_literals`");
+    return pause(std::move(topic));
+  }
+  /// Ends the pause of a topic, at once. One that is not paused stays as it is. Errors as of
+  /// pause(): call it again.
+  Task<> resume(std::string topic);
 
   // The calls below change messages. What a worker holds they leave alone, and say so
   // (ChangeOutcome::refused). All may be called again after an error, or an unknown outcome.

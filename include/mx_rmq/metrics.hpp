@@ -64,11 +64,13 @@ struct TopicMetrics {
   std::int64_t suspects = 0;      ///< of those pending: recovered twice, so to be run alone
   std::int64_t consumers = 0;     ///< of all processes: those that hold, or lately held, messages;
                                   ///< of the partition that has most, if there are several
-  bool paused = false;            ///< nothing of it is handed out
-  double avg_time_ms = 0;         ///< mean time of a run that ended in this process; 0 without any
-  double max_time_ms = 0;         ///< time of the longest of these runs
-  MessageCounters counters;       ///< what has happened to its messages
-  WaitingAges ages;               ///< for how long messages have been waiting
+  bool paused = false;            ///< nothing of it is handed out (Admin::pause)
+  /// If it is paused for a time: until when, by the server's clock.
+  std::optional<std::chrono::system_clock::time_point> paused_until;
+  double avg_time_ms = 0;    ///< mean time of a run that ended in this process; 0 without any
+  double max_time_ms = 0;    ///< time of the longest of these runs
+  MessageCounters counters;  ///< what has happened to its messages
+  WaitingAges ages;          ///< for how long messages have been waiting
   /// Of counters.dead, how many for which reason: "retries", "rejected", "expired", "decode",
   /// "poison", "interrupted". Those from before version 0.2 are in no reason.
   std::map<std::string, std::int64_t> dead_by_reason;

@@ -23,6 +23,7 @@ namespace mx_rmq {}
 #include "mx_rmq/metrics.hpp"
 #include "mx_rmq/metrics_server.hpp"
 #include "mx_rmq/middleware.hpp"
+#include "mx_rmq/pause.hpp"
 #include "mx_rmq/queue.hpp"
 #include "mx_rmq/retry_policy.hpp"
 #include "mx_rmq/runtime.hpp"

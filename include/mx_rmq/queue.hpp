@@ -97,6 +97,14 @@ class RedisMessageQueue {
   /// or took longer than MQConfig::command_timeout, and the message is not there now.
   Task<bool> cancel(std::string topic, std::string id);
 
+  /// Has the stop token of a message that is being handled fire (Context::stop_token), in whichever
+  /// process that is. What becomes of the message is decided by how its handler ends: if that
+  /// heeds the token and throws, by the usual retries. True: the token has fired. False: nobody
+  /// runs such a message now; it may wait, or have ended. TimeoutError: nobody says that he runs
+  /// it, and some have not answered within MQConfig::command_timeout (they died less than a lease
+  /// ago, stand still, or use an older version of the library).
+  Task<bool> interrupt(std::string topic, std::string id);
+
   /// Removes what is left of a topic that is not used any more: its counters, its entry among the
   /// topics that tools list, and what this object keeps of it. True: it is gone, or never was
   /// there. False, and nothing was changed: a message waits, is delayed, is in work or was so less

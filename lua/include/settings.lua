@@ -24,6 +24,7 @@ local function settings_in(key)
     most = whole(has[names[i]], 1, most)
     if not most then return nil, names[i] end
   end
+  if has.paused_until and not whole(has.paused_until, 0, 999999999999999) then return nil, 'paused_until' end
   return has, names
 end
 -- tell_settings(out, has, names): adds the version, then name and value of each field.

@@ -108,6 +108,12 @@ void validate_topic_settings(const TopicSettings& settings) {
   if (settings.group_rate()) refuse_argument("group_rate", not_yet);
 }
 
+void validate_pause(std::chrono::milliseconds duration) {
+  if (duration < std::chrono::milliseconds(1) || duration > max_delay)
+    refuse_argument("duration",
+                    std::to_string(duration.count()) + " ms is not allowed; 1 ms to 100 years are");
+}
+
 RetryPolicy retry_policy_of(const HandlerOptions& options, const MQConfig& config) {
   if (options.retry_policy()) return *options.retry_policy();
   if (options.retry_delays()) return config.retry_policy.by_delays();

@@ -47,6 +47,9 @@ inline constexpr int max_partitions = 1024;
 /// Ranges, and that nothing is set that this version does not know yet.
 void validate_topic_settings(const TopicSettings& settings);
 
+/// 1 ms to max_delay.
+void validate_pause(std::chrono::milliseconds duration);
+
 /// Ranges; and that there is a delay if there are retries, with the configuration's values where
 /// the handler has none of its own.
 void validate_handler_options(const HandlerOptions& options, const MQConfig& config);

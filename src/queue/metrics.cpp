@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -61,6 +62,13 @@ TopicMetrics topic_metrics_of(const broker::TopicReport& report) {
   return metrics;
 }
 
+void add_pause(TopicMetrics& metrics, const queue::WholeTopic& whole, std::int64_t now) {
+  const std::int64_t until = whole.settings().paused_until;
+  metrics.paused = until > now;
+  if (metrics.paused && until < broker::paused_for_ever)
+    metrics.paused_until = std::chrono::system_clock::time_point(std::chrono::milliseconds(until));
+}
+
 // One topic, all its partitions. `core` outlives it.
 Task<TopicMetrics> topic_figures(detail::QueueCore* core, std::string topic) {
   const queue::Whole whole = co_await queue::WholeTopic::find(&core->access(), std::move(topic));
@@ -73,6 +81,7 @@ Task<TopicMetrics> topic_figures(detail::QueueCore* core, std::string topic) {
   if (ends.error) std::rethrow_exception(ends.error);
   TopicMetrics metrics;
   for (const auto& each : ends.results) api::add_metrics(metrics, topic_metrics_of(*each));
+  add_pause(metrics, *whole, ends.results.front()->stats.now);
   co_return metrics;
 }
 

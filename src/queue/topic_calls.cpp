@@ -135,7 +135,9 @@ Task<> configure(std::shared_ptr<QueueCore> core, std::string topic, TopicSettin
   const TimePoint deadline = core->loop().now() + Duration(core->config().command_timeout);
   const broker::StoredSettings stored = co_await port->settings.change(args, deadline);
   core->access().note(topic, *port);  // tools are to see it
-  if (stored.active == 1 && stored.ids_active == 1 && stored.partitions > 1) {
+  // Those of a paused topic come into use when it is resumed: they do not know of the pause.
+  const bool paused = stored.paused_until > port->broker.clock().now_ms();
+  if (stored.active == 1 && stored.ids_active == 1 && stored.partitions > 1 && !paused) {
     co_await spread_if_unused(&*port, stored, deadline);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "broker/data/partitions.hpp"
 #include "mx_rmq/errors.hpp"
@@ -38,10 +39,10 @@ std::exception_ptr prefixed(const std::exception_ptr& error, const std::string& 
 }  // namespace
 
 WholeTopic::WholeTopic(redis::Client& client, const MQConfig& config, const std::string& topic,
-                       int partitions)
-    : topic_(topic) {
-  parts_.reserve(static_cast<std::size_t>(partitions));
-  for (int i = 0; i < partitions; ++i) {
+                       broker::StoredSettings settings)
+    : topic_(topic), settings_(std::move(settings)) {
+  parts_.reserve(static_cast<std::size_t>(settings_.partitions));
+  for (int i = 0; i < settings_.partitions; ++i) {
     const broker::TopicKeys keys(config.queue_prefix, topic, i);
     parts_.push_back(std::make_unique<Part>(client, keys, Duration(config.command_timeout)));
   }
@@ -55,8 +56,9 @@ Task<std::shared_ptr<WholeTopic>> WholeTopic::find(Access* access, std::string t
     co_await first->settings.read(now + Duration(access->config().command_timeout));
     first->settings_read = now;
   }
-  const int partitions = first->settings.known().partitions;
-  co_return std::make_shared<WholeTopic>(*access->client(), access->config(), topic, partitions);
+  broker::StoredSettings settings = first->settings.known();
+  co_return std::make_shared<WholeTopic>(*access->client(), access->config(), topic,
+                                         std::move(settings));
 }
 
 std::exception_ptr WholeTopic::name_first(const std::vector<std::exception_ptr>& errors) const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "broker/canceller.hpp"
+#include "broker/data/stored_settings.hpp"
 #include "broker/dead_letter_store.hpp"
 #include "broker/message_changer.hpp"
 #include "broker/message_finder.hpp"
@@ -52,9 +53,11 @@ class WholeTopic {
   static Task<std::shared_ptr<WholeTopic>> find(Access* access, std::string topic);
 
   WholeTopic(redis::Client& client, const MQConfig& config, const std::string& topic,
-             int partitions);
+             broker::StoredSettings settings);
 
   [[nodiscard]] const std::string& topic() const noexcept { return topic_; }
+  /// What is set for it, as was read not longer than a second before it was found.
+  [[nodiscard]] const broker::StoredSettings& settings() const noexcept { return settings_; }
   [[nodiscard]] std::size_t size() const noexcept { return parts_.size(); }
   [[nodiscard]] Part& part(std::size_t partition) const { return *parts_[partition]; }
 
@@ -115,6 +118,7 @@ class WholeTopic {
   [[nodiscard]] std::vector<std::size_t> likely(std::string_view id) const;
 
   const std::string topic_;
+  const broker::StoredSettings settings_;
   std::vector<std::unique_ptr<Part>> parts_;
 };
 

@@ -204,6 +204,7 @@ Task<broker::Claim::Reply> Consumer::send_claim(const Asked& asked) {
     result.lost = suspect.lost;
     result.now = suspect.now;
     result.suspects = result.more = suspect.more;
+    result.settings = suspect.settings;
     result.envelopes = std::move(suspect.envelopes);
     co_return result;
   }
@@ -255,6 +256,9 @@ Consumer::Claimed Consumer::accept(ClaimUnderWay& claim, broker::Claim::Reply re
   }
   if (ours) {
     claimed.deliveries = hold(asked, std::move(envelopes));
+    for (const auto& delivery : claimed.deliveries) {
+      delivery->settings = claimed.result.settings;
+    }
   } else if (!envelopes.empty()) {
     scope_->spawn(give_back_strays(asked.name, asked.number, envelopes.size()));
   }

@@ -68,6 +68,7 @@ struct Delivery {
   const std::optional<broker::EnvelopeView> view;  // into `bytes`; nothing: it is no envelope
   State state = State::queued;
   bool suspect = false;
+  std::int64_t settings = 0;  // the version of them by which it was claimed
   StopSwitch stop;
   std::int64_t started_ms = 0;  // server's clock, when the run began
   runtime::TimePoint started{};

@@ -44,15 +44,20 @@ Engine::Engine(std::shared_ptr<Runtime> runtime, std::shared_ptr<redis::Client> 
                     suspects_.look();
                   }),
       scope_(loop_),
-      partitions_(loop_, config_, scope_,
-                  [this](const Topic& topic, int partition) { add_source(topic, partition); }),
+      partitions_(
+          loop_, config_, scope_,
+          [this](const Topic& topic, int partition) { add_source(topic, partition); },
+          [this](const Topic& topic, std::int64_t version, std::int64_t paused_by) {
+            follow(topic, version, paused_by);
+          }),
       runner_(loop_, config_, look_again_, claimer_),
+      questions_(Questions::Others{partitions_, runner_}, scope_),
       suspects_(loop_, client_->rng(), config_, member_, runner_, scope_),
       sweeper_(loop_, client_->rng(), config_, Sweeper::Others{suspects_, claimer_, partitions_},
                scope_),
       claimer_(loop_, config_, member_, look_again_, scope_,
                Claimer::Others{runner_, suspects_, sweeper_, wake_ups_, partitions_}),
-      wake_ups_(*client_, claimer_, scope_),
+      wake_ups_(*client_, claimer_, questions_, scope_),
       monitor_(loop_, config_, sources_, claimer_, runner_, *client_) {}
 
 Engine::~Engine() = default;
@@ -78,8 +83,15 @@ void Engine::add_source(const Topic& topic, int partition) {
   if (started_) begin(*sources_.back());
 }
 
+// What was claimed before a pause does not start; then those who ask may be told so.
+void Engine::follow(const Topic& topic, std::int64_t version, std::int64_t paused_by) {
+  runner_.pause(topic, paused_by);
+  questions_.follows(topic, version);
+}
+
 void Engine::begin(const Topic& topic) {
   partitions_.add(topic);
+  questions_.add(topic);
   runner_.add(topic);
   claimer_.add(topic);
 }

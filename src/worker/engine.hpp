@@ -19,6 +19,7 @@
 #include "worker/monitor.hpp"
 #include "worker/partitions.hpp"
 #include "worker/quarantine.hpp"
+#include "worker/questions.hpp"
 #include "worker/runner.hpp"
 #include "worker/source.hpp"
 #include "worker/suspects.hpp"
@@ -65,6 +66,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
  private:
   void add_source(const Topic& topic, int partition);
+  void follow(const Topic& topic, std::int64_t version, std::int64_t paused_by);
   void begin(const Topic& topic);
   void begin(Source& source);
   Task<> leave_all(runtime::TimePoint deadline);
@@ -83,6 +85,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // A part may keep a reference to a later one, which it calls only after all have been made.
   Partitions partitions_;
   Runner runner_;
+  Questions questions_;
   Suspects suspects_;
   Sweeper sweeper_;
   Claimer claimer_;

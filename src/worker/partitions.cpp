@@ -34,8 +34,12 @@ constexpr int ids_in_a_step = 500;
 }  // namespace
 
 Partitions::Partitions(runtime::EventLoop& loop, const MQConfig& config, runtime::Scope& scope,
-                       AddSource add_source)
-    : loop_(loop), config_(config), scope_(scope), add_source_(std::move(add_source)) {}
+                       AddSource add_source, Follow follow)
+    : loop_(loop),
+      config_(config),
+      scope_(scope),
+      add_source_(std::move(add_source)),
+      follow_(std::move(follow)) {}
 
 Partitions::~Partitions() = default;
 
@@ -131,8 +135,25 @@ Task<> Partitions::catch_up(Record* record, Part* part, Raised /*raising*/) {
   }
 }
 
+std::int64_t Partitions::follows(const Topic& topic) const {
+  const Record& record = records_[topic.id];
+  return record.settings ? record.settings->known().version : 0;
+}
+
+// One that was for a time may be over. That its end is near makes no difference.
+bool Partitions::paused(const Record& record) {
+  const std::int64_t until = record.settings->known().paused_until;
+  return until > 0 && until > record.parts.front().source->broker.clock().now_ms();
+}
+
+void Partitions::look(const Topic& topic, std::int64_t version) {
+  if (!stopped_ && records_[topic.id].settings) records_[topic.id].settings->seen(version);
+}
+
 void Partitions::changed(Record& record) {
   for (Part& part : record.parts) part.ahead_since.reset();
+  const std::int64_t version = record.settings->known().version;
+  follow_(record.topic, version, paused(record) ? version : 0);
   if (stopped_) return;
   const auto wanted = static_cast<std::size_t>(record.settings->known().partitions);
   for (const Part& part : record.parts) part.source->partitions = static_cast<int>(wanted);
@@ -172,6 +193,8 @@ void Partitions::raise_active(Record& record) {
   const StoredSettings& is = record.settings->known();
   if (is.active >= is.partitions || record.raising || stopped_) return;
   if (record.parts.size() < static_cast<std::size_t>(is.partitions)) return;
+  // New partitions may not know of the pause yet; it has been told to those that were there.
+  if (paused(record)) return;
   const bool all = std::ranges::all_of(record.parts.begin(), record.parts.begin() + is.partitions,
                                        [](const Part& part) { return part.claimed; });
   if (!all) return;

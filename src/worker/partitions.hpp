@@ -41,9 +41,13 @@ class Partitions {
  public:
   /// Makes the source of one further partition, and begins with it.
   using AddSource = std::function<void(const Topic& topic, int partition)>;
+  /// Told of the version of the settings of a topic whenever others become known, and of the one by
+  /// which it is paused: the same, or 0.
+  using Follow =
+      std::function<void(const Topic& topic, std::int64_t version, std::int64_t paused_by)>;
 
   Partitions(runtime::EventLoop& loop, const MQConfig& config, runtime::Scope& scope,
-             AddSource add_source);
+             AddSource add_source, Follow follow);
   ~Partitions();
   Partitions(const Partitions&) = delete;
   Partitions& operator=(const Partitions&) = delete;
@@ -56,6 +60,10 @@ class Partitions {
   void claimed(const Source& source, std::int64_t version);
   /// A sweep was.
   void swept(const Source& source, std::int64_t version);
+  /// The version of the settings that are known of a topic, and followed.
+  [[nodiscard]] std::int64_t follows(const Topic& topic) const;
+  /// There are settings of this version: if they are not known, they are read, by and by.
+  void look(const Topic& topic, std::int64_t version);
   /// Nothing further begins.
   void stop() noexcept { stopped_ = true; }
 
@@ -76,6 +84,7 @@ class Partitions {
     bool raising = false;  // `active`, or `ids_active`, or the version
   };
 
+  [[nodiscard]] static bool paused(const Record& record);
   void told(Record& record, Part& part, std::int64_t version);
   void changed(Record& record);
   Task<> grow(Record* record, Raised growing);
@@ -98,6 +107,7 @@ class Partitions {
   const MQConfig& config_;
   runtime::Scope& scope_;
   const AddSource add_source_;
+  const Follow follow_;
   std::deque<Record> records_;  // by topic
   bool stopped_ = false;
   runtime::log::Every failure_gate_{std::chrono::seconds(10)};

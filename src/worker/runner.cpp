@@ -128,7 +128,7 @@ void Runner::take_in(std::vector<std::shared_ptr<Delivery>>& deliveries, std::in
   Record* into = nullptr;
   for (auto& delivery : deliveries) {
     const Source& source = *delivery->source;
-    if (closed_ || threads_.starved(source.topic)) {
+    if (closed_ || threads_.starved(source.topic) || !may_start(*delivery)) {
       Outcomes::release(delivery);
     } else if (!outcomes_.settle_unfit(delivery, now)) {
       const std::size_t level = level_of(*delivery);
@@ -188,6 +188,14 @@ bool Runner::may_run(std::size_t id) const {
   const std::size_t free = free_seats();
   if (config_.max_workers <= 2 || record.running == 0 || free > 1) return free > 0;
   return free > 0 && resting_ == 0;
+}
+
+// A claim takes nothing of a paused topic. So what came by an earlier version of the settings than
+// the one that pauses it goes back, and what comes by a later one, or when the pause is over, may
+// start. By settings that cannot be read nothing is paused.
+bool Runner::may_start(const Delivery& delivery) const {
+  const std::int64_t paused_by = records_[delivery.source->topic.id].paused_by;
+  return delivery.settings >= paused_by || delivery.settings < 0;
 }
 
 std::size_t Runner::free_seats() const noexcept {
@@ -336,7 +344,8 @@ Task<> Runner::run_one(std::shared_ptr<Seat> seat, const std::shared_ptr<Deliver
     now = loop_.now();
   }
   if (run->over) co_return;  // given up while it waited, and released
-  bool called = fit && delivery->state != Delivery::State::gone && !closed_ && prepare(seat, now);
+  fit = fit && delivery->state != Delivery::State::gone && !closed_ && may_start(*delivery);
+  bool called = fit && prepare(seat, now);
   std::exception_ptr error;
   if (called && source.topic.handler.blocking) {
     const BlockingRuns::End end = co_await threads_.call(run);
@@ -491,6 +500,28 @@ void Runner::give_up(const std::shared_ptr<Seat>& seat, Outcome outcome) {
   ended(seat);
   if (!finishing_) add_seat();
   if (seats_ == 0) seats_left_.set();
+}
+
+void Runner::pause(const Topic& topic, std::int64_t version) {
+  if (MX_RMQ_PLANTED("keeps_what_it_prefetched_when_paused")) return;
+  records_[topic.id].paused_by = version;
+  if (version != 0) give_back(&topic, {});
+}
+
+bool Runner::interrupt(const Source& source, std::string_view id) {
+  std::shared_ptr<Delivery> found;
+  for (const auto& seat : runs_) {
+    const auto& delivery = seat->run->delivery;
+    const bool meant = delivery->source == &source && delivery->view && delivery->view->id == id;
+    if (meant && seat->run->has_begun() && delivery->state == Delivery::State::running) {
+      found = delivery;
+    }
+  }
+  if (!found) return false;
+  log::info("the run of a message is interrupted, as somebody has asked for it", "topic",
+            source.topic.name, "id", id);
+  found->stop.request_stop();  // last: its callbacks may resume the handler, which then ends
+  return true;
 }
 
 void Runner::lost(const std::shared_ptr<Delivery>& delivery) {

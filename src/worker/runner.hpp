@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mx_rmq/config.hpp"
@@ -68,6 +69,11 @@ class Runner {
   void release_unstarted() { give_back(nullptr, {}); }
   /// Gives back what of a topic waits behind the first `kept`, uncounted.
   void give_back_behind(const Topic& topic, std::size_t kept);
+  /// A topic was paused by this version of its settings: nothing of it starts that was claimed by
+  /// an earlier one; what has not started goes back. 0: it is not paused.
+  void pause(const Topic& topic, std::int64_t version);
+  /// Fires the stop token of a message of this source that runs. False: none with that id does.
+  bool interrupt(const Source& source, std::string_view id);
   /// A message was lost: if its run waits for a blocking thread, it is not begun. One that runs
   /// keeps its coroutine until it ends or its deadline comes; its stop token fires.
   void lost(const std::shared_ptr<Delivery>& delivery);
@@ -110,6 +116,7 @@ class Runner {
     const Topic& topic;
     std::size_t running = 0;
     std::size_t most_at_work = 0;  // what is more stands by
+    std::int64_t paused_by = 0;    // the version of its settings; see pause()
     Pace pace;
   };
 
@@ -118,6 +125,7 @@ class Runner {
   std::shared_ptr<Delivery> next();
   bool turn_is_over();
   bool may_run(std::size_t id) const;
+  [[nodiscard]] bool may_start(const Delivery& delivery) const;
   [[nodiscard]] std::size_t at_work() const noexcept { return runs_.size() - standing_by_; }
   [[nodiscard]] std::size_t most_at_work() const noexcept;
   [[nodiscard]] static std::size_t standing_by(const Record& record) noexcept;

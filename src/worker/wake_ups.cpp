@@ -7,6 +7,7 @@
 #include "runtime/log.hpp"
 #include "runtime/planted.hpp"
 #include "worker/claimer.hpp"
+#include "worker/questions.hpp"
 
 namespace mx_rmq::worker {
 
@@ -14,8 +15,9 @@ namespace log = runtime::log;
 using redis::CallEnd;
 using runtime::TimePoint;
 
-WakeUps::WakeUps(redis::Client& client, Claimer& claimer, runtime::Scope& scope)
-    : client_(client), claimer_(claimer), scope_(scope) {}
+WakeUps::WakeUps(redis::Client& client, Claimer& claimer, Questions& questions,
+                 runtime::Scope& scope)
+    : client_(client), claimer_(claimer), questions_(questions), scope_(scope) {}
 
 WakeUps::~WakeUps() = default;
 
@@ -31,9 +33,12 @@ void WakeUps::add(Source& source) {
       client_.subscribe(keys.tag(), keys.channel(source.consumer.alias()), std::move(events));
 }
 
-// What is no wake-up is for a later version.
 void WakeUps::heard(Record& record, std::string_view payload) {
-  if (const auto hops = broker::read_wake_up(payload)) claimer_.woken(record.source, *hops);
+  if (const auto hops = broker::read_wake_up(payload)) {
+    claimer_.woken(record.source, *hops);
+  } else {
+    questions_.heard(record.source, payload);
+  }
 }
 
 void WakeUps::pass(const Source& source, int hops) {

@@ -14,14 +14,15 @@
 namespace mx_rmq::worker {
 
 class Claimer;
+class Questions;
 
-/// Listens for each source to the channel over which its consumer is woken, passes on wake-ups that
-/// cannot be used here, and has the consumers unlisted when nothing is claimed any more. Loop
-/// thread only.
+/// Listens for each source to the channel over which its consumer is woken and asked, passes on
+/// wake-ups that cannot be used here, and has the consumers unlisted when nothing is claimed any
+/// more. Loop thread only.
 class WakeUps {
  public:
-  /// `claimer` is told of what is heard.
-  WakeUps(redis::Client& client, Claimer& claimer, runtime::Scope& scope);
+  /// `claimer` is told of wake-ups, `questions` of what else is heard.
+  WakeUps(redis::Client& client, Claimer& claimer, Questions& questions, runtime::Scope& scope);
   ~WakeUps();
   WakeUps(const WakeUps&) = delete;
   WakeUps& operator=(const WakeUps&) = delete;
@@ -52,6 +53,7 @@ class WakeUps {
 
   redis::Client& client_;
   Claimer& claimer_;
+  Questions& questions_;
   runtime::Scope& scope_;
   std::deque<Record> records_;  // by source
 };

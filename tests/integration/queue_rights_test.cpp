@@ -84,6 +84,9 @@ class Tour {
     attempt([&] { static_cast<void>(sync_wait(queue.dead_letters().purge("idle"))); });
     attempt([&] { sync_wait(queue.configure("set", TopicSettings{}.partitions(2))); });
     attempt([&] { static_cast<void>(sync_wait(queue.settings("set"))); });
+    attempt([&] { static_cast<void>(sync_wait(queue.admin().pause("set"))); });
+    attempt([&] { sync_wait(queue.admin().resume("set")); });
+    attempt([&] { static_cast<void>(sync_wait(queue.interrupt(topic(), "no such id"))); });
     attempt([&] { static_cast<void>(sync_wait(queue.forget("idle"))); });
     attempt([&] { static_cast<void>(sync_wait(queue.metrics().collect({topic()}))); });
     const auto began = WaitClock::now();

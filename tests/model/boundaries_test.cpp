@@ -209,6 +209,11 @@ TEST_F(ScriptBoundaries, SettingsOfWhichSomethingIsNoNumberAreRefusedByName) {
     }
     store(name, "1");
   }
+  for (const char* wrong : {"", "x", "-1", "1.5", "9999999999999999"}) {
+    store("paused_until", wrong);
+    EXPECT_EQ(unreadable(), "paused_until") << wrong;
+  }
+  store("paused_until", "0");
   EXPECT_EQ(run(at(12, "settings", "", {}))[1].str(), "ok");
   for (int i = 0; i < 61; ++i)
     server_.client().command({"HSET", key("t", "settings"), "f" + std::to_string(i), ""});
@@ -232,6 +237,65 @@ TEST_F(ScriptBoundaries, ABatchIsStoredOnlyUnderTheVersionThatItNames) {
   EXPECT_EQ(batch(4, version)[1].str(), "ok") << "the number was not used up";
   EXPECT_EQ(batch(4, "0")[1].str(), "again") << "it was applied, whatever is set by now";
   EXPECT_EQ(batch(5, "-1")[1].str(), "ok");
+}
+
+// Up to the millisecond before its end: nothing is taken, promoted or told of, and who claims is
+// listed, and keeps the alarm.
+TEST_F(ScriptBoundaries, OfAPausedTopicNothingIsTakenBeforeThePauseEnds) {
+  const auto pause = [&](std::int64_t ms, std::int64_t until) {
+    run(at(ms, "configure", "", {"-1", "0", "paused_until", std::to_string(until)}));
+  };
+  const auto claimed = [&](std::int64_t ms, int number) {
+    return run(claim(ms, "c.0", number, 10, true, 1000, "1000", "1", "1"));
+  };
+  EnvelopeText suspect = message(3, 'h');
+  suspect.recoveries = 2;
+  run(produce_plain(0, 1, "normal", {message(1).text()}));
+  run(at(0, "produce", "p",
+         {"2", "60000", "0", "1", "0", "0", std::to_string(start_ms), suspect.id, "0",
+          suspect.text()}));
+  run(claim(1, "d.0", 1, 0, true));
+  run(at(1, "produce", "p",
+         {"3", "60000", "0", "1", "0", "0", std::to_string(start_ms + 5), message(2).id, "0",
+          message(2).text()}));
+  run(at(2, "listen", "c", {}));
+  pause(3, start_ms + 100);
+  const Value held = claimed(99, 1);
+  EXPECT_EQ(held[2].num(), start_ms + 100) << "the alarm is the end of the pause";
+  for (const std::size_t flag : {4, 5}) EXPECT_EQ(held[flag].num(), 0) << flag;
+  EXPECT_EQ(held[6].num(), 1) << "it is listed";
+  EXPECT_EQ(held[7].num(), start_ms + 3);
+  EXPECT_EQ(held.elements.size(), 8U);
+  EXPECT_EQ(run(at(99, "suspect", "c.0", {"c.0", "1000", "2", "1"})).elements.size(), 4U);
+  const Value swept = run(at(99, "sweep", "", {"c.0", "1", "10", "1000", "dead", "1000", "0"}));
+  EXPECT_EQ(swept[5].num() + swept[6].num(), 0) << "no suspect, nothing to claim";
+  pause(99, 999'999'999'999'999);
+  EXPECT_EQ(claimed(1000, 3)[2].num(), -1) << "nobody knows when this one ends";
+  const std::size_t before = heard().size();
+  pause(1001, 0);
+  EXPECT_EQ(heard().size(), before + 1) << "who is listed is woken";
+  pause(1002, start_ms + 1100);
+  EXPECT_EQ(claimed(1099, 4).elements.size(), 8U);
+  EXPECT_EQ(claimed(1100, 5).elements.size(), 10U) << "with the one that was due";
+  EXPECT_EQ(run(at(1100, "suspect", "c.0", {"c.0", "1000", "6", "0"})).elements.size(), 5U);
+}
+
+// Also whose lease has ended, as it may be renewed; not whose messages others take over already.
+TEST_F(ScriptBoundaries, AQuestionGoesToAllWhoMayBeginSomethingUntilTheyHaveAnswered) {
+  for (int i = 1; i <= 3; ++i) {
+    const std::string who = "c" + std::to_string(i);
+    run(produce_plain(i, i, "normal", {message(2 * i).text(), message(2 * i + 1).text()}));
+    run(claim(i, who + ".0", 1, 2, true, 100));
+    run(at(i, "listen", who, {}));
+  }
+  run(at(200, "reap", "c1.0", {"c1.0", "1", "1000", "1000", "0"}));
+  const auto asked = [&] { return run(at(200, "ask", "k", {"q k paused 1", "0", "10"})); };
+  EXPECT_EQ(asked()[1].num(), 2);
+  EXPECT_EQ(heard().size(), 2U);
+  EXPECT_EQ(run(at(201, "answer", "k", {"c2.0", "1", "1000"})).num(), 1);
+  EXPECT_EQ(run(at(201, "answer", "k", {"c2.1", "0", "1000"})).num(), 0) << "the first one counts";
+  EXPECT_EQ(asked()[2].num(), 1);
+  EXPECT_EQ(heard().size(), 3U) << "who has answered is not asked again";
 }
 
 TEST_F(ScriptBoundaries, AChangeOfSettingsWakes32OfThoseThatAreIdle) {

@@ -22,7 +22,9 @@ const std::map<std::string, Names>& fixed_keys() {
       {"claim", join({ready,
                       {"ready:suspect", "delayed", "delayed:data", "processing", "consumers",
                        "idle", "stats", "settings"}})},
-      {"suspect", {"ready:suspect", "processing", "consumers"}},
+      {"suspect", {"ready:suspect", "processing", "consumers", "settings"}},
+      {"ask", {"consumers", "answers"}},
+      {"answer", {"consumers", "answers"}},
       {"retry", {"processing", "consumers", "stats", "delayed", "delayed:data", "idle"}},
       {"dead", {"processing", "consumers", "stats", "dlq", "dlq:data", "ids"}},
       {"release", join({{"processing", "consumers", "stats"}, ready, {"ready:suspect", "idle"}})},
@@ -119,7 +121,7 @@ bool wakes(const std::string& script) {
   static const std::set<std::string> names{
       "produce",       "claim",     "retry",   "release",    "tend",        "reap",   "sweep",
       "pass",          "unlist",    "leave",   "requeue",    "requeue_all", "forget", "configure",
-      "copy_settings", "raise_ids", "promote", "reschedule", "displace"};
+      "copy_settings", "raise_ids", "promote", "reschedule", "displace",    "ask"};
   return names.contains(script);
 }
 
@@ -130,7 +132,7 @@ std::string alias_of(const std::string& consumer) {
 std::vector<std::string> keys_of(const Call& call) {
   Names out = names_of(call);
   for (std::string& each : out) {
-    if (each == "processing") each += ":" + call.who;
+    if (each == "processing" || each == "answers") each += ":" + call.who;
     each = key(call.topic, each);
   }
   return out;

@@ -150,6 +150,8 @@ std::vector<ScriptOp> writing_calls() {
       at(200, "produce", "p", stale, {"high", "low"}, {"settings"}),
       at(200, "configure", "", {"-1", "0", "partitions", "16", "active", "4"}),
       at(200, "configure", "", {"-1", "1"}),
+      at(200, "configure", "", {"-1", "0", "paused_until", std::to_string(start_ms + 300)}),
+      at(200, "answer", "k", {"c.0", "1", "60000000"}),
       at(200, "copy_settings", "",
          {std::to_string(start_ms + 300), "partitions", "8", "active", "8", "ids_active", "8"}),
       at(200, "raise_ids", "", {std::to_string(start_ms + 300), "8", "8"}),
@@ -220,6 +222,7 @@ std::vector<ScriptOp> all_calls() {
                    {"c.0", "100000", "10", "5", "id", "1", "g5", "1.1", "1.2", "1.3"}));
   out.push_back(at(200, "stats", "", {"10"}));
   out.push_back(at(200, "settings", "", {}));
+  out.push_back(at(200, "ask", "k", {"q k paused 1", "0", "100"}));
   out.push_back(at(200, "forget", "", {"100"}));
   out.push_back(at(200, "audit", "", {"1000", "c.0", "d.0"}, {}, {"c.0", "d.0"}));
   return out;

@@ -64,6 +64,7 @@ std::vector<ScriptOp> at_rest(bool idle) {
     out.push_back(at(2, "listen", "y", {}));
     out.push_back(claim(2, "y.0", 1, 0, true, 1000, "100000", "1"));
   }
+  out.push_back(at(2, "answer", "k", {"c.0", "1", "60000000"}));
   out.push_back(claim(2, "c.0", 2, 0, false));
   out.push_back(at(2, "snapshot", "", {"480", "1008"}));
   return out;
@@ -121,6 +122,8 @@ TEST(ScriptIdle, FindingNothingToDoChangesNothing) {
       at(10, "raise_ids", "", {"7", "2", "0"}),
       at(10, "produce", "p", {"3", "1000", "1", "0", "0", "1", message(9).text(), "7"}, {"high"},
          {"settings"}),
+      at(10, "ask", "k", {"q k paused 1", "0", "100"}),
+      at(10, "answer", "k", {"c.0", "0", "60000000"}),
       at(10, "forget", "", {"100"}),
       at(10, "audit", "", {"100", "c.0"}, {}, {"c.0"})};
   ScriptServer server;

@@ -172,6 +172,7 @@ TEST(ScriptKthCall, SettingsAreChangedAsAWholeAndAHalfCopyIsMadeAgain) {
   ScriptServer server;
   const std::vector<ScriptOp> changes{
       at(20, "configure", "", {"-1", "0", "partitions", "16", "active", "4", "ids_active", "3"}),
+      at(20, "configure", "", {"-1", "0", "partitions", "16", "paused_until", "7000"}),
       at(20, "copy_settings", "",
          {std::to_string(start_ms + 20), "partitions", "16", "active", "4", "ids_active", "3"})};
   const ScriptOp look = at(30, "settings", "", {});

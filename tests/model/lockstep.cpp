@@ -70,6 +70,15 @@ void count(Tally* tally, const ScriptOp& op, const Value& value) {
   ++tally->replies[op.call.script + " " + kind];
 }
 
+// Whether the call found a paused topic in which something waits.
+bool held_up(Model& model, const ScriptOp& op) {
+  if (op.call.script != "claim" && op.call.script != "suspect") return false;
+  const TopicModel& t = model.topic(op.call.topic);
+  const auto pause = t.settings.find("paused_until");
+  if (pause == t.settings.end() || std::stoll(pause->second) <= op.now_us / 1000) return false;
+  return !t.ready[op.call.script == "claim" ? 1 : 3].empty();
+}
+
 }  // namespace
 
 std::optional<Divergence> run_lockstep(ScriptServer& server, std::uint64_t seed, std::size_t ops,
@@ -85,6 +94,7 @@ std::optional<Divergence> run_lockstep(ScriptServer& server, std::uint64_t seed,
     const Value got = server.run(op);
     const Value wanted = model.run(op);
     count(tally, op, got);
+    if (tally != nullptr && held_up(model, op)) ++tally->replies[op.call.script + " paused"];
     out.at = i;
     out.what = compare(op, got, wanted);
     if (out.what.empty()) world.reply(wanted);

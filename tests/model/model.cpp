@@ -69,7 +69,9 @@ Value Model::run(const ScriptOp& op) {
                                                    {"settings", &ModelCall::settings},
                                                    {"configure", &ModelCall::configure},
                                                    {"copy_settings", &ModelCall::copy_settings},
-                                                   {"raise_ids", &ModelCall::raise_ids}};
+                                                   {"raise_ids", &ModelCall::raise_ids},
+                                                   {"ask", &ModelCall::ask},
+                                                   {"answer", &ModelCall::answer}};
   return (c.*table.at(name))();
 }
 
@@ -127,6 +129,7 @@ State Model::state() const {
     add_hash(out, name("ids"), t.ids);
     for (const auto& [producer, batch] : t.producers)
       out[name("producer:" + producer)] = {"string", batch};
+    for (const auto& [token, said] : t.answers) out[name("answers:" + token)] = {"string", said};
     add_index(out, name("idle"), t.idle);
     add_hash(out, name("stats"), t.stats);
     add_hash(out, name("settings"), t.settings);

@@ -35,6 +35,7 @@ struct TopicModel {
   Data ids;
   Data producers;
   Data settings;
+  Data answers;                     // token -> what was answered
   Index idle;                       // alias -> idle since, or minus the ms at which it was told
   std::set<std::string> listeners;  // aliases: somebody listens to their channels
   std::map<std::string, std::int64_t> stats;
@@ -106,6 +107,8 @@ struct ModelCall {
   Value configure();
   Value copy_settings();
   Value raise_ids();
+  Value ask();
+  Value answer();
 
   // looking at messages
   Value look_list();
@@ -144,6 +147,8 @@ struct ModelCall {
   bool takeable() const;
   // As claim, sweep and produce tell it: 0 = none, -1 = it cannot be read.
   std::int64_t settings_version() const;
+  // 0: it is not paused, or what is stored cannot be read.
+  std::int64_t paused_until() const;
   // The settings with their defaults; or the name of the field that cannot be read.
   std::pair<TopicModel::Data, std::string> read_settings() const;
   void tell_settings(Value& out) const;

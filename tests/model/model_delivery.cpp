@@ -127,10 +127,11 @@ Value ModelCall::claim() {
   if (!alive(me) && (t.consumers.contains(me) || arg(6) == "0"))
     return array({number(now), text("lost")});
   const std::string lapsed = lapsed_but(me);
+  const bool paused = paused_until() > now;
   // Promotion, in slices that double until the budget is used.
   std::vector<std::string> due;
   for (const auto& [when, member] : in_order(t.delayed)) {
-    if (when > now || static_cast<std::int64_t>(due.size()) == num(4)) break;
+    if (paused || when > now || static_cast<std::int64_t>(due.size()) == num(4)) break;
     due.push_back(member);
   }
   std::int64_t bytes = 0;
@@ -149,7 +150,7 @@ Value ModelCall::claim() {
   // Claiming.
   std::vector<std::string> taken;
   std::int64_t used = 0;
-  for (std::size_t i = 0; i < 3; ++i) {
+  for (std::size_t i = 0; i < 3 && !paused; ++i) {
     auto& list = t.ready[i];
     bool stopped = false;
     while (!list.empty() && static_cast<std::int64_t>(taken.size()) < want) {
@@ -172,8 +173,9 @@ Value ModelCall::claim() {
       t.processing[me][arg(5) + "." + std::to_string(i + 1)] = taken[i];
     }
   }
-  const bool left = !t.ready[0].empty() || !t.ready[1].empty() || !t.ready[2].empty();
-  const std::int64_t next = t.delayed.empty() ? -1 : in_order(t.delayed).front().first;
+  const bool left = !paused && (!t.ready[0].empty() || !t.ready[1].empty() || !t.ready[2].empty());
+  std::int64_t next = t.delayed.empty() ? -1 : in_order(t.delayed).front().first;
+  if (paused) next = paused_until() == 999'999'999'999'999 ? -1 : paused_until();
   const bool list = has(10) && arg(10) == "1";
   const std::string mine_name = alias_of(me);
   bool listed = false;
@@ -198,9 +200,9 @@ Value ModelCall::claim() {
   } else if (next < 0 && mine && kept->second > now) {
     t.stats.erase("alarm");
   }
-  Value out =
-      array({number(now), text("ok"), number(alarm), text(lapsed),
-             number(t.ready[3].empty() ? 0 : 1), number(left ? 1 : 0), number(listed ? 1 : 0)});
+  Value out = array({number(now), text("ok"), number(alarm), text(lapsed),
+                     number(t.ready[3].empty() || paused ? 0 : 1), number(left ? 1 : 0),
+                     number(listed ? 1 : 0)});
   if (t.settings.contains("version")) out.elements.push_back(number(settings_version()));
   for (const std::string& each : taken) out.elements.push_back(text(each));
   return out;
@@ -210,10 +212,12 @@ Value ModelCall::suspect() {
   const std::string& me = arg(1);
   if (!alive(me) && (t.consumers.contains(me) || arg(4) == "0"))
     return array({number(now), text("lost")});
+  Value out = array({number(now), text("ok"), number(0)});
+  if (t.settings.contains("version")) out.elements.push_back(number(settings_version()));
+  if (paused_until() > now) return out;
   auto& list = t.ready[3];
   for (int looked = 0; looked < 1000 && !list.empty() && list.front().empty(); ++looked)
     list.pop_front();
-  Value out = array({number(now), text("ok"), number(0)});
   if (!list.empty() && !list.front().empty()) {
     t.consumers[me] = after(num(2));
     t.processing[me][arg(3) + ".1"] = list.front();

@@ -59,7 +59,7 @@ Value ModelCall::sweep() {
       const std::string e = list.front();
       const auto head = EnvelopeText::parse(e);
       if (head && head->expire > now) {
-        if (i == 3) suspects = true;
+        if (i == 3 && paused_until() <= now) suspects = true;
         break;
       }
       if (taken >= num(3) || (taken > 0 && bytes > num(4))) {
@@ -86,7 +86,7 @@ Value ModelCall::sweep() {
   if (buried + lost > 0) t.stats["expired"] += buried + lost;
   if (lost > 0) t.stats["discarded"] += lost;
   const std::vector<std::string> dropped = cap(num(7), buried + unreadable);
-  const bool waits = takeable();
+  const bool waits = takeable() && paused_until() <= now;
   const bool known = t.idle.contains(alias_of(arg(1)));
   const auto listed = in_order(t.idle);
   if (waits && !quiet()) wake(1, 0, alias_of(arg(1)));

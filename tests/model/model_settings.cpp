@@ -24,6 +24,12 @@ std::int64_t ModelCall::settings_version() const {
   return is_whole(found->second) ? std::stoll(found->second) : -1;
 }
 
+std::int64_t ModelCall::paused_until() const {
+  const auto found = t.settings.find("paused_until");
+  if (found == t.settings.end() || !is_whole(found->second)) return 0;
+  return std::stoll(found->second);
+}
+
 std::pair<TopicModel::Data, std::string> ModelCall::read_settings() const {
   TopicModel::Data out = t.settings;
   out.try_emplace("version", "0");
@@ -36,6 +42,8 @@ std::pair<TopicModel::Data, std::string> ModelCall::read_settings() const {
     if (value < 1 || value > most) return {{}, name};
     most = value;
   }
+  const auto pause = out.find("paused_until");
+  if (pause != out.end() && !is_whole(pause->second)) return {{}, "paused_until"};
   return {out, ""};
 }
 
@@ -83,7 +91,13 @@ Value ModelCall::configure() {
     }
     most = value;
   }
+  // Not to be paused is what a topic is of which nothing is said.
+  const std::string pause = wanted.contains("paused_until") ? wanted.at("paused_until") : "0";
+  const bool other_pause = std::stoll(pause) != paused_until();
+  if (!other_pause && !all.contains("paused_until")) wanted.erase("paused_until");
+  if (!other_pause && all.contains("paused_until")) wanted["paused_until"] = all.at("paused_until");
   if (wanted != all || arg(2) == "1") {
+    if (other_pause) t.settings["paused_until"] = pause;
     for (const std::string& name : always_told) {
       if (wanted.at(name) != all.at(name)) t.settings[name] = wanted.at(name);
     }
@@ -92,6 +106,36 @@ Value ModelCall::configure() {
   }
   tell_settings(out);
   return out;
+}
+
+// Who is not being reaped is asked, if it has not answered.
+Value ModelCall::ask() {
+  std::int64_t skip = num(2);
+  std::int64_t looked = 0, yes = 0, no = 0, deaf = 0;
+  const std::string said = t.answers.contains(call.who) ? t.answers.at(call.who) : "";
+  for (const auto& [deadline, consumer] : in_order(t.consumers)) {
+    if (deadline <= 0 || skip-- > 0 || looked == num(3)) continue;
+    ++looked;
+    const std::string who = alias_of(consumer);
+    if (said.find(" " + who + "=1") != std::string::npos) {
+      ++yes;
+    } else if (said.find(" " + who + "=0") != std::string::npos) {
+      ++no;
+    } else if (t.listeners.contains(who)) {
+      t.heard.push_back(who + " " + arg(1));
+    } else {
+      ++deaf;
+    }
+  }
+  return array({number(now), number(looked), number(yes), number(no), number(deaf), number(0)});
+}
+
+Value ModelCall::answer() {
+  std::string& said = t.answers[call.who];
+  const std::string who = " " + alias_of(arg(1)) + "=";
+  if (said.find(who) != std::string::npos) return number(0);
+  said += who + arg(2);
+  return number(1);
 }
 
 Value ModelCall::copy_settings() {

@@ -33,13 +33,13 @@ TEST(ScriptModel, RepliesAndStatesAreThoseOfThePlainModel) {
   // A run that has not seen these shows nothing.
   for (const auto& [name, source] : script_sources()) EXPECT_GT(tally.scripts[name], 200U) << name;
   for (const char* kind :
-       {"produce again",  "claim lost",         "tend lost",       "ack lost",
-        "retry lost",     "dead lost",          "release lost",    "suspect lost",
-        "reap gone",      "reap alive",         "reap ok",         "cancel n",
-        "requeue ok",     "requeue unreadable", "forget gone",     "forget used",
-        "forget lapsed",  "audit changed",      "audit large",     "produce stale",
-        "settings wrong", "configure ok",       "configure other", "configure refused",
-        "configure wrong"}) {
+       {"produce again",   "claim lost",         "tend lost",      "ack lost",
+        "retry lost",      "dead lost",          "release lost",   "suspect lost",
+        "reap gone",       "reap alive",         "reap ok",        "cancel n",
+        "requeue ok",      "requeue unreadable", "forget gone",    "forget used",
+        "forget lapsed",   "audit changed",      "audit large",    "produce stale",
+        "settings wrong",  "claim paused",       "suspect paused", "configure ok",
+        "configure other", "configure refused",  "configure wrong"}) {
     EXPECT_GT(tally.replies[kind], 20U) << kind;
   }
   for (const char* event :

@@ -66,6 +66,9 @@ void World::step_to_an_edge() {
   for (const auto& [consumer, deadline] : t.consumers) add(deadline, "reap");
   for (const auto& [member, due] : t.delayed) add(due, "claim");
   for (const auto& [id, until] : t.ids) add(std::stoll(until), "produce");
+  if (const auto pause = t.settings.find("paused_until"); pause != t.settings.end()) {
+    add(std::stoll(pause->second), "claim");
+  }
   for (const auto& [who, since] : t.idle) {
     if (since < 0) add(20 - since, "produce");
   }
@@ -190,7 +193,7 @@ void World::told_claim(const Call& call, const Value& value) {
     c.reclaim_alarm = false;
   }
   const std::string& number = call.argv[claim ? 4 : 2];
-  std::size_t first = claim ? 7 : 3;
+  std::size_t first = claim ? 7 : 3;  // of the envelopes, unless the version is there
   if (first < value.elements.size() && value[first].kind == Value::Kind::integer) ++first;
   for (std::size_t i = first, k = 1; i < value.elements.size(); ++i, ++k) {
     c.held[number + "." + std::to_string(k)] = value[i].str();

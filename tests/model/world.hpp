@@ -81,7 +81,9 @@ class World {
   Call only_suspects();  // towards a topic that has no other messages, and then forget
   Call settings();
   Call raise_ids();
+  Call question();
   std::string some_version();
+  std::string some_pause();
   Call cancel_waiting();  // one of those that wait, if there is one
   std::vector<std::string> tags_to_settle();
   std::string waiting_id();

@@ -303,6 +303,7 @@ Call World::settings() {
     for (const std::string& name : names) {
       if (chance(45)) call.argv.insert(call.argv.end(), {name, value(name)});
     }
+    if (chance(50)) call.argv.insert(call.argv.end(), {"paused_until", some_pause()});
     return call;
   }
   // A copy of later settings, now and then of some that nobody can read.
@@ -312,10 +313,35 @@ Call World::settings() {
   for (const char* name : {"partitions", "active", "ids_active"})
     call.argv.insert(call.argv.end(), {name, std::to_string(1 + below(3))});
   if (chance(30)) call.argv.insert(call.argv.end(), {"of a later time", "x"});
+  if (chance(30)) call.argv.insert(call.argv.end(), {"paused_until", some_pause()});
   if (chance(10)) call.argv.insert(call.argv.end(), {"ids_until", std::to_string(below(9))});
   static const std::vector<std::string> unreadable{"many", "1025", "9999999999999999"};
   if (chance(20)) call.argv[2] = unreadable[below(3)];
   return call;
+}
+
+std::string World::some_pause() {
+  const std::uint64_t luck = below(10);
+  if (luck < 5) return "0";
+  if (luck < 7) return "999999999999999";
+  return std::to_string(now_ms() + static_cast<std::int64_t>(below(chance(70) ? 30 : 400)));
+}
+
+// To all consumers, or the answer of one.
+Call World::question() {
+  const std::string token = "k" + std::to_string(below(4));
+  if (chance(40)) {
+    return {"ask",
+            topic().name,
+            token,
+            {"q " + token + " paused 7", std::to_string(chance(80) ? 0 : below(3)),
+             std::to_string(chance(70) ? 100 : 1 + below(2))},
+            {},
+            {}};
+  }
+  return {"answer", topic().name,
+          token,    {consumer().name(), chance(50) ? "1" : "0", "60000000"},
+          {},       {}};
 }
 
 Call World::raise_ids() {
@@ -438,6 +464,7 @@ Call World::change_messages() {
 Call World::look() {
   Call call{"audit", topic().name, "", {chance(90) ? "100000" : "5"}, {}, {}};
   const std::uint64_t luck = below(6);
+  if (chance(15)) return question();
   if (luck == 0 && chance(50))
     return {"snapshot", topic().name, "", {std::to_string(1 + below(3)), "2"}, {}, {}};
   if (luck == 0) return {"stats", topic().name, "", {std::to_string(below(4))}, {}, {}};

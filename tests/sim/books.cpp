@@ -103,11 +103,28 @@ Record* Books::started(const Start& start) {
   if (start.strict && record.plain() && start.attempt != 1 + record.retries) {
     violate("ATTEMPT", "told attempt " + std::to_string(start.attempt) + ": " + shown(record));
   }
+  const auto pause = pauses_.find(record.topic);
+  if (pause != pauses_.end() && scheduler_.now() < pause->second.surely_until) {
+    violate("PAUSED", "started though its topic is paused: " + shown(record));
+  }
   if (start.strict && record.expires_ms != 0 && start.server_ms > record.expires_ms + 100) {
     violate("EXPIRED", "started " + std::to_string(start.server_ms - record.expires_ms) +
                            " ms after it expired: " + shown(record));
   }
   return &record;
+}
+
+void Books::resumed(const std::string& topic) {
+  saw("resumed");
+  pauses_[topic] = Pause();
+  for (auto& [number, record] : records_) {
+    if (record.topic == topic) record.ready_at = std::max(record.ready_at, scheduler_.now());
+  }
+}
+
+bool Books::may_be_paused(const std::string& topic) const {
+  const auto found = pauses_.find(topic);
+  return found != pauses_.end() && found->second.maybe;
 }
 
 void Books::ended(Record& record, bool ok) {

@@ -105,6 +105,25 @@ class Books {
   Record* started(const Start& start);
   void ended(Record& record, bool ok);
 
+  // --- pausing a topic ---
+  // Somebody begins to pause it: it may be so from now on, or not.
+  void pause_begins(const std::string& topic) {
+    pauses_[topic].maybe = true;
+    pauses_[topic].resuming = false;
+  }
+  // Everybody has said that nothing of it begins any more, until somebody resumes it, or that time.
+  void paused(const std::string& topic, TimePoint until) {
+    if (!pauses_[topic].resuming) pauses_[topic].surely_until = until;
+  }
+  // Somebody begins to resume it.
+  void resume_begins(const std::string& topic) {
+    pauses_[topic].resuming = true;
+    pauses_[topic].surely_until = TimePoint::min();
+  }
+  // What waits may begin from now on.
+  void resumed(const std::string& topic);
+  bool may_be_paused(const std::string& topic) const;
+
   // --- what the server did ---
   void enqueued(Record& record, TimePoint ready_at, std::int64_t now_ms, std::int64_t expires_ms);
   void given(Record& record, const std::string& consumer);
@@ -139,7 +158,14 @@ class Books {
  private:
   void leave(Record& record, const std::string& consumer, const char* how);
 
+  struct Pause {
+    bool maybe = false;
+    bool resuming = false;  // since it was paused
+    TimePoint surely_until = TimePoint::min();
+  };
+
   const Scheduler& scheduler_;
+  std::map<std::string, Pause> pauses_;  // by topic
   std::map<std::uint64_t, Record> records_;
   std::unordered_map<std::string, std::uint64_t> numbers_;
   std::optional<Violation> violation_;

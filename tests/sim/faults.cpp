@@ -195,6 +195,11 @@ void Simulation::heal() {
     somebody = somebody || node->consumes();
   }
   if (!somebody || !plan_.calm) add_node(true);
+  // Whoever has paused a topic may have died since.
+  for (const std::string& topic : plan_.topics) {
+    Node* const node = producer();
+    if (node != nullptr && !plan_.calm && books_.may_be_paused(topic)) node->resume_topic(topic);
+  }
   if (plan_.partitions == 1 || plan_.calm) return;  // nothing was to be refused there anyway
   later(longest_disorder - longest_silence, [this] { produce_everywhere(); });
   later(longest_disorder, [this] {

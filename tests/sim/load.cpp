@@ -143,6 +143,20 @@ void Simulation::configure(const std::string& topic, int partitions) {
   if (Node* const node = producer()) node->configure(topic, partitions);
 }
 
+void Simulation::plan_pauses() {
+  for (int i = 0; i < plan_.pauses; ++i) {
+    const std::string topic = random_.one_of(plan_.topics);
+    const Duration when = random_.span(0ms, plan_.chaos * 3 / 4);
+    const auto span = std::chrono::milliseconds(random_.between(300, 3000));
+    const bool timed = random_.chance(40);
+    later(when, [this, topic, span, timed] {
+      Node* const node = producer();
+      if (node == nullptr || books_.may_be_paused(topic)) return;
+      node->pause_topic(topic, span, timed);
+    });
+  }
+}
+
 void Simulation::cancel(std::uint64_t number) {
   if (Node* const node = producer()) node->cancel(books_.records().at(number));
 }

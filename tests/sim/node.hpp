@@ -55,6 +55,10 @@ class Node {
   void cancel(Record& record);
   // Until it is done.
   void configure(const std::string& topic, int partitions);
+  // For so long: then it is resumed, or the pause ends by itself.
+  void pause_topic(const std::string& topic, std::chrono::milliseconds span, bool timed);
+  // Until it is done.
+  void resume_topic(const std::string& topic);
   // In good order; then it consumes again after `pause`, if any.
   void stop(std::optional<Duration> pause);
 
@@ -103,6 +107,9 @@ class Node {
                           std::vector<broker::OutgoingEnvelope> envelopes);
   static Task<> run_cancel(Node* self, Record* record);
   static Task<> run_configure(Node* self, std::string topic, int partitions);
+  static Task<> run_pause(Node* self, std::string topic, std::chrono::milliseconds span,
+                          bool timed);
+  static Task<> run_resume(Node* self, std::string topic);
   static Task<> handle(Node* self, Context* context);
 
   Simulation& world_;

@@ -4,6 +4,7 @@
 
 #include "mx_rmq/errors.hpp"
 #include "node.hpp"
+#include "queue/pause_calls.hpp"
 #include "queue/produce_calls.hpp"
 #include "queue/topic_calls.hpp"
 #include "simulation.hpp"
@@ -214,6 +215,63 @@ Task<> Node::run_configure(Node* self, std::string topic, int partitions) {
     co_await sleep_for(200ms);
   }
   if (self->alive_) self->world_.books().saw("configured");
+}
+
+// --- pausing ---
+
+void Node::pause_topic(const std::string& topic, std::chrono::milliseconds span, bool timed) {
+  world_.books().pause_begins(topic);
+  world_.tell("node " + std::to_string(index_) + " pauses " + topic);
+  spawn(run_pause(this, topic, span, timed));
+}
+
+Task<> Node::run_pause(Node* self, std::string topic, std::chrono::milliseconds span, bool timed) {
+  Books& books = self->world_.books();
+  // By the server's clock, as it is known here, within its millisecond and half a round trip.
+  const TimePoint until =
+      timed ? self->world_.scheduler().now() + Duration(span) - 200ms : TimePoint::max();
+  std::optional<std::chrono::milliseconds> duration;
+  if (timed) duration = span;
+  bool known = false;
+  try {
+    const Paused paused = co_await queue::pause(self->core_, topic, duration);
+    known = true;
+    if (self->alive_ && paused.unanswered == 0) {
+      books.saw("topic paused");
+      books.paused(topic, until);
+      self->world_.tell("topic " + topic + " is paused");
+    }
+    co_await sleep_for(Duration(span));
+  } catch (const Error&) {
+    known = false;
+  }
+  if (!self->alive_) co_return;  // it stays paused, and somebody else resumes it
+  books.resume_begins(topic);
+  if (timed && known) {
+    co_await sleep_for(400ms);
+    if (self->alive_) books.resumed(topic);
+    co_return;
+  }
+  co_await run_resume(self, topic);
+}
+
+void Node::resume_topic(const std::string& topic) {
+  world_.books().resume_begins(topic);
+  spawn(run_resume(this, topic));
+}
+
+Task<> Node::run_resume(Node* self, std::string topic) {
+  while (self->alive_ && !self->finishing_) {
+    bool done = true;
+    try {
+      co_await queue::resume(self->core_, topic);
+    } catch (const Error&) {
+      done = false;
+    }
+    if (done) break;
+    co_await sleep_for(200ms);
+  }
+  if (self->alive_) self->world_.books().resumed(topic);
 }
 
 void Node::cancel(Record& record) { spawn(run_cancel(this, &record)); }

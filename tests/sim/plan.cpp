@@ -130,6 +130,10 @@ Plan Plan::draw(std::uint64_t seed) {
     if (!plan.quick) plan.slow = std::max(plan.slow, 15);
     if (!plan.calm) config.expired_check_interval = ms(random, 300, 800);
   }
+  // A failover may undo a pause, and a clock that is set ends it.
+  if (random.chance(40) && !plan.faults.failovers && !plan.faults.clock_steps) {
+    plan.pauses = static_cast<int>(random.between(1, 4));
+  }
   return plan;
 }
 
@@ -161,9 +165,9 @@ std::string Plan::text() const {
          (killers > 0 ? " killers" : "") + number("stops", static_cast<int>(stops)) +
          number("workers", workers) + number("producers", producers) +
          number("messages", messages) + number("topics", topics.size()) +
-         number("partitions", partitions) + number("lease", config.lease.count()) +
-         number("max_workers", config.max_workers) + number("queue", config.task_queue_size) +
-         number("pool", config.connection_pool_size);
+         number("partitions", partitions) + number("pauses", pauses) +
+         number("lease", config.lease.count()) + number("max_workers", config.max_workers) +
+         number("queue", config.task_queue_size) + number("pool", config.connection_pool_size);
 }
 
 }  // namespace mx_rmq::sim

@@ -61,6 +61,7 @@ struct Plan {
   int partitions = 1;  // of each topic, from some moment on
   int keyed = 0;       // of 100 messages
   bool grows = false;  // first two partitions, then all, while it is used
+  int pauses = 0;      // how often some topic is paused
   MQConfig config;
   Duration latency_min{};
   Duration latency_max{};

@@ -114,6 +114,7 @@ void Simulation::populate() {
   for (int i = 0; i < plan_.producers; ++i) add_node(false);
   plan_messages();
   plan_partitions();
+  plan_pauses();
   if (plan_.faults.any()) next_fault();
   if (plan_.stops) next_stop();
 }
@@ -147,7 +148,8 @@ void Simulation::look_for_idlers() {
   for (const auto& [number, record] : books_.records()) {
     if (!record.holder.empty()) {
       busy.insert(server_->watcher().owner(record.holder));
-    } else if (record.live && now - record.ready_at > longest_idle) {
+    } else if (record.live && !books_.may_be_paused(record.topic) &&
+               now - record.ready_at > longest_idle) {
       waiting = &record;
     }
   }

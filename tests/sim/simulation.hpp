@@ -98,6 +98,7 @@ class Simulation {
   void audit();
   void plan_partitions();
   void configure(const std::string& topic, int partitions);
+  void plan_pauses();
   void run_until(TimePoint limit);
   Node& add_node(bool works);
   std::vector<Node*> alive() const;

@@ -269,6 +269,21 @@ TEST_F(Mxrmq, ShowsAndChangesWhatIsSetForATopic) {
   EXPECT_EQ(call({"topic", "orders", "set", "partitions=many", "--yes"}).code, 2);
 }
 
+TEST_F(Mxrmq, PausesResumesAndInterrupts) {
+  call({"produce", "orders", "1"});
+  EXPECT_EQ(call({"pause", "orders"}).code, 4) << "nobody said yes";
+  EXPECT_EQ(call({"pause", "orders", "--dry-run"}).code, 0);
+  EXPECT_EQ(rows({"topic", "orders"})["paused"], false);
+  const Called done = call({"pause", "orders", "--for", "30m", "--yes"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(rows({"topics"})[0]["paused"], true);
+  EXPECT_TRUE(rows({"topic", "orders"}).contains("paused_until"));
+  EXPECT_EQ(call({"interrupt", "orders", "nobody", "--yes"}).code, 1);
+  EXPECT_EQ(call({"resume", "orders"}).code, 0);
+  EXPECT_EQ(rows({"topic", "orders"})["paused"], false);
+  EXPECT_EQ(call({"pause", "orders", "--for", "soon", "--yes"}).code, 2);
+}
+
 TEST_F(Mxrmq, TellsMonitorsHowItIs) {
   make_dead({"a", "b"});
   EXPECT_EQ(call({"check"}).code, 0);

@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
   add_look(app, session, command);
   add_change(app, session, command);
   add_dead(app, session, command);
+  add_steer(app, session, command);
   add_history(app, session, command);
   add_exporter(app, session, command);
   add_check(app, session, command);

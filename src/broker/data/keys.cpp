@@ -38,6 +38,10 @@ std::string TopicKeys::processing(std::string_view consumer) const {
   return join(base_, "processing:", consumer);
 }
 
+std::string TopicKeys::answers(std::string_view token) const {
+  return join(base_, "answers:", token);
+}
+
 std::string TopicKeys::channel(std::string_view alias) const { return join(base_, "to:", alias); }
 
 std::string TopicKeys::producer(std::string_view id) const { return join(base_, "producer:", id); }

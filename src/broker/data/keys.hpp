@@ -41,6 +41,8 @@ class TopicKeys {
   }
   [[nodiscard]] std::string processing(std::string_view consumer) const;
   [[nodiscard]] std::string producer(std::string_view id) const;
+  /// Of the answers to a question (lua/ask.lua).
+  [[nodiscard]] std::string answers(std::string_view token) const;
   /// Where the consumer with this name, its incarnation left out, is told of work. No key.
   [[nodiscard]] std::string channel(std::string_view alias) const;
 

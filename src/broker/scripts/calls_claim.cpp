@@ -31,7 +31,8 @@ Claim::Reply Claim::decode(redis::Reply&& reply) {
 
 redis::Command Suspect::encode(const TopicKeys& keys, const Args& args) {
   ScriptCommand out(script);
-  out.keys(keys.ready(List::suspect), keys.processing(args.consumer), keys.consumers);
+  out.keys(keys.ready(List::suspect), keys.processing(args.consumer), keys.consumers,
+           keys.settings);
   out.args(args.consumer, args.lease, args.number, args.fresh);
   return out.build();
 }
@@ -43,6 +44,7 @@ Suspect::Reply Suspect::decode(redis::Reply&& reply) {
   out.lost = fields.lost();
   if (out.lost) return out;
   out.more = fields.flag();
+  if (fields.number_follows()) out.settings = fields.number();
   if (fields.left() > 0) out.envelopes.push_back(fields.text());
   fields.end();
   return out;

@@ -63,7 +63,9 @@ struct Suspect {
   struct Reply {
     bool lost = false;
     std::int64_t now = 0;
-    bool more = false;                   ///< there are further suspects
+    bool more = false;  ///< there are further suspects
+    /// The version of what is set for the topic; 0 = nothing is, below 0 = it cannot be read.
+    std::int64_t settings = 0;
     std::vector<std::string> envelopes;  ///< none or one, with the tag {number, 1}
   };
 

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view partitions_field = "partitions";
 constexpr std::string_view active_field = "active";
 constexpr std::string_view ids_active_field = "ids_active";
+constexpr std::string_view paused_until_field = "paused_until";
 // What a partition knows of itself, and is no setting.
 constexpr std::string_view own_field = "ids_until";
 
@@ -32,6 +33,8 @@ StoredSettings rest_of_settings(Fields& fields) {
       const std::int64_t value = fields.number();
       if (value < 1 || value > api::max_partitions) fields.fail("1 to 1024");
       *known = static_cast<int>(value);
+    } else if (name == paused_until_field) {
+      out.paused_until = fields.count();
     } else {
       std::string value = fields.text();
       if (name != own_field) out.others.emplace_back(std::move(name), std::move(value));
@@ -72,6 +75,7 @@ redis::Command Configure::encode(const TopicKeys& keys, const Args& args,
   if (args.partitions) out.args(partitions_field, *args.partitions);
   if (args.active) out.args(active_field, *args.active);
   if (args.ids_active) out.args(ids_active_field, *args.ids_active);
+  if (args.paused_until) out.args(paused_until_field, *args.paused_until);
   out.args(channels);
   return out.build();
 }
@@ -93,10 +97,11 @@ Configure::Reply Configure::decode(redis::Reply&& reply) {
 redis::Command CopySettings::encode(const TopicKeys& keys, const Args& args,
                                     redis::ChannelKind channels) {
   const StoredSettings& settings = args.settings;
-  ScriptCommand out(script, 10 + 2 * settings.others.size());
+  ScriptCommand out(script, 12 + 2 * settings.others.size());
   out.keys(keys.settings, keys.idle);
   out.args(settings.version, partitions_field, settings.partitions, active_field, settings.active,
            ids_active_field, settings.ids_active);
+  if (settings.paused_until != 0) out.args(paused_until_field, settings.paused_until);
   for (const auto& [name, value] : settings.others) out.args(name, value);
   out.args(channels);
   return out.build();

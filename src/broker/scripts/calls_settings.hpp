@@ -39,6 +39,7 @@ struct Configure {
     std::optional<int> partitions;
     std::optional<int> active;
     std::optional<int> ids_active;
+    std::optional<std::int64_t> paused_until;  ///< ms of the server's clock; 0 = not paused
   };
   enum class State : std::uint8_t {
     done,

@@ -71,6 +71,12 @@ const std::vector<Bug>& bugs() {
       {"sets_no_alarm", "nobody looks when a delayed message falls due"},
       {"keeps_what_it_prefetched_when_stopping",
        "a stopping consumer does not give back what has not started"},
+
+      // --- pauses ---
+      {"keeps_what_it_prefetched_when_paused",
+       "what has not started of a paused topic does not go back"},
+      {"says_it_is_paused_before_it_knows",
+       "a consumer says that it begins nothing of a paused topic, and has not read so yet"},
   };
   return table;
 }

@@ -19,6 +19,7 @@ void add_messages(CLI::App& app, Session& session, Run& run);  // produce, cance
 void add_look(CLI::App& app, Session& session, Run& run);      // list, show, find
 void add_change(CLI::App& app, Session& session, Run& run);    // promote ... purge
 void add_dead(CLI::App& app, Session& session, Run& run);      // dead ...
+void add_steer(CLI::App& app, Session& session, Run& run);     // pause, resume, interrupt
 void add_check(CLI::App& app, Session& session, Run& run);     // check, acl
 
 void add_doctor(CLI::App& app, Session& session, Run& run);    // doctor

@@ -39,12 +39,13 @@ ExitCode show_topics(Session& session) {
                                 {"dead"},
                                 {"oldest"},
                                 {"consumers"},
+                                {"paused"},
                                 {"produced"},
                                 {"completed"},
                                 {"retried"}});
   for (const auto& [topic, each] : snapshot.topics)
     out.row({topic, each.pending, each.delayed, each.processing, each.dead_letters,
-             age(session, each.ages.oldest()), each.consumers, each.counters.produced,
+             age(session, each.ages.oldest()), each.consumers, each.paused, each.counters.produced,
              each.counters.completed, each.counters.retried});
   out.finish("No topic yet: nothing was produced with this prefix. (--prefix, --url)");
   return ExitCode::ok;
@@ -108,6 +109,12 @@ ExitCode show_topic(Session& session, const std::string& topic) {
   record["topic"] = topic;
   record["partitions"] =
       mx_rmq::sync_wait(session.queue().settings(topic)).partitions().value_or(1);
+  record["paused"] = metrics.paused;
+  if (metrics.paused_until) {
+    record["paused_until"] =
+        utc(std::chrono::floor<std::chrono::milliseconds>(metrics.paused_until->time_since_epoch())
+                .count());
+  }
   record["waiting"] = metrics.pending;
   record["suspects"] = metrics.suspects;
   record["delayed"] = metrics.delayed;
