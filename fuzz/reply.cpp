@@ -76,7 +76,7 @@ void check_limits(const Reply& reply) {
 }
 
 using Reader = void (*)(Reply&&);
-constexpr std::array<Reader, 26> readers{
+constexpr auto readers = std::to_array<Reader>({
     [](Reply&& r) {
       for (const std::string& each : broker::Claim::decode(std::move(r)).envelopes) {
         (void)broker::parse_envelope(each);
@@ -116,7 +116,7 @@ constexpr std::array<Reader, 26> readers{
     [](Reply&& r) { (void)broker::Configure::decode(std::move(r)); },
     [](Reply&& r) { (void)broker::CopySettings::decode(std::move(r)); },
     [](Reply&& r) { (void)broker::RaiseIds::decode(std::move(r)); },
-};
+});
 
 void read_as(Reader reader, Reply reply) {
   try {
