@@ -8,6 +8,8 @@
 
 #include <chrono>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "fixtures.hpp"
 #include "lockstep.hpp"
@@ -131,7 +133,10 @@ TEST(ScriptCluster, NamesNoKeyAgainThatItHasEmptiedWhileTheSlotMoves) {
     EXPECT_EQ(difference(server.state(), model.state()), "") << show(op);
     ran.insert(op.call.script);
   }
-  EXPECT_GE(ran.size(), script_sources().size() - 2);
+  // These name a key that is not there before they have run: they go on once the slot has moved.
+  const std::set<std::string> later{"answer", "ask", "suspect"};
+  for (const auto& [name, source] : script_sources())
+    EXPECT_TRUE(ran.contains(name) || later.contains(name)) << name;
 }
 
 // Who is idle is told over SPUBLISH as over PUBLISH, and who does not hear is found out.

@@ -216,6 +216,7 @@ Call World::draw() {
   if (forced == "sweep") return sweep();
   const std::size_t load = data().size();
   if (configured_ && chance(7)) return settings();
+  if (configured_ && is_paused() && !data().ready[3].empty() && chance(20)) return suspect();
   if (chance(2)) return look_at_messages();
   if (chance(4)) return change_messages();
   const std::uint64_t luck = below(100);

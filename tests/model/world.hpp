@@ -83,6 +83,7 @@ class World {
   Call raise_ids();
   Call question();
   std::string some_version();
+  bool is_paused();
   std::string some_pause();
   Call cancel_waiting();  // one of those that wait, if there is one
   std::vector<std::string> tags_to_settle();

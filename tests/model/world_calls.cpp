@@ -320,6 +320,11 @@ Call World::settings() {
   return call;
 }
 
+bool World::is_paused() {
+  const auto found = data().settings.find("paused_until");
+  return found != data().settings.end() && std::stoll(found->second) > now_ms();
+}
+
 std::string World::some_pause() {
   const std::uint64_t luck = below(10);
   if (luck < 5) return "0";

@@ -107,7 +107,7 @@ TEST(SuspectCall, TakesOneOrNone) {
   args.lease = 1s;
   const auto call = script_call(Suspect::encode(keys, args));
   EXPECT_EQ(call.script, "suspect");
-  EXPECT_EQ(call.keys, k({"ready:suspect", "processing:c", "consumers"}));
+  EXPECT_EQ(call.keys, k({"ready:suspect", "processing:c", "consumers", "settings"}));
   EXPECT_EQ(call.argv, (Strings{"c", "1000", "3", "0"}));
   EXPECT_EQ(Suspect::decode(flat({"5", "ok", "1", "e"})).envelopes, (Strings{"e"}));
   EXPECT_TRUE(Suspect::decode(flat({"5", "ok", "1", "e"})).more);
