@@ -20,8 +20,6 @@ namespace {
 using broker::ScriptCaller;
 using detail::QueueCore;
 using runtime::TimePoint;
-using std::chrono::microseconds;
-using std::chrono::milliseconds;
 
 // A hash tag between these slots; they are few for a new node only.
 std::string tag_between(int first, int last) {
@@ -32,8 +30,8 @@ std::string tag_between(int first, int last) {
   }
 }
 
-microseconds now_here() {
-  return std::chrono::duration_cast<microseconds>(
+std::chrono::microseconds now_here() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
       std::chrono::system_clock::now().time_since_epoch());
 }
 
@@ -44,17 +42,17 @@ Task<std::string> ask_info(ScriptCaller caller, TimePoint deadline) {
 }
 
 // Zero if the difference is less than what the question took.
-Task<milliseconds> ask_clock(ScriptCaller caller, TimePoint deadline) {
+Task<std::chrono::milliseconds> ask_clock(ScriptCaller caller, TimePoint deadline) {
   redis::Command time = redis::Command::of("TIME");
-  const microseconds before = now_here();
+  const std::chrono::microseconds before = now_here();
   redis::Reply reply = co_await caller.plain(std::move(time), deadline);
-  const microseconds after = now_here();
-  const microseconds there(std::stoll(reply.at(0).take_string()) * 1'000'000 +
-                           std::stoll(reply.at(1).take_string()));
-  microseconds ahead(0);
+  const std::chrono::microseconds after = now_here();
+  const std::chrono::microseconds there(std::stoll(reply.at(0).take_string()) * 1'000'000 +
+                                        std::stoll(reply.at(1).take_string()));
+  std::chrono::microseconds ahead(0);
   if (there > after) ahead = there - after;
   if (there < before) ahead = there - before;
-  co_return std::chrono::duration_cast<milliseconds>(ahead);
+  co_return std::chrono::duration_cast<std::chrono::milliseconds>(ahead);
 }
 
 Task<std::string> ask_config(ScriptCaller caller, std::string name, TimePoint deadline) {
@@ -69,7 +67,7 @@ Task<ServerFacts> ask_server(ScriptCaller caller, std::string name, TimePoint de
   try {
     std::string info = co_await ask_info(caller, deadline);
     facts.info = std::move(info);
-    const milliseconds ahead = co_await ask_clock(caller, deadline);
+    const std::chrono::milliseconds ahead = co_await ask_clock(caller, deadline);
     facts.clock_ahead = ahead;
   } catch (const Error& error) {
     facts.trouble = error.what();
