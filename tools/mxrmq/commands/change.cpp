@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 
+#include "commands/adding.hpp"
 #include "commands/commands.hpp"
 #include "terminal.hpp"
 #include "times.hpp"
@@ -143,26 +144,10 @@ ExitCode purge(Session& session, const Asked& asked) {
   return ExitCode::ok;
 }
 
-struct Adding {
-  CLI::App& app;
-  Session& session;
-  Run& run;
-
-  CLI::App* command(const char* name, const char* what, const std::shared_ptr<Asked>& asked,
-                    ExitCode (*function)(Session&, const Asked&)) const {
-    CLI::App* const added = app.add_subcommand(name, what);
-    added->add_option("TOPIC", asked->topic, "Their topic")->required();
-    added->callback([this_session = &session, this_run = &run, asked, function] {
-      *this_run = [=] { return function(*this_session, *asked); };
-    });
-    return added;
-  }
-};
-
 }  // namespace
 
 void add_change(CLI::App& app, Session& session, Run& run) {
-  const Adding adding{app, session, run};
+  const Adding<Asked> adding{app, session, run};
   auto asked = std::make_shared<Asked>();
   CLI::App* command = adding.command("promote", "Make delayed messages ready now", asked, promote);
   command->add_option("ID", asked->ids, "Their ids")->required();

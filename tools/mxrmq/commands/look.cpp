@@ -3,6 +3,7 @@
 #include <iostream>
 #include <memory>
 
+#include "commands/adding.hpp"
 #include "commands/commands.hpp"
 #include "exact_json.hpp"
 #include "terminal.hpp"
@@ -225,26 +226,10 @@ ExitCode find(Session& session, const Asked& asked) {
   return result.everywhere ? ExitCode::not_found : ExitCode::partial;
 }
 
-struct Adding {
-  CLI::App& app;
-  Session& session;
-  Run& run;
-
-  CLI::App* command(const char* name, const char* what, const std::shared_ptr<Asked>& asked,
-                    ExitCode (*function)(Session&, const Asked&)) const {
-    CLI::App* const added = app.add_subcommand(name, what);
-    added->add_option("TOPIC", asked->topic, "Their topic")->required();
-    added->callback([this_session = &session, this_run = &run, asked, function] {
-      *this_run = [=] { return function(*this_session, *asked); };
-    });
-    return added;
-  }
-};
-
 }  // namespace
 
 void add_look(CLI::App& app, Session& session, Run& run) {
-  const Adding adding{app, session, run};
+  const Adding<Asked> adding{app, session, run};
   auto asked = std::make_shared<Asked>();
   CLI::App* command =
       adding.command("list", "The messages of a topic in one state, a page", asked, list);

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "commands/commands.hpp"
+#include "listen_at.hpp"
 #include "web/dashboard.hpp"
 
 namespace mxrmq {
@@ -16,24 +17,12 @@ struct Settings {
   std::vector<std::string> hosts;
 };
 
-// "127.0.0.1:8080", "[::1]:8080".
-web::HttpServer::Options parse_listen(const std::string& text) {
-  const std::size_t colon = text.rfind(':');
-  web::HttpServer::Options out;
-  const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
-  const bool number = !port.empty() && port.size() <= 5 &&
-                      port.find_first_not_of("0123456789") == std::string::npos;
-  if (!number || std::stoi(port) > 65'535)
-    throw std::invalid_argument("--listen: \"" + text + "\" is not like 127.0.0.1:8080");
-  out.address = text.substr(0, colon);
-  if (out.address.starts_with('[') && out.address.ends_with(']'))
-    out.address = out.address.substr(1, out.address.size() - 2);
-  out.port = static_cast<std::uint16_t>(std::stoi(port));
-  if (out.address != "127.0.0.1" && out.address != "::1")
-    throw Refused(
-        "--listen: only 127.0.0.1 and [::1]; whoever is elsewhere comes through a tunnel (ssh -L "
-        "8080:127.0.0.1:8080) or a proxy with accounts of its own, named by --host");
-  return out;
+// There are no accounts: only who is on this machine may come.
+void refuse_elsewhere(const ListenAt& at) {
+  if (at.address == "127.0.0.1" || at.address == "::1") return;
+  throw Refused(
+      "--listen: only 127.0.0.1 and [::1]; whoever is elsewhere comes through a tunnel (ssh -L "
+      "8080:127.0.0.1:8080) or a proxy with accounts of its own, named by --host");
 }
 
 ExitCode serve(Session& session, const Settings& settings) {
@@ -42,7 +31,11 @@ ExitCode serve(Session& session, const Settings& settings) {
   ::sigaddset(&signals, SIGINT);
   ::sigaddset(&signals, SIGTERM);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // for all threads that begin from here on
-  const web::HttpServer::Options listen = parse_listen(settings.listen);
+  const ListenAt at = parse_listen("--listen", settings.listen);
+  refuse_elsewhere(at);
+  web::HttpServer::Options listen;
+  listen.address = at.address;
+  listen.port = at.port;
   // Not initialized: that Redis is away is for the page to tell.
   mx_rmq::set_log_level(session.options().verbose ? mx_rmq::LogLevel::debug
                                                   : mx_rmq::LogLevel::off);
@@ -50,9 +43,8 @@ ExitCode serve(Session& session, const Settings& settings) {
   const std::string token = web::random_token();
   const web::Dashboard dashboard(queue, listen, {settings.hosts.begin(), settings.hosts.end()},
                                  token);
-  const std::string host =
-      listen.address.find(':') == std::string::npos ? listen.address : "[" + listen.address + "]";
-  std::cout << "http://" << host << ':' << dashboard.port() << "/#token=" << token << std::endl;
+  std::cout << "http://" << url_host(at.address) << ':' << dashboard.port() << "/#token=" << token
+            << std::endl;
   std::cerr << "mxrmq: open that address; Ctrl-C ends it\n";
   int signal = 0;
   ::sigwait(&signals, &signal);
